@@ -1,0 +1,30 @@
+//! Attributes and rules of [`Opcode::ArgMax`](crate::Opcode::ArgMax).
+
+use crate::bytes::record;
+use crate::check::{Cost, Overlap, ensure};
+use crate::{DataType, LoadError, Op};
+
+record! {
+    /// 4 bytes. Input `[..., n]` of 8-bit or float values, output 32-bit with one element per row.
+    pub struct ArgMax {
+        /// 1 where the last of equal maxima wins, 0 where the first does.
+        pub select_last: u8,
+        /// Zero.
+        pub reserved: [u8; 3],
+    }
+}
+
+pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
+    let attributes: ArgMax = op.read_attributes()?;
+    op.check_reserved(&attributes.reserved)?;
+    ensure(attributes.select_last <= 1, LoadError::AttributeReserved { op: op.index })?;
+    op.check_operands(1, 1)?;
+    op.check_type(&op.input(0), &[DataType::I8, DataType::F32])?;
+    op.check_type(&op.output(0), &[DataType::I32])?;
+    let shape = op.input(0).shape;
+    ensure(shape.rank() > 0, LoadError::OperandRank { op: op.index })?;
+    let rows = shape.elements().checked_div(shape.innermost());
+    ensure(rows == Some(op.output(0).shape.elements()), op.shape_error())?;
+    op.check_overlap(0, &Overlap::Disjoint)?;
+    Ok(Cost::work(&[shape.elements()]))
+}

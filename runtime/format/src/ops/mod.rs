@@ -1,0 +1,59 @@
+//! The attributes and the rules of each opcode, one file each. Their evaluation stands in the file of the same name
+//! in the runtime.
+//!
+//! A new opcode is one file here and one in the runtime, and a line in each table.
+
+mod arg_max;
+mod binary;
+mod clamp;
+mod conv_2d;
+mod depthwise_conv_2d;
+mod epilogue;
+mod fully_connected;
+mod pool_2d;
+mod quantize;
+mod reduce;
+mod reshape;
+mod softmax;
+mod table;
+mod unary;
+mod window;
+
+pub use arg_max::ArgMax;
+pub use binary::{BinaryKind, FloatBinary, IntegerBinary};
+pub use clamp::{FloatClamp, IntegerClamp};
+pub use conv_2d::Conv2d;
+pub use depthwise_conv_2d::DepthwiseConv2d;
+pub use epilogue::{Epilogue, FloatEpilogue, IntegerEpilogue};
+pub use fully_connected::FullyConnected;
+pub use pool_2d::Pool2d;
+pub use quantize::QuantizeParameters;
+pub use reduce::{Reduce, ReduceKind};
+pub use softmax::{FloatSoftmax, IntegerSoftmax};
+pub use table::{TABLE_ENTRIES, Table};
+pub use unary::{Unary, UnaryKind};
+pub use window::Window;
+
+use crate::check::Cost;
+use crate::{LoadError, Op, Opcode};
+
+/// Applies the rules of the op's opcode.
+pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
+    match op.opcode {
+        Opcode::Conv2d => conv_2d::check(op),
+        Opcode::DepthwiseConv2d => depthwise_conv_2d::check(op),
+        Opcode::FullyConnected => fully_connected::check(op),
+        Opcode::MaxPool2d => pool_2d::check_max(op),
+        Opcode::AveragePool2d => pool_2d::check_average(op),
+        Opcode::Reduce => reduce::check(op),
+        Opcode::Binary => binary::check(op),
+        Opcode::Table => table::check(op),
+        Opcode::Unary => unary::check(op),
+        Opcode::Clamp => clamp::check(op),
+        Opcode::Reshape => reshape::check(op),
+        Opcode::Softmax => softmax::check(op),
+        Opcode::ArgMax => arg_max::check(op),
+        Opcode::Quantize => quantize::check_quantize(op),
+        Opcode::Dequantize => quantize::check_dequantize(op),
+    }
+}

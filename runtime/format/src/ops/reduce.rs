@@ -1,0 +1,68 @@
+//! Attributes and rules of [`Opcode::Reduce`](crate::Opcode::Reduce).
+
+use super::Epilogue;
+use crate::bytes::{coded, record};
+use crate::check::{Cost, Overlap, ensure};
+use crate::{DataType, LoadError, Op};
+
+coded! {
+    /// What is computed over the reduced axes.
+    pub enum ReduceKind: u8 {
+        /// The arithmetic mean.
+        Mean = 0,
+    }
+}
+
+record! {
+    /// 12 bytes. Reduces `axis_count` neighbouring axes from `first_axis` on; the output has as many elements as the
+    /// other axes together. 8-bit: the sum of `input - input_zero_point` is requantised by a one-entry table that
+    /// includes the division.
+    pub struct Reduce {
+        /// Code of [`ReduceKind`].
+        pub kind: u8,
+        /// First reduced axis of the input.
+        pub first_axis: u8,
+        /// Number of reduced axes, at least 1.
+        pub axis_count: u8,
+        /// Zero.
+        pub reserved: u8,
+        /// What the sum becomes.
+        pub epilogue: Epilogue,
+    }
+}
+
+impl Reduce {
+    /// The input seen as `[outer, reduced, inner]`; `None` where the axes do not exist.
+    pub fn collapse(&self, dimensions: &[u32]) -> Option<[usize; 3]> {
+        let (first, count) = (usize::from(self.first_axis), usize::from(self.axis_count));
+        let (outer, rest) = dimensions.split_at_checked(first)?;
+        let (reduced, inner) = rest.split_at_checked(count)?;
+        let product = |part: &[u32]| part.iter().fold(1usize, |p, &d| p.saturating_mul(crate::bytes::size(d)));
+        (count > 0).then_some([product(outer), product(reduced), product(inner)])
+    }
+}
+
+pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
+    let attributes: Reduce = op.read_attributes()?;
+    op.check_reserved(&[attributes.reserved])?;
+    op.check_operands(1, 1)?;
+    ensure(
+        ReduceKind::from_code(attributes.kind).is_some(),
+        LoadError::OperatorKind { op: op.index, code: attributes.kind },
+    )?;
+    let input = op.input(0);
+    let data_type = op.check_type(&input, &[DataType::I8, DataType::F32])?;
+    op.check_type(&op.output(0), &[data_type])?;
+    let [outer, reduced, inner] =
+        attributes.collapse(input.shape.dimensions()).ok_or(LoadError::ReduceAxes { op: op.index })?;
+    ensure(op.output(0).shape.elements() == outer.saturating_mul(inner), op.shape_error())?;
+    if data_type == DataType::F32 {
+        attributes.epilogue.check_float(op)?;
+    } else {
+        let sum = reduced.checked_mul(255).and_then(|s| i32::try_from(s).ok());
+        ensure(sum.is_some(), LoadError::Accumulator { op: op.index })?;
+        attributes.epilogue.check_integer(op, 1)?;
+    }
+    op.check_overlap(0, &Overlap::Disjoint)?;
+    Ok(Cost::work(&[outer, reduced, inner]))
+}

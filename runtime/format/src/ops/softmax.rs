@@ -1,0 +1,50 @@
+//! Attributes and rules of [`Opcode::Softmax`](crate::Opcode::Softmax).
+
+use crate::bytes::record;
+use crate::check::{Cost, Overlap, ensure};
+use crate::{DataType, LoadError, Op};
+
+record! {
+    /// 8 bytes, for 8-bit tensors. The output has scale 1/256 and zero point -128.
+    pub struct IntegerSoftmax {
+        /// Q31 multiplier of `input scale * beta * 2^26`.
+        pub multiplier: u32,
+        /// Its left shift, 0 to 30.
+        pub shift: i8,
+        /// Zero.
+        pub reserved: [u8; 3],
+    }
+}
+
+record! {
+    /// 4 bytes, for float tensors.
+    pub struct FloatSoftmax {
+        /// Factor on the logits before the exponential: the inverse temperature.
+        pub beta: f32,
+    }
+}
+
+/// Most elements of the softmax axis for 8-bit tensors: the sum of exponentials keeps 12 integer bits.
+const MAX_INTEGER_CLASSES: usize = 4095;
+
+pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
+    op.check_operands(1, 1)?;
+    let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::F32])?;
+    op.check_type(&op.output(0), &[data_type])?;
+    let shape = op.input(0).shape;
+    ensure(shape.rank() > 0, LoadError::OperandRank { op: op.index })?;
+    ensure(shape == op.output(0).shape, op.shape_error())?;
+    if data_type == DataType::F32 {
+        let attributes: FloatSoftmax = op.read_attributes()?;
+        ensure(attributes.beta.is_finite(), LoadError::FloatParameter { op: op.index })?;
+    } else {
+        let attributes: IntegerSoftmax = op.read_attributes()?;
+        op.check_reserved(&attributes.reserved)?;
+        let parameters = (1 << 30..1 << 31).contains(&attributes.multiplier)
+            && (0..=30).contains(&attributes.shift)
+            && shape.innermost() <= MAX_INTEGER_CLASSES;
+        ensure(parameters, LoadError::SoftmaxParameters { op: op.index })?;
+    }
+    op.check_overlap(0, &Overlap::InPlace)?;
+    Ok(Cost::work(&[shape.elements(), 3]))
+}

@@ -1,0 +1,157 @@
+//! Tensor records: where a tensor's bytes are and what shape they have.
+
+use crate::bytes::{Field, coded, record, size};
+
+/// Most dimensions a tensor can have.
+pub const MAX_RANK: usize = 6;
+
+record! {
+    /// A tensor: 12 bytes. Its dimensions stand in the pool of [`crate::SectionKind::Dimensions`].
+    pub struct TensorRecord {
+        /// Byte offset in the arena ([`TensorKind::Arena`], [`TensorKind::State`]) or in the constants section.
+        pub location: u32,
+        /// Index of the first dimension in the pool.
+        pub dimensions: u16,
+        /// Number of dimensions, 0 to [`MAX_RANK`].
+        pub rank: u8,
+        /// Code of [`DataType`].
+        pub data_type: u8,
+        /// Code of [`TensorKind`].
+        pub kind: u8,
+        /// Zero.
+        pub reserved: [u8; 3],
+    }
+}
+
+coded! {
+    /// Element type.
+    pub enum DataType: u8 {
+        /// Signed 8-bit integer.
+        I8 = 1,
+        /// Signed 32-bit integer.
+        I32 = 3,
+        /// IEEE 754 binary32.
+        F32 = 4,
+    }
+}
+
+impl DataType {
+    /// Size of one element in bytes; also its alignment.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::I8 => 1,
+            Self::I32 | Self::F32 => 4,
+        }
+    }
+}
+
+coded! {
+    /// Where a tensor lives.
+    pub enum TensorKind: u8 {
+        /// In the caller's arena, valid from the op that writes it to the last op that reads it.
+        Arena = 0,
+        /// In the constants section.
+        Constant = 1,
+        /// In the arena and kept between runs; starts from an initial value.
+        State = 2,
+    }
+}
+
+/// Dimensions, outermost first. Rank 0 is a scalar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    dimensions: [u32; MAX_RANK],
+    rank: u8,
+}
+
+/// A shape without elements, for indices beyond the last tensor.
+pub(crate) const EMPTY_SHAPE: Shape = Shape { dimensions: [0, 1, 1, 1, 1, 1], rank: 1 };
+
+impl Shape {
+    /// A shape of at most [`MAX_RANK`] dimensions; `None` beyond.
+    pub fn new(dimensions: &[u32]) -> Option<Self> {
+        let mut stored = [1; MAX_RANK];
+        stored.get_mut(..dimensions.len())?.copy_from_slice(dimensions);
+        Some(Self { dimensions: stored, rank: u8::try_from(dimensions.len()).ok()? })
+    }
+
+    /// The dimensions, outermost first.
+    pub fn dimensions(&self) -> &[u32] {
+        self.dimensions.get(..usize::from(self.rank)).unwrap_or(&[])
+    }
+
+    /// Number of dimensions.
+    pub fn rank(&self) -> usize {
+        usize::from(self.rank)
+    }
+
+    /// Dimension `axis`; 1 beyond the rank.
+    pub fn dimension(&self, axis: usize) -> usize {
+        self.dimensions().get(axis).map_or(1, |&d| size(d))
+    }
+
+    /// The innermost dimension; 1 for a scalar.
+    pub fn innermost(&self) -> usize {
+        self.dimensions().last().map_or(1, |&d| size(d))
+    }
+
+    /// Number of elements. Saturates; the parser refuses shapes whose product is beyond 2^31 - 1.
+    pub fn elements(&self) -> usize {
+        self.dimensions().iter().fold(1usize, |product, &d| product.saturating_mul(size(d)))
+    }
+
+    /// `[batch, height, width, channels]` of a rank-4 shape.
+    pub fn nhwc(&self) -> Option<[usize; 4]> {
+        match *self.dimensions() {
+            [n, h, w, c] => Some([size(n), size(h), size(w), size(c)]),
+            _ => None,
+        }
+    }
+}
+
+/// A tensor as the accessors give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// Element type.
+    pub data_type: DataType,
+    /// Where it lives.
+    pub kind: TensorKind,
+    /// Byte offset in the arena or in the constants section.
+    pub location: usize,
+    /// Dimensions.
+    pub shape: Shape,
+}
+
+impl Tensor {
+    /// Size in bytes.
+    pub fn bytes(&self) -> usize {
+        self.shape.elements().saturating_mul(self.data_type.bytes())
+    }
+
+    /// The bytes it occupies in the arena or in the constants section.
+    pub fn range(&self) -> core::ops::Range<usize> {
+        self.location..self.location.saturating_add(self.bytes())
+    }
+
+    /// Whether it is stored in the arena.
+    pub fn in_arena(&self) -> bool {
+        self.kind != TensorKind::Constant
+    }
+}
+
+/// Decodes a record; `None` where a code is unknown or the dimensions lie outside the pool.
+pub(crate) fn decode(record: &TensorRecord, pool: &[u8]) -> Option<Tensor> {
+    let rank = usize::from(record.rank);
+    let mut dimensions = [1u32; MAX_RANK];
+    let start = usize::from(record.dimensions).saturating_mul(<u32 as Field>::BYTES);
+    let stored = pool.get(start..)?.get(..rank.checked_mul(<u32 as Field>::BYTES)?)?;
+    for (dimension, bytes) in dimensions.get_mut(..rank)?.iter_mut().zip(stored.chunks_exact(4)) {
+        *dimension = <u32 as Field>::read(bytes, 0);
+    }
+    Some(Tensor {
+        data_type: DataType::from_code(record.data_type)?,
+        kind: TensorKind::from_code(record.kind)?,
+        location: size(record.location),
+        shape: Shape { dimensions, rank: record.rank },
+    })
+}

@@ -1,0 +1,53 @@
+//! Arithmetic over slices. Kernels know geometry and parameters, not the file format, and work on a band: some rows
+//! of the output and the input rows they need, as disjoint slices.
+//!
+//! [`scalar`] is the oracle every other backend must equal: for integers bit for bit.
+//!
+//! No kernel panics: lengths that do not fit end a loop early.
+
+pub mod requantize;
+pub mod scalar;
+
+pub use bantam_format::overlap::Band;
+pub use requantize::{AverageInteger, ClampFloat, Epilogue, MeanFloat, Requantization};
+
+/// Geometry of a windowed op over images of `[height, width, channels]`. Pairs are height, then width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Taps of the window.
+    pub kernel: [usize; 2],
+    /// Input positions from one window to the next.
+    pub stride: [usize; 2],
+    /// Input positions from one tap to the next.
+    pub dilation: [usize; 2],
+    /// Padding before the first input position.
+    pub pad: [usize; 2],
+    /// Input height, width and channels.
+    pub input: [usize; 3],
+    /// Output height, width and channels.
+    pub output: [usize; 3],
+    /// Groups of channels.
+    pub groups: usize,
+}
+
+impl Convolution {
+    /// Input channels that an output channel sees.
+    pub fn group_channels(&self) -> usize {
+        self.input[2] / self.groups.max(1)
+    }
+
+    /// Weights per output channel of a full convolution.
+    pub fn taps(&self) -> usize {
+        self.kernel[0].saturating_mul(self.kernel[1]).saturating_mul(self.group_channels())
+    }
+
+    /// The input row under tap `tap` of output row `row`; `None` in the padding.
+    pub fn input_row(&self, row: usize, tap: usize) -> Option<usize> {
+        (row * self.stride[0] + tap * self.dilation[0]).checked_sub(self.pad[0]).filter(|&y| y < self.input[0])
+    }
+
+    /// The input column under tap `tap` of output column `column`; `None` in the padding.
+    pub fn input_column(&self, column: usize, tap: usize) -> Option<usize> {
+        (column * self.stride[1] + tap * self.dilation[1]).checked_sub(self.pad[1]).filter(|&x| x < self.input[1])
+    }
+}

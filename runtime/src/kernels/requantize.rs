@@ -1,0 +1,260 @@
+//! The shared epilogue: accumulators become outputs in one place, whatever kernel made them.
+//!
+//! `tflite` follows `MultiplyByQuantizedMultiplier` of TensorFlow Lite Micro with double rounding (gemmlowp's
+//! `SaturatingRoundingDoublingHighMul`, then `RoundingDivideByPOT`); `onnx` follows ONNX Runtime's `QLinearConv`.
+
+use bantam_format::ops::FloatEpilogue;
+
+/// Turns the accumulators of consecutive output channels into outputs.
+pub trait Epilogue<Accumulator, Output> {
+    /// Stores one output per accumulator; `channel` is that of the first.
+    fn store(&self, channel: usize, accumulators: &[Accumulator], output: &mut [Output]);
+}
+
+/// One arithmetic, as an operator table links it.
+pub type Requantizer = fn(&Requantization<'_>, channel: usize, accumulators: &[i32], output: &mut [i8]);
+
+/// Integer epilogue: multiplier (and shift) per channel or for all, zero point, clamp.
+#[derive(Clone, Copy, Debug)]
+pub struct Requantization<'a> {
+    /// [`tflite`] or [`onnx`].
+    pub requantizer: Requantizer,
+    /// Q31 multipliers, or f32 bits.
+    pub multipliers: &'a [i32],
+    /// Shifts of the `tflite` arithmetic, positive to the left; empty under `onnx`.
+    pub shifts: &'a [i8],
+    /// Whether there is one multiplier per channel.
+    pub per_channel: bool,
+    /// Zero point of the output.
+    pub zero_point: i32,
+    /// Smallest and largest output.
+    pub clamp: [i32; 2],
+}
+
+impl Epilogue<i32, i8> for Requantization<'_> {
+    fn store(&self, channel: usize, accumulators: &[i32], output: &mut [i8]) {
+        (self.requantizer)(self, channel, accumulators, output);
+    }
+}
+
+impl Requantization<'_> {
+    fn entry(&self, channel: usize) -> usize {
+        if self.per_channel { channel } else { 0 }
+    }
+}
+
+/// The requantizer of artifacts without integer accumulators: never called on a parsed model.
+pub fn none(_: &Requantization<'_>, _: usize, _: &[i32], _: &mut [i8]) {}
+
+/// The `tflite` arithmetic.
+pub fn tflite(parameters: &Requantization<'_>, channel: usize, accumulators: &[i32], output: &mut [i8]) {
+    for (offset, (out, &accumulator)) in output.iter_mut().zip(accumulators).enumerate() {
+        let entry = parameters.entry(channel + offset);
+        let multiplier = parameters.multipliers.get(entry).copied().unwrap_or(0);
+        let shift = parameters.shifts.get(entry).copied().unwrap_or(0);
+        let value = multiply_by_quantized_multiplier(accumulator, multiplier, shift);
+        let [low, high] = parameters.clamp;
+        *out = value.saturating_add(parameters.zero_point).max(low).min(high) as i8;
+    }
+}
+
+/// The `onnx` arithmetic.
+pub fn onnx(parameters: &Requantization<'_>, channel: usize, accumulators: &[i32], output: &mut [i8]) {
+    for (offset, (out, &accumulator)) in output.iter_mut().zip(accumulators).enumerate() {
+        let entry = parameters.entry(channel + offset);
+        let multiplier = f32::from_bits(parameters.multipliers.get(entry).copied().unwrap_or(0) as u32);
+        *out = round_and_saturate(accumulator as f32 * multiplier, parameters.zero_point, parameters.clamp);
+    }
+}
+
+/// `clamp(round_half_even(value) + zero_point)`: the bounds are integers, so clamping first gives the same and keeps
+/// the value where adding and subtracting 1.5 * 2^23 rounds it.
+pub fn round_and_saturate(value: f32, zero_point: i32, clamp: [i32; 2]) -> i8 {
+    const ROUNDING: f32 = 12_582_912.0;
+    let [low, high] = clamp;
+    let value = value.max((low - zero_point) as f32).min((high - zero_point) as f32);
+    (((value + ROUNDING) - ROUNDING) as i32).saturating_add(zero_point) as i8
+}
+
+/// gemmlowp's `SaturatingRoundingDoublingHighMul`: the high half of twice the product, rounded half away from zero.
+pub fn saturating_rounding_doubling_high_mul(a: i32, b: i32) -> i32 {
+    if a == i32::MIN && b == i32::MIN {
+        return i32::MAX;
+    }
+    let product = i64::from(a) * i64::from(b);
+    let nudge = if product >= 0 { 1 << 30 } else { 1 - (1 << 30) };
+    ((product + nudge) / (1 << 31)) as i32
+}
+
+/// gemmlowp's `RoundingDivideByPOT`: division by `2^exponent` (0 to 31), rounded half away from zero.
+pub fn rounding_divide_by_power_of_two(value: i32, exponent: u32) -> i32 {
+    let mask = (1i64 << exponent.min(31)) - 1;
+    let remainder = i64::from(value) & mask;
+    let threshold = (mask >> 1) + i64::from(value < 0);
+    (value >> exponent.min(31)).wrapping_add(i32::from(remainder > threshold))
+}
+
+/// `MultiplyByQuantizedMultiplier` with double rounding; `shift` is positive to the left. A left shift that
+/// overflows wraps.
+pub fn multiply_by_quantized_multiplier(value: i32, multiplier: i32, shift: i8) -> i32 {
+    let left = u32::from(shift.max(0).unsigned_abs());
+    let right = u32::from(shift.min(0).unsigned_abs());
+    rounding_divide_by_power_of_two(saturating_rounding_doubling_high_mul(value.wrapping_shl(left), multiplier), right)
+}
+
+/// Float epilogue: clamp.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClampFloat {
+    low: f32,
+    high: f32,
+}
+
+impl ClampFloat {
+    /// From the stored bounds.
+    pub fn new(epilogue: &FloatEpilogue) -> Self {
+        Self { low: epilogue.clamp_min, high: epilogue.clamp_max }
+    }
+
+    /// Clamps; NaN stays NaN.
+    pub fn apply(&self, value: f32) -> f32 {
+        clamp_f32(value, [self.low, self.high])
+    }
+}
+
+/// Clamps to `[low, high]`; NaN stays NaN.
+pub(super) fn clamp_f32(value: f32, [low, high]: [f32; 2]) -> f32 {
+    if value < low {
+        low
+    } else if value > high {
+        high
+    } else {
+        value
+    }
+}
+
+impl Epilogue<f32, f32> for ClampFloat {
+    fn store(&self, _: usize, accumulators: &[f32], output: &mut [f32]) {
+        for (out, &accumulator) in output.iter_mut().zip(accumulators) {
+            *out = self.apply(accumulator);
+        }
+    }
+}
+
+/// Float mean: divide, clamp.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MeanFloat {
+    count: f32,
+    clamp: ClampFloat,
+}
+
+impl MeanFloat {
+    /// The mean of `count` elements.
+    pub fn new(count: usize, epilogue: &FloatEpilogue) -> Self {
+        Self { count: count as f32, clamp: ClampFloat::new(epilogue) }
+    }
+}
+
+impl Epilogue<f32, f32> for MeanFloat {
+    fn store(&self, channel: usize, accumulators: &[f32], output: &mut [f32]) {
+        for (out, &accumulator) in output.iter_mut().zip(accumulators) {
+            self.clamp.store(channel, &[accumulator / self.count], core::slice::from_mut(out));
+        }
+    }
+}
+
+/// What an average pool does with the sum over a window of `count` positions.
+pub trait Average<Accumulator, Output> {
+    /// The output for one sum.
+    fn average(&self, sum: Accumulator, count: usize) -> Output;
+}
+
+impl Average<f32, f32> for ClampFloat {
+    fn average(&self, sum: f32, count: usize) -> f32 {
+        self.apply(sum / count.max(1) as f32)
+    }
+}
+
+/// 8-bit averages over sums of `input - input_zero_point`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AverageInteger {
+    /// Input scale / output scale under `onnx`; none under `tflite`, where both quantisations are the same.
+    pub multiplier: Option<f32>,
+    /// Zero point of the input.
+    pub input_zero_point: i32,
+    /// Zero point of the output.
+    pub output_zero_point: i32,
+    /// Smallest and largest output.
+    pub clamp: [i32; 2],
+}
+
+impl Average<i32, i8> for AverageInteger {
+    fn average(&self, sum: i32, count: usize) -> i8 {
+        let [low, high] = self.clamp;
+        let divisor = i32::try_from(count.max(1)).unwrap_or(i32::MAX);
+        match self.multiplier {
+            Some(multiplier) => {
+                let value = sum as f32 * (multiplier / divisor as f32);
+                round_and_saturate(value, self.output_zero_point, self.clamp)
+            }
+            None => {
+                // The reference sums the stored values, so the rounding is that of the sum with the zero point in.
+                let stored = sum.wrapping_add(self.input_zero_point.wrapping_mul(divisor));
+                let half = divisor / 2;
+                let rounded = if stored > 0 { stored.wrapping_add(half) } else { stored.wrapping_sub(half) };
+                rounded.checked_div(divisor).unwrap_or(0).max(low).min(high) as i8
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn high_mul_saturates_and_rounds_away() {
+        assert_eq!(saturating_rounding_doubling_high_mul(i32::MIN, i32::MIN), i32::MAX);
+        assert_eq!(saturating_rounding_doubling_high_mul(1, 1 << 30), 1);
+        assert_eq!(saturating_rounding_doubling_high_mul(-1, 1 << 30), 0); // -1/2 rounds to 0: nudge is 1 - 2^30
+        assert_eq!(saturating_rounding_doubling_high_mul(-3, 1 << 30), -1);
+        assert_eq!(saturating_rounding_doubling_high_mul(3, 1 << 30), 2);
+    }
+
+    #[test]
+    fn division_by_powers_of_two_rounds_ties_away_from_zero() {
+        let cases = [(5, 1, 3), (-5, 1, -3), (3, 1, 2), (-3, 1, -2), (4, 2, 1), (6, 2, 2), (-6, 2, -2), (7, 0, 7)];
+        for (value, exponent, expected) in cases {
+            assert_eq!(rounding_divide_by_power_of_two(value, exponent), expected, "{value} / 2^{exponent}");
+        }
+        assert_eq!(rounding_divide_by_power_of_two(i32::MIN, 31), -1);
+        assert_eq!(rounding_divide_by_power_of_two(i32::MAX, 31), 1);
+    }
+
+    #[test]
+    fn onnx_rounds_half_to_even_and_saturates() {
+        let clamp = [-128, 127];
+        for (value, expected) in [(0.5, 0), (1.5, 2), (2.5, 2), (-0.5, 0), (-1.5, -2), (126.5, 126), (127.5, 127)] {
+            assert_eq!(round_and_saturate(value, 0, clamp), expected, "{value}");
+        }
+        assert_eq!(round_and_saturate(f32::INFINITY, 3, clamp), 127);
+        assert_eq!(round_and_saturate(f32::NEG_INFINITY, 3, clamp), -128);
+        assert_eq!(round_and_saturate(10.4, -128, clamp), -118);
+        assert_eq!(round_and_saturate(300.0, -128, [-128, 20]), 20);
+    }
+
+    proptest! {
+        #[test]
+        fn onnx_equals_the_formula_in_wider_arithmetic(value in -2.0e9f32..2.0e9, zero_point in -128i32..128) {
+            let expected = (f64::from(value).round_ties_even() + f64::from(zero_point)).clamp(-128.0, 127.0);
+            prop_assert_eq!(f64::from(round_and_saturate(value, zero_point, [-128, 127])), expected);
+        }
+
+        #[test]
+        fn tflite_is_within_one_of_the_real_product(value in -1_000_000i32..1_000_000, multiplier in 1i32 << 30..=i32::MAX, shift in -20i8..1) {
+            let real = f64::from(value) * f64::from(multiplier) / 2f64.powi(31) * 2f64.powi(i32::from(shift));
+            let got = f64::from(multiply_by_quantized_multiplier(value, multiplier, shift));
+            prop_assert!((got - real).abs() <= 1.0, "{} {}", got, real);
+        }
+    }
+}

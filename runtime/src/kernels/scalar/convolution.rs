@@ -1,0 +1,94 @@
+//! Convolutions. Taps in the padding are skipped, which is what a tap on the zero point adds.
+
+use super::{Number, TILE, biased};
+use crate::kernels::{Band, Convolution, Epilogue};
+
+/// Two-dimensional convolution of a band. `input` holds the rows `band.input`, `output` the rows `band.output`;
+/// weights are `[output channels, kernel height, kernel width, input channels / groups]`.
+#[allow(clippy::too_many_arguments)]
+pub fn conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
+    geometry: &Convolution,
+    band: &Band,
+    input: &[T],
+    zero_point: i32,
+    weights: &[T],
+    bias: &[T::Accumulator],
+    epilogue: &E,
+    output: &mut [T],
+) {
+    let [_, width, channels] = geometry.input;
+    let [_, out_width, out_channels] = geometry.output;
+    let (depth, taps) = (geometry.group_channels(), geometry.taps());
+    let group_outputs = (out_channels / geometry.groups.max(1)).max(1);
+    let rows = output.chunks_exact_mut((out_width * out_channels).max(1));
+    for (y, row) in band.output.clone().zip(rows) {
+        for (x, pixel) in row.chunks_exact_mut(out_channels.max(1)).enumerate() {
+            for (tile, outputs) in pixel.chunks_mut(TILE).enumerate() {
+                let first = tile * TILE;
+                let mut accumulators = biased::<T>(bias, first);
+                for (offset, accumulator) in accumulators.iter_mut().take(outputs.len()).enumerate() {
+                    let channel = first + offset;
+                    let first_input = channel / group_outputs * depth;
+                    let filter = weights.get(channel * taps..).unwrap_or(&[]);
+                    for tap_y in 0..geometry.kernel[0] {
+                        let Some(input_y) = geometry.input_row(y, tap_y) else { continue };
+                        let Some(input_y) = input_y.checked_sub(band.input.start) else { continue };
+                        for tap_x in 0..geometry.kernel[1] {
+                            let Some(input_x) = geometry.input_column(x, tap_x) else { continue };
+                            let at = (input_y * width + input_x) * channels + first_input;
+                            let values = input.get(at..).unwrap_or(&[]).iter().take(depth);
+                            let at = (tap_y * geometry.kernel[1] + tap_x) * depth;
+                            for (&value, &weight) in values.zip(filter.get(at..).unwrap_or(&[])) {
+                                *accumulator = value.multiply_add(*accumulator, zero_point, weight);
+                            }
+                        }
+                    }
+                }
+                epilogue.store(first, &accumulators, outputs);
+            }
+        }
+    }
+}
+
+/// Convolution of each channel by itself. Weights are `[kernel height, kernel width, output channels]`; output
+/// channel o reads input channel o / multiplier.
+#[allow(clippy::too_many_arguments)]
+pub fn depthwise_conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
+    geometry: &Convolution,
+    band: &Band,
+    input: &[T],
+    zero_point: i32,
+    weights: &[T],
+    bias: &[T::Accumulator],
+    epilogue: &E,
+    output: &mut [T],
+) {
+    let [_, width, channels] = geometry.input;
+    let [_, out_width, out_channels] = geometry.output;
+    let multiplier = (out_channels / channels.max(1)).max(1);
+    let rows = output.chunks_exact_mut((out_width * out_channels).max(1));
+    for (y, row) in band.output.clone().zip(rows) {
+        for (x, pixel) in row.chunks_exact_mut(out_channels.max(1)).enumerate() {
+            for (tile, outputs) in pixel.chunks_mut(TILE).enumerate() {
+                let first = tile * TILE;
+                let mut accumulators = biased::<T>(bias, first);
+                for tap_y in 0..geometry.kernel[0] {
+                    let Some(input_y) = geometry.input_row(y, tap_y) else { continue };
+                    let Some(input_y) = input_y.checked_sub(band.input.start) else { continue };
+                    for tap_x in 0..geometry.kernel[1] {
+                        let Some(input_x) = geometry.input_column(x, tap_x) else { continue };
+                        let pixel = input.get((input_y * width + input_x) * channels..).unwrap_or(&[]);
+                        let at = (tap_y * geometry.kernel[1] + tap_x) * out_channels + first;
+                        let filter = weights.get(at..).unwrap_or(&[]);
+                        let sums = accumulators.iter_mut().take(outputs.len());
+                        for (channel, (accumulator, &weight)) in (first..).zip(sums.zip(filter)) {
+                            let Some(value) = pixel.get(channel / multiplier) else { continue };
+                            *accumulator = value.multiply_add(*accumulator, zero_point, weight);
+                        }
+                    }
+                }
+                epilogue.store(first, &accumulators, outputs);
+            }
+        }
+    }
+}

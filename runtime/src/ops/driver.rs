@@ -1,0 +1,113 @@
+//! How evaluations reach their operands: the arena is split safely, banded ops are walked band by band.
+
+use crate::arena::Split;
+use crate::kernels::requantize::{Requantization, Requantizer};
+use crate::views::{self, Element};
+use bantam_format::ops::{IntegerEpilogue, Window};
+use bantam_format::overlap::Band;
+use bantam_format::{Arithmetic, Op, Tensor};
+
+/// What one evaluation works on.
+#[derive(Debug)]
+pub struct Context<'c> {
+    pub(crate) op: Op<'c>,
+    pub(crate) arena: &'c mut [u8],
+    pub(crate) constants: &'c [u8],
+    pub(crate) requantizer: Requantizer,
+}
+
+impl<'c> Context<'c> {
+    pub(crate) fn arithmetic(&self) -> Arithmetic {
+        self.op.artifact().arithmetic()
+    }
+
+    /// `count` constants from byte `offset` on.
+    pub(crate) fn constant<T: Element>(&self, offset: u32, count: usize) -> Option<&'c [T]> {
+        views::constant(self.constants, offset, count)
+    }
+
+    /// An optional bias of `channels` values.
+    pub(crate) fn bias<T: Element>(&self, offset: u32, channels: usize) -> Option<&'c [T]> {
+        if offset == bantam_format::ABSENT { Some(&[]) } else { self.constant(offset, channels) }
+    }
+
+    /// The requantisation of an integer epilogue over `channels` output channels.
+    pub(crate) fn requantization(
+        &self,
+        epilogue: &IntegerEpilogue,
+        per_channel: bool,
+        channels: usize,
+    ) -> Option<Requantization<'c>> {
+        let entries = if per_channel { channels } else { 1 };
+        let multipliers = self.constant(epilogue.table, entries)?;
+        let shifts = match self.arithmetic() {
+            Arithmetic::Tflite => {
+                let after = epilogue.table.checked_add(u32::try_from(entries.checked_mul(4)?).ok()?)?;
+                self.constant(after, entries)?
+            }
+            _ => &[],
+        };
+        Some(Requantization {
+            requantizer: self.requantizer,
+            multipliers,
+            shifts,
+            per_channel,
+            zero_point: i32::from(epilogue.output_zero_point),
+            clamp: [i32::from(epilogue.clamp_min), i32::from(epilogue.clamp_max)],
+        })
+    }
+
+    /// Input `position` (from the arena or the constants) and output 0, which have no byte in common.
+    pub(crate) fn operands<I: Element, O: Element>(&mut self, position: usize) -> Option<(&[I], &mut [O])> {
+        let (input, output) = (self.op.input(position), self.op.output(0));
+        let split = Split::new(self.arena, output.range())?;
+        let bytes = if input.in_arena() { split.input(input.range()) } else { self.constants.get(input.range()) };
+        Some((views::slice(bytes?)?, views::slice_mut(split.output)?))
+    }
+
+    /// Output 0 holding the values of input 0, for ops that work in place. Copies where the memory is not shared.
+    pub(crate) fn in_place<T: Element>(&mut self) -> Option<&mut [T]> {
+        let (input, output) = (self.op.input(0), self.op.output(0));
+        self.copy(&input, &output)?;
+        views::slice_mut(self.arena.get_mut(output.range())?)
+    }
+
+    /// Copies a tensor's bytes, unless it already is where it shall be.
+    pub(crate) fn copy(&mut self, input: &Tensor, output: &Tensor) -> Option<()> {
+        if input.range() != output.range() {
+            let split = Split::new(self.arena, output.range())?;
+            let source = split.input(input.range())?;
+            for (to, from) in split.output.iter_mut().zip(source) {
+                *to = *from;
+            }
+        }
+        Some(())
+    }
+
+    /// Walks a windowed op over the images of the batch and over bands of output rows. The kernel gets a band, the
+    /// input rows it needs and the output rows it writes.
+    pub(crate) fn banded<I: Element, O: Element>(
+        &mut self,
+        window: &Window,
+        mut kernel: impl FnMut(&Band, &[I], &mut [O]),
+    ) -> Option<()> {
+        let (input, output) = (self.op.input(0), self.op.output(0));
+        let rows = window.rows(&input, &output);
+        let input_image = rows.input_rows.checked_mul(rows.input_row_bytes)?;
+        let output_image = rows.output_rows.checked_mul(rows.output_row_bytes)?;
+        for image in 0..input.shape.dimension(0) {
+            let input_start = input.location.checked_add(image.checked_mul(input_image)?)?;
+            let output_start = output.location.checked_add(image.checked_mul(output_image)?)?;
+            for band in rows.bands(input_start, output_start, self.op.walk_down) {
+                let bytes = |start: usize, rows: &core::ops::Range<usize>, row_bytes: usize| {
+                    let first = start.checked_add(rows.start.checked_mul(row_bytes)?)?;
+                    Some(first..start.checked_add(rows.end.checked_mul(row_bytes)?)?)
+                };
+                let split = Split::new(self.arena, bytes(output_start, &band.output, rows.output_row_bytes)?)?;
+                let input = split.input(bytes(input_start, &band.input, rows.input_row_bytes)?)?;
+                kernel(&band, views::slice(input)?, views::slice_mut(split.output)?);
+            }
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,25 @@
+//! Evaluation of [`Opcode::Quantize`](bantam_format::Opcode::Quantize) and
+//! [`Opcode::Dequantize`](bantam_format::Opcode::Dequantize).
+
+use super::Context;
+use crate::kernels::scalar;
+use bantam_format::{Arithmetic, ops};
+
+pub(super) fn eval_quantize(context: &mut Context<'_>) -> Option<()> {
+    let attributes = ops::QuantizeParameters::read(context.op.attributes());
+    let half_away = context.arithmetic() == Arithmetic::Tflite;
+    let (input, output) = context.operands(0)?;
+    for (to, &from) in output.iter_mut().zip(input) {
+        *to = scalar::quantize(from, attributes.scale, attributes.zero_point, half_away);
+    }
+    Some(())
+}
+
+pub(super) fn eval_dequantize(context: &mut Context<'_>) -> Option<()> {
+    let attributes = ops::QuantizeParameters::read(context.op.attributes());
+    let (input, output) = context.operands(0)?;
+    for (to, &from) in output.iter_mut().zip(input) {
+        *to = scalar::dequantize(from, attributes.scale, attributes.zero_point);
+    }
+    Some(())
+}

@@ -1,0 +1,12 @@
+//! Evaluation of [`Opcode::Table`](bantam_format::Opcode::Table).
+
+use super::Context;
+use crate::kernels::scalar;
+use bantam_format::ops;
+
+pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+    let attributes = ops::Table::read(context.op.attributes());
+    let table = context.constant::<i8>(attributes.table, ops::TABLE_ENTRIES)?.first_chunk()?;
+    scalar::table(table, context.in_place()?);
+    Some(())
+}
