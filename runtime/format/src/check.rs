@@ -2,7 +2,7 @@
 
 use crate::bytes::{Field, narrow, size};
 use crate::op::Op;
-use crate::overlap::RowWindow;
+use crate::overlap::Overlap;
 use crate::{ABSENT, Arithmetic, DataType, LoadError, Shape, Tensor};
 
 /// What one op costs: the sums over the schedule are compared with the header and the caller's limits.
@@ -39,16 +39,6 @@ fn product(factors: &[usize]) -> u64 {
     factors.iter().fold(1u64, |p, &f| p.saturating_mul(u64::try_from(f).unwrap_or(u64::MAX)))
 }
 
-/// How an output may lie relative to an input of the same op.
-pub(crate) enum Overlap {
-    /// No common byte.
-    Disjoint,
-    /// No common byte, or exactly the same bytes.
-    InPlace,
-    /// No common byte, or a distance the band walk permits.
-    Banded(RowWindow),
-}
-
 /// Refuses unless `condition` holds.
 pub(crate) fn ensure(condition: bool, error: LoadError) -> Result<(), LoadError> {
     if condition { Ok(()) } else { Err(error) }
@@ -60,7 +50,7 @@ pub(crate) fn disjoint(a: &core::ops::Range<usize>, b: &core::ops::Range<usize>)
 }
 
 impl Op<'_> {
-    /// Operand counts (rule 62), then the overlap class of each arena input against each output (rules 67, 68, 72).
+    /// Operand counts (rule 62), and where the first input and the output live (rules 67 and 72).
     pub(crate) fn check_operands(&self, inputs: usize, outputs: usize) -> Result<(), LoadError> {
         ensure(
             self.input_count == inputs && self.output_count == outputs,
@@ -74,12 +64,18 @@ impl Op<'_> {
         ensure(self.output(0).in_arena(), LoadError::OutputConstant { op: self.index })
     }
 
-    /// Rule 68 for one input against output 0, and rule 61: only banded ops can walk down.
-    pub(crate) fn check_overlap(&self, input: usize, overlap: &Overlap) -> Result<(), LoadError> {
+    /// Rule 61: only banded ops can walk down; rule 68 for every input against the output.
+    pub(crate) fn check_overlaps(&self) -> Result<(), LoadError> {
+        let first = crate::ops::overlap(self.opcode, self.attributes, &self.input(0), &self.output(0));
         ensure(
-            !self.walk_down || matches!(overlap, Overlap::Banded(_)) || input > 0,
+            !self.walk_down || matches!(first, Overlap::Banded(_)),
             LoadError::OpFlags { op: self.index, flags: crate::OpRecord::WALK_DOWN },
         )?;
+        self.check_overlap(0, &first)?;
+        (1..self.input_count).try_for_each(|input| self.check_overlap(input, &Overlap::Disjoint))
+    }
+
+    fn check_overlap(&self, input: usize, overlap: &Overlap) -> Result<(), LoadError> {
         let (source, target) = (self.input(input), self.output(0));
         if !source.in_arena() || disjoint(&source.range(), &target.range()) {
             return Ok(());

@@ -7,6 +7,17 @@
 
 use core::ops::Range;
 
+/// How the output of an op may lie relative to its first input. Other inputs are always disjoint from the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// No common byte.
+    Disjoint,
+    /// No common byte, or exactly the same bytes.
+    InPlace,
+    /// No common byte, or a distance that [`RowWindow::permits`].
+    Banded(RowWindow),
+}
+
 /// How the rows of a banded op's output follow from the rows of its input. Rows are consecutive in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowWindow {

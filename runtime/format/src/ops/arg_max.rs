@@ -1,7 +1,7 @@
 //! Attributes and rules of [`Opcode::ArgMax`](crate::Opcode::ArgMax).
 
 use crate::bytes::record;
-use crate::check::{Cost, Overlap, ensure};
+use crate::check::{Cost, ensure};
 use crate::{DataType, LoadError, Op};
 
 record! {
@@ -25,6 +25,5 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     ensure(shape.rank() > 0, LoadError::OperandRank { op: op.index })?;
     let rows = shape.elements().checked_div(shape.innermost());
     ensure(rows == Some(op.output(0).shape.elements()), op.shape_error())?;
-    op.check_overlap(0, &Overlap::Disjoint)?;
     Ok(Cost::work(&[shape.elements()]))
 }

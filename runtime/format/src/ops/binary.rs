@@ -1,7 +1,7 @@
 //! Attributes and rules of [`Opcode::Binary`](crate::Opcode::Binary).
 
 use crate::bytes::{coded, record};
-use crate::check::{Cost, Overlap, ensure};
+use crate::check::{Cost, ensure};
 use crate::{Arithmetic, DataType, LoadError, Op};
 
 coded! {
@@ -72,8 +72,6 @@ fn check_operands(op: &Op<'_>, kind: u8, data_type: DataType) -> Result<BinaryKi
     op.check_type(&output, &[data_type])?;
     let broadcast = second.shape.elements() == 1 || first.shape.dimensions().ends_with(second.shape.dimensions());
     ensure(first.shape == output.shape && broadcast, op.shape_error())?;
-    op.check_overlap(0, &Overlap::InPlace)?;
-    op.check_overlap(1, &Overlap::Disjoint)?;
     Ok(kind)
 }
 

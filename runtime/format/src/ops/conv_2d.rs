@@ -2,7 +2,7 @@
 
 use super::{Epilogue, Window};
 use crate::bytes::record;
-use crate::check::{Cost, Overlap, disjoint, ensure};
+use crate::check::{Cost, ensure};
 use crate::{DataType, LoadError, Op};
 
 record! {
@@ -33,15 +33,6 @@ pub(crate) fn table_entries(op: &Op<'_>, per_channel: u8, channels: usize) -> Re
         1 => Ok(channels),
         _ => Err(LoadError::AttributeReserved { op: op.index }),
     }
-}
-
-/// The band overlap of an op over one image; batches must be disjoint.
-pub(crate) fn check_rows(op: &Op<'_>, window: &Window) -> Result<(), LoadError> {
-    let (input, output) = (op.input(0), op.output(0));
-    if input.shape.dimension(0) == 1 {
-        return op.check_overlap(0, &Overlap::Banded(window.rows(&input, &output)));
-    }
-    ensure(disjoint(&input.range(), &output.range()), LoadError::Overlap { op: op.index, input: 0 })
 }
 
 /// The accumulator rules that Conv2d, DepthwiseConv2d and FullyConnected share: weights of `taps` per output channel.
@@ -94,6 +85,5 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
         taps,
     }
     .check(op)?;
-    check_rows(op, &attributes.window)?;
     Ok(Cost::macs(&[batch, out_height, out_width, out_channels, taps]).scanning(out_channels))
 }

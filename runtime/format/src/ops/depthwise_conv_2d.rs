@@ -1,6 +1,6 @@
 //! Attributes and rules of [`Opcode::DepthwiseConv2d`](crate::Opcode::DepthwiseConv2d).
 
-use super::conv_2d::{Accumulation, check_rows};
+use super::conv_2d::Accumulation;
 use super::{Epilogue, Window};
 use crate::bytes::record;
 use crate::check::{Cost, ensure};
@@ -46,6 +46,5 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
         taps,
     }
     .check(op)?;
-    check_rows(op, &attributes.window)?;
     Ok(Cost::macs(&[batch, out_height, out_width, out_channels, taps]).scanning(out_channels))
 }

@@ -3,7 +3,7 @@
 use super::Epilogue;
 use super::conv_2d::Accumulation;
 use crate::bytes::record;
-use crate::check::{Cost, Overlap, ensure};
+use crate::check::{Cost, ensure};
 use crate::{LoadError, Op};
 
 record! {
@@ -42,6 +42,5 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
         taps: input.innermost(),
     }
     .check(op)?;
-    op.check_overlap(0, &Overlap::Disjoint)?;
     Ok(Cost::macs(&[output.elements(), input.innermost()]).scanning(output.innermost()))
 }

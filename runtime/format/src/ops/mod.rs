@@ -35,10 +35,34 @@ pub use unary::{Unary, UnaryKind};
 pub use window::Window;
 
 use crate::check::Cost;
-use crate::{LoadError, Op, Opcode};
+use crate::overlap::Overlap;
+use crate::{LoadError, Op, Opcode, Tensor};
 
-/// Applies the rules of the op's opcode.
+/// How the output of an op may lie relative to its first input.
+pub fn overlap(opcode: Opcode, attributes: &[u8], input: &Tensor, output: &Tensor) -> Overlap {
+    match opcode {
+        Opcode::Conv2d | Opcode::DepthwiseConv2d | Opcode::MaxPool2d | Opcode::AveragePool2d => {
+            // Each image of a batch is a walk of its own.
+            let window = Window::read(attributes);
+            if input.shape.dimension(0) == 1 { Overlap::Banded(window.rows(input, output)) } else { Overlap::Disjoint }
+        }
+        Opcode::Binary | Opcode::Table | Opcode::Unary | Opcode::Clamp | Opcode::Reshape | Opcode::Softmax => {
+            Overlap::InPlace
+        }
+        Opcode::FullyConnected | Opcode::Reduce | Opcode::ArgMax | Opcode::Quantize | Opcode::Dequantize => {
+            Overlap::Disjoint
+        }
+    }
+}
+
+/// Applies the rules of the op's opcode, then those of its overlap class.
 pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
+    let cost = check_opcode(op)?;
+    op.check_overlaps()?;
+    Ok(cost)
+}
+
+fn check_opcode(op: &Op<'_>) -> Result<Cost, LoadError> {
     match op.opcode {
         Opcode::Conv2d => conv_2d::check(op),
         Opcode::DepthwiseConv2d => depthwise_conv_2d::check(op),

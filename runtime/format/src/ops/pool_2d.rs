@@ -1,7 +1,6 @@
 //! Attributes and rules of [`Opcode::MaxPool2d`](crate::Opcode::MaxPool2d) and
 //! [`Opcode::AveragePool2d`](crate::Opcode::AveragePool2d).
 
-use super::conv_2d::check_rows;
 use super::{Epilogue, Window};
 use crate::bytes::record;
 use crate::check::{Cost, ensure};
@@ -56,7 +55,6 @@ fn check(op: &Op<'_>, average: bool) -> Result<Cost, LoadError> {
             LoadError::ArithmeticMissing { op: op.index },
         )?;
     }
-    check_rows(op, &attributes.window)?;
     Ok(Cost::work(&[batch, out_height, out_width, out_channels, taps]))
 }
 

@@ -2,7 +2,7 @@
 //! [`Opcode::Dequantize`](crate::Opcode::Dequantize).
 
 use crate::bytes::record;
-use crate::check::{Cost, Overlap, ensure};
+use crate::check::{Cost, ensure};
 use crate::{DataType, LoadError, Op};
 
 record! {
@@ -23,7 +23,6 @@ fn check(op: &Op<'_>, from: DataType, to: DataType) -> Result<Cost, LoadError> {
     op.check_type(&op.input(0), &[from])?;
     op.check_type(&op.output(0), &[to])?;
     ensure(op.input(0).shape == op.output(0).shape, op.shape_error())?;
-    op.check_overlap(0, &Overlap::Disjoint)?;
     Ok(Cost::work(&[op.output(0).shape.elements()]))
 }
 

@@ -2,7 +2,7 @@
 
 use super::Epilogue;
 use crate::bytes::{coded, record};
-use crate::check::{Cost, Overlap, ensure};
+use crate::check::{Cost, ensure};
 use crate::{DataType, LoadError, Op};
 
 coded! {
@@ -63,6 +63,5 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
         ensure(sum.is_some(), LoadError::Accumulator { op: op.index })?;
         attributes.epilogue.check_integer(op, 1)?;
     }
-    op.check_overlap(0, &Overlap::Disjoint)?;
     Ok(Cost::work(&[outer, reduced, inner]))
 }

@@ -1,6 +1,6 @@
 //! Rules of [`Opcode::Reshape`](crate::Opcode::Reshape), which has no attributes.
 
-use crate::check::{Cost, Overlap, ensure};
+use crate::check::{Cost, ensure};
 use crate::{LoadError, Op};
 
 pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
@@ -8,6 +8,5 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let (input, output) = (op.input(0), op.output(0));
     op.check_type(&output, &[input.data_type])?;
     ensure(input.shape.elements() == output.shape.elements(), op.shape_error())?;
-    op.check_overlap(0, &Overlap::InPlace)?;
     Ok(Cost::work(&[output.shape.elements()]))
 }

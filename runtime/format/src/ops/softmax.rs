@@ -1,7 +1,7 @@
 //! Attributes and rules of [`Opcode::Softmax`](crate::Opcode::Softmax).
 
 use crate::bytes::record;
-use crate::check::{Cost, Overlap, ensure};
+use crate::check::{Cost, ensure};
 use crate::{DataType, LoadError, Op};
 
 record! {
@@ -45,6 +45,5 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
             && shape.innermost() <= MAX_INTEGER_CLASSES;
         ensure(parameters, LoadError::SoftmaxParameters { op: op.index })?;
     }
-    op.check_overlap(0, &Overlap::InPlace)?;
     Ok(Cost::work(&[shape.elements(), 3]))
 }

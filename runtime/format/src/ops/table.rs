@@ -1,7 +1,7 @@
 //! Attributes and rules of [`Opcode::Table`](crate::Opcode::Table).
 
 use crate::bytes::record;
-use crate::check::{Cost, Overlap, ensure};
+use crate::check::{Cost, ensure};
 use crate::{DataType, LoadError, Op};
 
 /// Entries of a lookup table: one for each 8-bit value, that of -128 first.
@@ -20,7 +20,6 @@ pub(crate) fn check_elementwise(op: &Op<'_>, data_type: DataType) -> Result<Cost
     op.check_type(&op.input(0), &[data_type])?;
     op.check_type(&op.output(0), &[data_type])?;
     ensure(op.input(0).shape == op.output(0).shape, op.shape_error())?;
-    op.check_overlap(0, &Overlap::InPlace)?;
     Ok(Cost::work(&[op.output(0).shape.elements()]))
 }
 
