@@ -102,6 +102,11 @@ impl<'a> Op<'a> {
         self.attributes
     }
 
+    /// Multiply-accumulates of one run.
+    pub fn macs(&self) -> u64 {
+        crate::ops::check(self).map_or(0, |cost| cost.macs)
+    }
+
     /// The artifact this op belongs to.
     pub fn artifact(&self) -> &'a Artifact<'a> {
         self.artifact

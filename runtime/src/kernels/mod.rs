@@ -43,11 +43,17 @@ impl Convolution {
 
     /// The input row under tap `tap` of output row `row`; `None` in the padding.
     pub fn input_row(&self, row: usize, tap: usize) -> Option<usize> {
-        (row * self.stride[0] + tap * self.dilation[0]).checked_sub(self.pad[0]).filter(|&y| y < self.input[0])
+        position(row, self.stride[0], tap, self.dilation[0]).checked_sub(self.pad[0]).filter(|&y| y < self.input[0])
     }
 
     /// The input column under tap `tap` of output column `column`; `None` in the padding.
     pub fn input_column(&self, column: usize, tap: usize) -> Option<usize> {
-        (column * self.stride[1] + tap * self.dilation[1]).checked_sub(self.pad[1]).filter(|&x| x < self.input[1])
+        position(column, self.stride[1], tap, self.dilation[1]).checked_sub(self.pad[1]).filter(|&x| x < self.input[1])
     }
+}
+
+/// Where a tap lies, padding included. Saturates: with 32-bit pointers the last tap of a widely dilated window can lie
+/// beyond every address, and must not come back as one inside the input.
+fn position(window: usize, stride: usize, tap: usize, dilation: usize) -> usize {
+    window.saturating_mul(stride).saturating_add(tap.saturating_mul(dilation))
 }

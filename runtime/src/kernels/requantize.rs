@@ -76,7 +76,8 @@ pub fn round_and_saturate(value: f32, zero_point: i32, clamp: [i32; 2]) -> i8 {
     (((value + ROUNDING) - ROUNDING) as i32).saturating_add(zero_point) as i8
 }
 
-/// gemmlowp's `SaturatingRoundingDoublingHighMul`: the high half of twice the product, rounded half away from zero.
+/// gemmlowp's `SaturatingRoundingDoublingHighMul`: the high half of twice the product, rounded to
+/// nearest, ties towards plus infinity.
 pub fn saturating_rounding_doubling_high_mul(a: i32, b: i32) -> i32 {
     if a == i32::MIN && b == i32::MIN {
         return i32::MAX;
@@ -86,9 +87,10 @@ pub fn saturating_rounding_doubling_high_mul(a: i32, b: i32) -> i32 {
     ((product + nudge) / (1 << 31)) as i32
 }
 
-/// gemmlowp's `RoundingDivideByPOT`: division by `2^exponent` (0 to 31), rounded half away from zero.
+/// gemmlowp's `RoundingDivideByPOT`: division by `2^exponent`, rounded half away from zero. gemmlowp defines it up to
+/// 31; a softmax over more than about 500 like classes divides by up to `2^34`, which gives zero.
 pub fn rounding_divide_by_power_of_two(value: i32, exponent: u32) -> i32 {
-    let mask = (1i64 << exponent.min(31)) - 1;
+    let mask = (1i64 << exponent.min(62)) - 1;
     let remainder = i64::from(value) & mask;
     let threshold = (mask >> 1) + i64::from(value < 0);
     (value >> exponent.min(31)).wrapping_add(i32::from(remainder > threshold))
@@ -213,7 +215,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn high_mul_saturates_and_rounds_away() {
+    fn high_mul_saturates_and_rounds_ties_up() {
         assert_eq!(saturating_rounding_doubling_high_mul(i32::MIN, i32::MIN), i32::MAX);
         assert_eq!(saturating_rounding_doubling_high_mul(1, 1 << 30), 1);
         assert_eq!(saturating_rounding_doubling_high_mul(-1, 1 << 30), 0); // -1/2 rounds to 0: nudge is 1 - 2^30
@@ -229,6 +231,9 @@ mod tests {
         }
         assert_eq!(rounding_divide_by_power_of_two(i32::MIN, 31), -1);
         assert_eq!(rounding_divide_by_power_of_two(i32::MAX, 31), 1);
+        for value in [i32::MIN, -1, 0, 1, i32::MAX] {
+            assert_eq!(rounding_divide_by_power_of_two(value, 33), 0, "{value}");
+        }
     }
 
     #[test]

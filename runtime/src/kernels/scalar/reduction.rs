@@ -28,11 +28,11 @@ pub fn sum<T: Number, E: Epilogue<T::Accumulator, T>>(
 
 /// Index of the largest of every `classes` elements; of equal ones the first, or the last. NaN is never chosen
 /// unless it stands first.
-pub fn arg_max<T: Number>(classes: usize, select_last: bool, input: &[T], output: &mut [i32]) {
+pub fn arg_max<T: Number + PartialEq>(classes: usize, select_last: bool, input: &[T], output: &mut [i32]) {
     for (out, row) in output.iter_mut().zip(input.chunks_exact(classes.max(1))) {
         let mut best = (0, row.first().copied().unwrap_or(T::LOWEST));
         for (index, &value) in (0i32..).zip(row) {
-            if value.exceeds(best.1) || (select_last && !best.1.exceeds(value)) {
+            if value.exceeds(best.1) || (select_last && value == best.1) {
                 best = (index, value);
             }
         }

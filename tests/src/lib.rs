@@ -1,0 +1,18 @@
+//! What the tests that cross crates share: small models of every opcode, a deterministic generator, an arena with
+//! guard bytes, and independent oracles written another way than the kernels.
+
+#![forbid(unsafe_code)]
+
+pub mod accumulating;
+pub mod artifacts;
+pub mod build;
+pub mod canary;
+pub mod chain;
+pub mod models;
+pub mod naive;
+pub mod parts;
+pub mod quantization;
+pub mod random;
+pub mod random_models;
+pub mod run;
+pub mod single;

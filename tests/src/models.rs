@@ -1,0 +1,181 @@
+//! Small valid models: every opcode in 8-bit and float, both arithmetics, state, several inputs and outputs, bands
+//! that overlap upwards and downwards, ops in place.
+
+use crate::accumulating::Windowed;
+use crate::build::{ModelBuilder, window};
+use crate::chain::{Chain, Placement, integer_binary};
+use crate::quantization::Quantization;
+use crate::run::Values;
+use bantam_format::ops::{BinaryKind, FloatBinary, UnaryKind};
+use bantam_format::{AlignedBytes, Arithmetic, DataType, Opcode, writer};
+
+use Placement::{BandedDown, BandedUp, Behind, InPlace};
+
+/// A model with its name.
+#[derive(Debug)]
+pub struct SmallModel {
+    /// For messages and file names.
+    pub name: &'static str,
+    /// The artifact.
+    pub file: AlignedBytes,
+}
+
+/// All of them, the same bytes every time.
+pub fn small_models() -> Vec<SmallModel> {
+    let built = [
+        ("image_onnx", image(Arithmetic::Onnx, DataType::I8)),
+        ("image_tflite", image(Arithmetic::Tflite, DataType::I8)),
+        ("image_float", image(Arithmetic::Float, DataType::F32)),
+        ("mixed_onnx", mixed(Arithmetic::Onnx, DataType::I8)),
+        ("mixed_tflite", mixed(Arithmetic::Tflite, DataType::I8)),
+        ("mixed_float", mixed(Arithmetic::Float, DataType::F32)),
+        ("state_onnx", state(Arithmetic::Onnx)),
+        ("state_tflite", state(Arithmetic::Tflite)),
+        ("state_float", state(Arithmetic::Float)),
+    ];
+    let mut models: Vec<SmallModel> =
+        built.into_iter().map(|(name, builder)| SmallModel { name, file: builder.build() }).collect();
+    models.push(SmallModel { name: "described", file: described() });
+    models
+}
+
+/// One of them.
+///
+/// # Panics
+/// There is none of this name.
+pub fn small_model(name: &str) -> AlignedBytes {
+    let found = small_models().into_iter().find(|model| model.name == name);
+    found.unwrap_or_else(|| panic!("no small model {name}")).file
+}
+
+/// What an image classifier is made of. The convolutions and pools overlap their inputs at the exact safe distances,
+/// the elementwise ops work in place.
+fn image(arithmetic: Arithmetic, data_type: DataType) -> ModelBuilder {
+    let mut chain = Chain::new(arithmetic, data_type, &[1, 6, 5, 2], 1024, 11);
+    chain.convolution(Opcode::Conv2d, 3, 1, 4, BandedDown);
+    chain.convolution(Opcode::DepthwiseConv2d, 3, 2, 4, BandedUp);
+    let overlapping = Windowed { window: window([2; 2], [1; 2], [1; 2], [1; 2]), input: [3; 2], output: [3; 2] };
+    chain.pool(Opcode::MaxPool2d, &overlapping, false, BandedUp);
+    chain.pool(Opcode::AveragePool2d, &overlapping, arithmetic != Arithmetic::Tflite, BandedDown);
+    chain.convolution(Opcode::Conv2d, 1, 1, 18, Behind);
+    chain.nonlinear(UnaryKind::Sigmoid, InPlace);
+    chain.clamp(InPlace);
+    chain.mean(1, 2);
+    chain.reshape(&[18], InPlace);
+    chain.reshape(&[1, 18], Behind);
+    chain.builder.output(chain.tensor);
+    chain.fully_connected(3);
+    chain.softmax(InPlace);
+    chain.finish()
+}
+
+/// Two inputs, two or three outputs, every kind of binary op, and for 8-bit models the way from and to floats.
+fn mixed(arithmetic: Arithmetic, data_type: DataType) -> ModelBuilder {
+    let mut chain = Chain::new(arithmetic, DataType::F32, &[2, 6], 0, 5);
+    let second = chain.builder.tensor(data_type, &[6]);
+    let quantization = Quantization { scale: 0.015, zero_point: 2 };
+    if data_type == DataType::I8 {
+        chain.builder.set_quantization(second, quantization);
+        chain.convert();
+    }
+    chain.builder.input(second);
+    chain.binary(BinaryKind::Add, second, quantization, Behind);
+    let (constant, constant_quantization) = chain.constant_operand(&[2, 6]);
+    chain.binary(BinaryKind::Mul, constant, constant_quantization, InPlace);
+    let (single, single_quantization) = chain.constant_operand(&[]);
+    chain.binary(BinaryKind::Sub, single, single_quantization, InPlace);
+    let kept = (chain.tensor, chain.dimensions.clone(), chain.data_type, chain.quantization);
+    chain.arg_max(data_type == DataType::F32);
+    let classes = chain.tensor;
+    (chain.tensor, chain.dimensions, chain.data_type, chain.quantization) = kept;
+    chain.fully_connected(4);
+    for kind in if data_type == DataType::F32 { UnaryKind::ALL } else { &[UnaryKind::Sigmoid] } {
+        chain.nonlinear(*kind, if *kind == UnaryKind::Tanh { Behind } else { InPlace });
+    }
+    chain.clamp(Behind);
+    chain.softmax(Behind);
+    chain.builder.output(classes);
+    if data_type == DataType::I8 {
+        chain.builder.output(chain.tensor);
+        chain.convert();
+    }
+    chain.finish()
+}
+
+/// Two accumulators kept between runs: `sum += x`, `count += 1`; the output is their sum.
+fn state(arithmetic: Arithmetic) -> ModelBuilder {
+    let mut builder = ModelBuilder::new(arithmetic);
+    let (sum, count, x, y);
+    if arithmetic == Arithmetic::Float {
+        x = builder.tensor(DataType::F32, &[4]);
+        y = builder.tensor(DataType::F32, &[4]);
+        sum = builder.state(&[4], &Values::F32(vec![0.0, 1.0, -1.0, 0.5]));
+        count = builder.state(&[1], &Values::F32(vec![10.0]));
+        let one = builder.constant_tensor(&[1], &Values::F32(vec![1.0]));
+        let add = FloatBinary {
+            kind: BinaryKind::Add.code(),
+            reserved: [0; 3],
+            clamp_min: f32::NEG_INFINITY,
+            clamp_max: f32::INFINITY,
+        };
+        builder.op(Opcode::Binary, &[sum, x], sum, &add);
+        builder.op(Opcode::Binary, &[count, one], count, &add);
+        builder.op(Opcode::Binary, &[sum, count], y, &add);
+    } else {
+        let quantization = Quantization { scale: 0.5, zero_point: -4 };
+        x = builder.quantized(&[4], quantization);
+        y = builder.quantized(&[4], quantization);
+        sum = builder.state(&[4], &Values::I8(vec![-4, -2, -6, 0]));
+        count = builder.state(&[1], &Values::I8(vec![16]));
+        let one = builder.constant_tensor(&[1], &Values::I8(vec![-2]));
+        let add = integer_binary(arithmetic, BinaryKind::Add, [quantization; 3], [-128, 127]);
+        builder.op(Opcode::Binary, &[sum, x], sum, &add);
+        builder.op(Opcode::Binary, &[count, one], count, &add);
+        builder.op(Opcode::Binary, &[sum, count], y, &add);
+    }
+    builder.input(x);
+    builder.output(y);
+    builder
+}
+
+/// A model with every optional section.
+fn described() -> AlignedBytes {
+    let mut chain = Chain::new(Arithmetic::Onnx, DataType::I8, &[1, 3], 0, 3);
+    chain.fully_connected(2);
+    let mut description = chain.finish().description();
+    description.debug = true;
+    description.labels = vec!["rooster".into(), "hen".into()];
+    description.card = "{\"name\":\"described\"}".into();
+    AlignedBytes::copy_of(&writer::write(&description).expect("a valid model"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+    use crate::run::{random_inputs, run};
+    use bantam::Model;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn small_models_cover_every_opcode_in_every_arithmetic_they_exist_in() {
+        let mut covered = BTreeSet::new();
+        for small in small_models() {
+            let model = Model::parse(small.file.bytes()).expect(small.name);
+            for op in model.artifact().ops() {
+                covered.insert((op.opcode, model.artifact().arithmetic(), op.input(0).data_type));
+            }
+            run(&model, &random_inputs(&model, &mut Random::new(7)));
+        }
+        for &opcode in Opcode::ALL {
+            let float = !matches!(opcode, Opcode::Table | Opcode::Quantize | Opcode::Dequantize);
+            let integer = !matches!(opcode, Opcode::Unary | Opcode::Quantize);
+            for arithmetic in [Arithmetic::Tflite, Arithmetic::Onnx] {
+                assert!(!integer || covered.contains(&(opcode, arithmetic, DataType::I8)), "{opcode:?} {arithmetic:?}");
+            }
+            assert!(!float || covered.contains(&(opcode, Arithmetic::Float, DataType::F32)), "{opcode:?} float");
+        }
+        assert!(covered.contains(&(Opcode::Quantize, Arithmetic::Onnx, DataType::F32)));
+        assert!(covered.contains(&(Opcode::Quantize, Arithmetic::Tflite, DataType::F32)));
+    }
+}

@@ -1,0 +1,72 @@
+//! The developer's command, run as `cargo xtask`.
+//!
+//! `cargo xtask test` runs everything that must hold before a change is taken; `--setup` first installs what the
+//! steps need. The same line is what continuous integration runs, so a green run here is a green run there.
+
+mod context;
+mod embedded;
+mod lint;
+mod nextest;
+mod process;
+mod report;
+mod rust_std;
+mod setup;
+mod test;
+mod web;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::Context;
+
+/// Bantam's developer command.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every check in order: format, lints, tests, no_std builds, wasm parity, emulated boards.
+    Test {
+        /// Install missing tools first; a step that still cannot run then fails instead of being skipped.
+        #[arg(long)]
+        setup: bool,
+        /// Run one step, or the group of steps before a slash (`--only no-std`). May be repeated.
+        #[arg(long, value_name = "STEP", value_parser = test::step_name)]
+        only: Vec<String>,
+    },
+    /// Install what the steps of `test` need: compiler targets, emulator, browser, node modules.
+    Setup {
+        /// Build this target's standard library from source, as is done where rustup's server is out of reach.
+        #[arg(long, value_name = "TARGET", hide = true)]
+        from_source: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<bool> {
+    let mut context = Context::new()?;
+    match command {
+        Command::Test { setup, only } => test::run(&mut context, setup, &only),
+        Command::Setup { from_source: Some(target) } => rust_std::install(&context, &target).map(|()| true),
+        Command::Setup { from_source: None } => {
+            let every_need: Vec<_> = test::STEPS.iter().flat_map(|step| step.needs).copied().collect();
+            setup::install(&context, &every_need);
+            Ok(setup::print_missing(&context, &every_need))
+        }
+    }
+}

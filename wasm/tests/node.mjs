@@ -1,0 +1,17 @@
+// Usage: node wasm/tests/node.mjs <fixture directory>
+// Compares the module in wasm/dist/ with the host, in Node.js.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import * as bantam from "../dist/bantam_wasm.js";
+import { FILES, compare, conclude } from "./parity.mjs";
+
+const [directory] = process.argv.slice(2);
+if (directory === undefined) {
+  throw new Error("usage: node wasm/tests/node.mjs <fixture directory>");
+}
+const module = await readFile(new URL("../dist/bantam_wasm_bg.wasm", import.meta.url));
+bantam.initSync({ module });
+const files = await Promise.all(FILES.map(async (name) => new Uint8Array(await readFile(join(directory, name)))));
+conclude("node", compare(bantam, files));
