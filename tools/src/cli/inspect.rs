@@ -1,0 +1,197 @@
+//! `bantam inspect`.
+
+use super::Outcome;
+use super::output::{bytes, print, print_json, print_table, shape, table, thousands};
+use crate::plan::{timeline, verify};
+use crate::subject::ArtifactFile;
+use bantam::{DataType, Model};
+use bantam_format::{Op, SectionKind};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Columns of the memory timeline.
+const BAR_WIDTH: usize = 32;
+
+/// Show what is in a .bantam file: operators, shapes, memory, sizes
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// The .bantam file
+    model: PathBuf,
+    /// Prove that the memory plan overwrites no value that is still needed
+    #[arg(long)]
+    verify: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+struct OpRow {
+    name: String,
+    operator: &'static str,
+    input: String,
+    output: String,
+    macs: u64,
+    occupancy: usize,
+    walk_down: bool,
+}
+
+impl Inspect {
+    pub fn run(&self) -> Outcome {
+        let artifact = ArtifactFile::load(&self.model)?;
+        let model = artifact.model();
+        let rows = op_rows(&model);
+        let plan = self.verify.then(|| verify::verify(&model));
+        if self.json {
+            print_json(&json(&model, &rows, plan.as_ref()));
+        } else {
+            show(&model, &rows);
+            match &plan {
+                Some(Ok(())) => print("memory plan: proved, no value is overwritten while it is needed"),
+                Some(Err(error)) => print(&format!("memory plan: WRONG, {error}")),
+                None => {}
+            }
+        }
+        Ok(!matches!(plan, Some(Err(_))))
+    }
+}
+
+fn op_rows(model: &Model<'_>) -> Vec<OpRow> {
+    let artifact = model.artifact();
+    let names: Vec<&str> = artifact.names().skip(artifact.tensor_count()).collect();
+    let occupancy = timeline::occupancy(model);
+    let describe = |op: Op<'_>| {
+        let index = op.index as usize;
+        OpRow {
+            name: names.get(index).map_or_else(|| index.to_string(), ToString::to_string),
+            operator: op.opcode.name(),
+            input: shape(op.input(0).shape.dimensions()),
+            output: shape(op.output(0).shape.dimensions()),
+            macs: op.macs(),
+            occupancy: occupancy.get(index).copied().unwrap_or(0),
+            walk_down: op.walk_down,
+        }
+    };
+    artifact.ops().map(describe).collect()
+}
+
+fn type_name(data_type: DataType) -> &'static str {
+    match data_type {
+        DataType::I8 => "int8",
+        DataType::I32 => "int32",
+        _ => "float32",
+    }
+}
+
+fn sections(model: &Model<'_>) -> Vec<(String, usize)> {
+    let artifact = model.artifact();
+    let mut rows = vec![("header and section table".to_owned(), 0)];
+    let mut total = 0;
+    for entry in artifact.section_entries() {
+        let name = SectionKind::from_code(entry.kind)
+            .map_or_else(|| format!("unknown {}", entry.kind), |k| k.name().to_lowercase());
+        rows.push((name, entry.length as usize));
+        total += entry.length as usize;
+    }
+    rows[0].1 = bantam_format::HEADER_BYTES + 12 * (rows.len() - 1);
+    let padding = artifact.bytes().len() - total - rows[0].1;
+    rows.push(("padding".into(), padding));
+    rows
+}
+
+fn show(model: &Model<'_>, rows: &[OpRow]) {
+    let artifact = model.artifact();
+    for (what, ports) in [("input", model.inputs().collect::<Vec<_>>()), ("output", model.outputs().collect())] {
+        for io in ports {
+            let quantization = if io.tensor.data_type == DataType::I8 {
+                format!(", real = {} x (integer - {})", io.scale, io.zero_point)
+            } else {
+                String::new()
+            };
+            let dimensions = shape(io.tensor.shape.dimensions());
+            print(&format!("{what:7}{} {dimensions}{quantization}", type_name(io.tensor.data_type)));
+        }
+    }
+    let labels: Vec<&str> = model.labels().collect();
+    if !labels.is_empty() {
+        print(&format!("labels {}", labels.join(", ")));
+    }
+    print("");
+    let mut lines = table(&["op", "operator", "input", "output", "MACs", "memory in use", ""], 4..6);
+    let arena = model.arena_bytes().max(1);
+    for row in rows {
+        let filled = (row.occupancy * BAR_WIDTH).div_ceil(arena).min(BAR_WIDTH);
+        let macs = if row.macs == 0 { String::new() } else { thousands(row.macs) };
+        lines.add_row([
+            row.name.clone(),
+            row.operator.into(),
+            row.input.clone(),
+            row.output.clone(),
+            macs,
+            thousands(row.occupancy as u64),
+            format!("{}{}", "#".repeat(filled), ".".repeat(BAR_WIDTH - filled)),
+        ]);
+    }
+    print_table(&lines);
+    print("");
+    print(&format!(
+        "arena {}, {} multiply-accumulates, arithmetic {}",
+        bytes(model.arena_bytes()),
+        thousands(artifact.macs()),
+        artifact.arithmetic().name().to_lowercase()
+    ));
+    print("");
+    let mut lines = table(&["section", "bytes"], 1..2);
+    for (name, length) in sections(model) {
+        lines.add_row([name, thousands(length as u64)]);
+    }
+    lines.add_row(["file".to_owned(), thousands(artifact.bytes().len() as u64)]);
+    print_table(&lines);
+}
+
+fn json(model: &Model<'_>, rows: &[OpRow], plan: Option<&Result<(), verify::PlanError>>) -> serde_json::Value {
+    let artifact = model.artifact();
+    let port = |io: bantam::IoTensor| {
+        serde_json::json!({
+            "type": type_name(io.tensor.data_type), "shape": io.tensor.shape.dimensions(),
+            "scale": io.scale, "zero_point": io.zero_point,
+        })
+    };
+    let ops: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            serde_json::json!({
+                "name": row.name, "operator": row.operator, "input": row.input, "output": row.output,
+                "macs": row.macs, "memory_bytes": row.occupancy, "walk_down": row.walk_down,
+            })
+        })
+        .collect();
+    let lifetimes: Vec<_> = timeline::lifetimes(model)
+        .iter()
+        .map(|l| {
+            serde_json::json!({
+                "tensor": l.tensor, "offset": l.offset, "bytes": l.bytes,
+                "written_by": l.written_by, "last_read_by": l.last_read_by,
+            })
+        })
+        .collect();
+    let sections: serde_json::Map<_, _> =
+        sections(model).into_iter().map(|(name, length)| (name, length.into())).collect();
+    let card = std::str::from_utf8(artifact.section(SectionKind::Card)).ok();
+    let mut value = serde_json::json!({
+        "file_bytes": artifact.bytes().len(),
+        "arena_bytes": model.arena_bytes(),
+        "macs": artifact.macs(),
+        "arithmetic": artifact.arithmetic().name().to_lowercase(),
+        "inputs": model.inputs().map(port).collect::<Vec<_>>(),
+        "outputs": model.outputs().map(port).collect::<Vec<_>>(),
+        "labels": model.labels().collect::<Vec<_>>(),
+        "card": card.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()),
+        "ops": ops,
+        "memory": lifetimes,
+        "sections": sections,
+    });
+    if let Some(plan) = plan {
+        value["plan_verified"] = plan.is_ok().into();
+    }
+    value
+}

@@ -1,0 +1,77 @@
+//! The command line: arguments in, tables or JSON out. No logic of its own.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage. With `--json` standard output is one JSON document; notes and
+//! progress go to standard error, progress only on a terminal.
+
+mod diff;
+mod eval;
+mod inspect;
+mod output;
+mod run;
+mod shrink;
+
+use crate::import::onnx::ImportOptions;
+use clap::{Args, Parser, Subcommand};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+/// What every subcommand returns: whether its check held.
+type Outcome = Result<bool, Box<dyn std::error::Error>>;
+
+/// Shrinks trained models into small files that run in browsers, on phones and on microcontrollers, with the same
+/// bits everywhere.
+#[derive(Debug, Parser)]
+#[command(name = "bantam", version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Shrink(shrink::Shrink),
+    Run(run::Run),
+    Eval(eval::Eval),
+    Inspect(inspect::Inspect),
+    Diff(diff::Diff),
+}
+
+/// Sizes that a model leaves open.
+#[derive(Debug, Args)]
+struct Shapes {
+    /// Size of a free dimension of the model, such as `sequence=128`; may be repeated. A free batch is 1
+    #[arg(long = "shape", value_name = "NAME=SIZE", value_parser = parse_shape)]
+    shapes: Vec<(String, usize)>,
+}
+
+impl Shapes {
+    fn options(&self) -> ImportOptions {
+        ImportOptions { shapes: self.shapes.iter().cloned().collect::<BTreeMap<_, _>>() }
+    }
+}
+
+fn parse_shape(text: &str) -> Result<(String, usize), String> {
+    let (name, size) = text.split_once('=').ok_or("expected NAME=SIZE")?;
+    let size = size.parse::<usize>().ok().filter(|&size| size > 0).ok_or("the size is a whole number above 0")?;
+    Ok((name.to_owned(), size))
+}
+
+/// Parses the arguments of the process and does what they say.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Shrink(command) => command.run(),
+        Command::Run(command) => command.run(),
+        Command::Eval(command) => command.run(),
+        Command::Inspect(command) => command.run(),
+        Command::Diff(command) => command.run(),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            output::note(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! `bantam shrink`.
+
+use super::output::{Progress, bytes, note, percent, print, print_json, print_table, real, table, thousands};
+use super::{Outcome, Shapes};
+use crate::compare::worst;
+use crate::folder::ModelFolder;
+use crate::quantize::RangeMethod;
+use crate::shrink::{ShrinkOptions, Shrunk, shrink};
+use bantam_format::Arithmetic;
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+
+/// Layers named in the summary.
+const WORST_LAYERS: usize = 3;
+
+/// Turn a trained model into one small .bantam file and score it
+///
+/// MODEL is a .onnx file, or a folder with a `bantam.toml` that names the model and its data. The model is folded,
+/// calibrated, quantised to 8-bit integers and given a memory plan; the result is checked, written and scored beside
+/// the original. The same input gives the same bytes.
+#[derive(Debug, Args)]
+pub(super) struct Shrink {
+    /// An ONNX file or a model folder
+    model: PathBuf,
+    /// Sample inputs (.npz or .npy) from which activation ranges are taken; labels are not needed
+    #[arg(long, value_name = "DATA")]
+    calibrate: Option<PathBuf>,
+    /// Held-out data to score on: inputs, and labels as `y`
+    #[arg(long, value_name = "DATA")]
+    eval: Option<PathBuf>,
+    /// Where to write [default: target/NAME.bantam for a folder, NAME.bantam for a file]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How 8-bit results are rounded: as ONNX Runtime does, or as TensorFlow Lite Micro does (no float unit needed)
+    #[arg(long, value_enum, default_value = "onnx")]
+    arithmetic: ArithmeticChoice,
+    /// How activation ranges are chosen from the calibration data
+    #[arg(long, value_enum, default_value = "mse")]
+    ranges: RangeMethod,
+    /// Keep 32-bit floats instead of quantising
+    #[arg(long)]
+    float: bool,
+    /// Leave out names, labels and the model card
+    #[arg(long)]
+    strip: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    shapes: Shapes,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ArithmeticChoice {
+    Onnx,
+    Tflite,
+}
+
+impl Shrink {
+    pub fn run(&self) -> Outcome {
+        let mut folder = ModelFolder::open(&self.model)?;
+        if self.calibrate.is_some() {
+            folder.calibration.clone_from(&self.calibrate);
+        }
+        if self.eval.is_some() {
+            folder.evaluation.clone_from(&self.eval);
+        }
+        let output = self.output.clone().unwrap_or_else(|| {
+            let name = format!("{}.bantam", folder.name);
+            if self.model.is_dir() { Path::new("target").join(name) } else { name.into() }
+        });
+        let arithmetic = match self.arithmetic {
+            _ if self.float => Arithmetic::Float,
+            ArithmeticChoice::Onnx => Arithmetic::Onnx,
+            ArithmeticChoice::Tflite => Arithmetic::Tflite,
+        };
+        let options =
+            ShrinkOptions { folder, shapes: self.shapes.options(), arithmetic, ranges: self.ranges, strip: self.strip };
+        let progress = Progress::new();
+        let shrunk = shrink(&options, &|what| progress.step(what))?;
+        drop(progress);
+        crate::files::write_whole(&output, shrunk.artifact.bytes())
+            .map_err(|error| format!("cannot write '{}': {error}", output.display()))?;
+        for text in &shrunk.notes {
+            note(&format!("note: {text}"));
+        }
+        if self.json {
+            print_json(&json(&shrunk, &output));
+        } else {
+            summary(&options, &shrunk, &output);
+        }
+        Ok(true)
+    }
+}
+
+fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
+    let model = shrunk.artifact.model();
+    let numbers = match options.arithmetic {
+        Arithmetic::Float => "32-bit floats".to_owned(),
+        _ => format!("8-bit integers, ranges from {} calibration rows", thousands(shrunk.calibration_rows as u64)),
+    };
+    print(&format!("{}: {} to {numbers}", options.folder.name, options.folder.model.display()));
+    print("");
+    let mut rows = table(&["", "before", "after", ""], 1..3);
+    if let Some(score) = &shrunk.score {
+        if let (Some(before), Some(after)) = (score.float_top1, score.top1) {
+            let change =
+                format!("{:+.2} points on {} held-out rows", (after - before) * 100.0, thousands(score.rows as u64));
+            rows.add_row(["accuracy", &percent(before), &percent(after), &change]);
+        }
+        let same = format!("of {} rows get the same answer", thousands(score.rows as u64));
+        rows.add_row(["agreement", "", &percent(score.agreement), &same]);
+    }
+    let artifact_bytes = shrunk.artifact.bytes().len();
+    let share = percent(artifact_bytes as f64 / shrunk.source_bytes as f64);
+    rows.add_row(["file", &bytes(shrunk.source_bytes), &bytes(artifact_bytes), &format!("{share} of the original")]);
+    rows.add_row(["arena", "", &bytes(model.arena_bytes()), "all the memory a run needs"]);
+    rows.add_row(["work", "", &thousands(model.artifact().macs()), "multiply-accumulates per run"]);
+    print_table(&rows);
+    let worst = worst(&shrunk.layers, WORST_LAYERS);
+    if !worst.is_empty() && options.arithmetic != Arithmetic::Float {
+        print("");
+        let mut rows = table(&["layers that lose most", "operator", "signal to noise", "largest error"], 2..4);
+        for layer in worst {
+            rows.add_row([
+                layer.name.clone(),
+                layer.operator.clone(),
+                layer.signal_to_noise_db.map_or_else(String::new, |db| format!("{db:.1} dB")),
+                real(layer.max),
+            ]);
+        }
+        print_table(&rows);
+    }
+    print("");
+    print(&format!("written to {}", output.display()));
+}
+
+fn json(shrunk: &Shrunk, output: &Path) -> serde_json::Value {
+    let model = shrunk.artifact.model();
+    let mut value = serde_json::json!({
+        "artifact": output,
+        "file_bytes": shrunk.artifact.bytes().len(),
+        "source_bytes": shrunk.source_bytes,
+        "arena_bytes": model.arena_bytes(),
+        "macs": model.artifact().macs(),
+    });
+    if let Some(score) = &shrunk.score {
+        value["rows"] = score.rows.into();
+        value["agreement"] = score.agreement.into();
+        if let (Some(before), Some(after)) = (score.float_top1, score.top1) {
+            value["float_top1"] = before.into();
+            value["top1"] = after.into();
+        }
+    }
+    value["layers"] = serde_json::json!(shrunk.layers);
+    value["notes"] = serde_json::json!(shrunk.notes);
+    value
+}

@@ -1,0 +1,116 @@
+//! NumPy's .npy and .npz files.
+
+use super::DataError;
+use crate::tensor::{Data, Tensor};
+use npyz::{Deserialize, NpyFile, Order, TypeChar, WriterBuilder};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+/// Most bytes one array may take in memory.
+const MAX_ARRAY_BYTES: u64 = 1 << 31;
+
+/// Reads the arrays of a .npz file, or the one of a .npy file under the name `x`, in file order.
+///
+/// Floats become f32, unsigned 8-bit and signed 8-bit integers and booleans stay, other integers become i64.
+///
+/// # Errors
+/// [`DataError::Io`], [`DataError::Format`], [`DataError::Extension`].
+pub fn read_arrays(path: &Path) -> Result<Vec<(String, Tensor)>, DataError> {
+    let io = |error| DataError::Io { path: path.to_owned(), error };
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("npy") => {
+            let file = File::open(path).map_err(io)?;
+            let bytes = file.metadata().map_err(io)?.len();
+            let tensor = read_array(BufReader::new(file), bytes).map_err(|reason| format_error(path, "npy", reason))?;
+            Ok(vec![("x".into(), tensor)])
+        }
+        Some("npz") => {
+            let file = BufReader::new(File::open(path).map_err(io)?);
+            let broken = |reason: String| format_error(path, "npz", reason);
+            let mut archive = zip::ZipArchive::new(file).map_err(|error| broken(error.to_string()))?;
+            let mut arrays = Vec::new();
+            for index in 0..archive.len() {
+                let entry = archive.by_index(index).map_err(|error| broken(error.to_string()))?;
+                let file_name = entry.name().map_err(|error| broken(error.to_string()))?.into_owned();
+                let Some(name) = file_name.strip_suffix(".npy").map(str::to_owned) else { continue };
+                let bytes = entry.size();
+                let tensor = read_array(entry, bytes).map_err(|reason| broken(format!("array '{name}': {reason}")))?;
+                arrays.push((name, tensor));
+            }
+            Ok(arrays)
+        }
+        _ => Err(DataError::Extension(path.to_owned())),
+    }
+}
+
+fn format_error(path: &Path, format: &'static str, reason: String) -> DataError {
+    DataError::Format { path: path.to_owned(), format, reason }
+}
+
+/// Reads one array of at most `available` bytes with its header.
+fn read_array(reader: impl Read, available: u64) -> Result<Tensor, String> {
+    // Nothing is read, and so nothing allocated, beyond what the file says it has.
+    let file = NpyFile::new(reader.take(available.min(MAX_ARRAY_BYTES))).map_err(|error| error.to_string())?;
+    let shape: Option<Vec<usize>> = file.shape().iter().map(|&d| usize::try_from(d).ok()).collect();
+    let shape = shape.ok_or("a dimension is too large")?;
+    let npyz::DType::Plain(type_str) = file.dtype() else { return Err("structured arrays are not supported".into()) };
+    let elements = file.shape().iter().try_fold(1u64, |product, &d| product.checked_mul(d));
+    let bytes = elements.and_then(|n| n.checked_mul(type_str.size_field()));
+    if bytes.is_none_or(|bytes| bytes > available || bytes > MAX_ARRAY_BYTES) {
+        return Err(format!("shape {shape:?} needs more bytes than the file has (or than {MAX_ARRAY_BYTES})"));
+    }
+    if file.order() == Order::Fortran && shape.len() > 1 {
+        return Err("the array is in Fortran order; save np.ascontiguousarray(x)".into());
+    }
+    let data = match (type_str.type_char(), type_str.size_field()) {
+        (TypeChar::Float, 4) => Data::F32(values(file)?),
+        (TypeChar::Float, 8) => Data::F32(converted(file, |x: f64| x as f32)?),
+        (TypeChar::Int, 1) => Data::I8(values(file)?),
+        (TypeChar::Uint, 1) => Data::U8(values(file)?),
+        (TypeChar::Bool, 1) => Data::Bool(values(file)?),
+        (TypeChar::Int, 2) => Data::I64(converted(file, i64::from as fn(i16) -> i64)?),
+        (TypeChar::Int, 4) => Data::I64(converted(file, i64::from as fn(i32) -> i64)?),
+        (TypeChar::Int, 8) => Data::I64(values(file)?),
+        (TypeChar::Uint, 2) => Data::I64(converted(file, i64::from as fn(u16) -> i64)?),
+        (TypeChar::Uint, 4) => Data::I64(converted(file, i64::from as fn(u32) -> i64)?),
+        (TypeChar::Uint, 8) => Data::I64(converted(file, |x: u64| i64::try_from(x).unwrap_or(i64::MAX))?),
+        _ => return Err(format!("elements of type '{type_str}' are not supported; use floats or integers")),
+    };
+    Tensor::new(shape, data).map_err(|error| error.to_string())
+}
+
+fn values<T: Deserialize, R: Read>(file: NpyFile<R>) -> Result<Vec<T>, String> {
+    converted(file, |x: T| x)
+}
+
+fn converted<T: Deserialize, U, R: Read>(file: NpyFile<R>, convert: impl Fn(T) -> U) -> Result<Vec<U>, String> {
+    let reader = file.data::<T>().map_err(|error| error.to_string())?;
+    reader.map(|value| value.map(&convert).map_err(|error| format!("the data ends early: {error}"))).collect()
+}
+
+/// Writes a tensor as a .npy file, whole or not at all.
+///
+/// # Errors
+/// [`DataError::Io`].
+pub fn write_array(path: &Path, tensor: &Tensor) -> Result<(), DataError> {
+    let mut bytes = Vec::new();
+    let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
+    let result = match tensor.data() {
+        Data::F32(items) => write(&mut bytes, &shape, items),
+        Data::I64(items) => write(&mut bytes, &shape, items),
+        Data::I32(items) => write(&mut bytes, &shape, items),
+        Data::I8(items) => write(&mut bytes, &shape, items),
+        Data::U8(items) => write(&mut bytes, &shape, items),
+        Data::Bool(items) => write(&mut bytes, &shape, items),
+    };
+    result
+        .and_then(|()| crate::files::write_whole(path, &bytes))
+        .map_err(|error| DataError::Io { path: path.to_owned(), error })
+}
+
+fn write<T: npyz::AutoSerialize + Copy>(bytes: &mut Vec<u8>, shape: &[u64], items: &[T]) -> std::io::Result<()> {
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(bytes).begin_nd()?;
+    writer.extend(items.iter().copied())?;
+    writer.finish()
+}

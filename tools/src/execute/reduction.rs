@@ -1,0 +1,138 @@
+//! Operators that combine the elements along axes.
+
+use super::ExecuteError;
+use crate::graph::ops::{Facts, Reduce, ReduceKind};
+use crate::tensor::{Tensor, strides};
+
+/// Combines all elements along axes, in row-major order of the operand.
+pub(super) fn reduce(reduce: &Reduce, operand: &Tensor, result: &Facts) -> Result<Tensor, ExecuteError> {
+    let shape = operand.shape();
+    let kept: Vec<usize> =
+        (0..shape.len()).map(|axis| if reduce.axes.contains(&axis) { 1 } else { shape[axis] }).collect();
+    let mut steps = strides(&kept);
+    for &axis in &reduce.axes {
+        steps[axis] = 0;
+    }
+    let (start, combine): (f32, fn(f32, f32) -> f32) = match reduce.kind {
+        ReduceKind::Mean | ReduceKind::Sum => (0.0, |sum, x| sum + x),
+        ReduceKind::Max => (f32::NEG_INFINITY, f32::max),
+        ReduceKind::Min => (f32::INFINITY, f32::min),
+    };
+    let mut output = vec![start; kept.iter().product()];
+    let mut index = vec![0usize; shape.len()];
+    let mut position = 0;
+    for &x in operand.as_f32()? {
+        output[position] = combine(output[position], x);
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            position += steps[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            position -= steps[axis] * shape[axis];
+            index[axis] = 0;
+        }
+    }
+    if reduce.kind == ReduceKind::Mean {
+        let count: usize = reduce.axes.iter().map(|&axis| shape[axis]).product();
+        for sum in &mut output {
+            *sum /= count as f32;
+        }
+    }
+    Ok(Tensor::from_vec(result.shape.clone(), output)?)
+}
+
+/// exp(x - max) / Σ exp(x - max) along an axis.
+pub(super) fn softmax(axis: usize, operand: &Tensor) -> Result<Tensor, ExecuteError> {
+    let mut output = operand.as_f32()?.to_vec();
+    let size = operand.shape()[axis];
+    for (start, step) in lanes(operand.shape(), axis) {
+        let positions = || (0..size).map(|index| start + index * step);
+        let largest = positions().map(|at| output[at]).fold(f32::NEG_INFINITY, f32::max);
+        let mut sum = 0.0;
+        for at in positions() {
+            output[at] = libm::expf(output[at] - largest);
+            sum += output[at];
+        }
+        for at in positions() {
+            output[at] /= sum;
+        }
+    }
+    Ok(Tensor::from_vec(operand.shape().to_vec(), output)?)
+}
+
+/// The index of the largest element along an axis; of equals, the first.
+pub(super) fn arg_max(axis: usize, operand: &Tensor, result: &Facts) -> Result<Tensor, ExecuteError> {
+    let items = operand.as_f32()?;
+    let size = operand.shape()[axis];
+    let output = lanes(operand.shape(), axis)
+        .map(|(start, step)| {
+            let mut best = 0;
+            for index in 1..size {
+                if items[start + index * step] > items[start + best * step] {
+                    best = index;
+                }
+            }
+            best as i64
+        })
+        .collect();
+    Ok(Tensor::from_vec::<i64>(result.shape.clone(), output)?)
+}
+
+/// Start and step of every line of elements along an axis, in row-major order of the others.
+fn lanes(shape: &[usize], axis: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+    let outer: usize = shape[..axis].iter().product();
+    let step: usize = shape[axis + 1..].iter().product();
+    let block = shape[axis] * step;
+    (0..outer).flat_map(move |index| (0..step).map(move |inner| (index * block + inner, step)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::evaluate;
+    use super::*;
+    use crate::graph::Op;
+    use crate::graph::ops::{ArgMax, Softmax};
+
+    fn cube() -> Tensor {
+        Tensor::from_vec(vec![2, 2, 2], vec![1.0f32, 8.0, 3.0, 6.0, 5.0, 4.0, 7.0, 2.0]).unwrap()
+    }
+
+    fn run(op: &Op) -> Tensor {
+        evaluate(op, &[&cube()]).unwrap().remove(0)
+    }
+
+    #[test]
+    fn any_axes_are_reduced() {
+        let op = |kind, axes: &[usize], keep_dims| Op::Reduce(Reduce { kind, axes: axes.to_vec(), keep_dims });
+        let mean = run(&op(ReduceKind::Mean, &[0, 2], true));
+        assert_eq!(mean.shape(), [1, 2, 1]);
+        assert_eq!(mean.as_f32().unwrap(), [4.5, 4.5]);
+        let largest = run(&op(ReduceKind::Max, &[1], false));
+        assert_eq!(largest.shape(), [2, 2]);
+        assert_eq!(largest.as_f32().unwrap(), [3.0, 8.0, 7.0, 4.0]);
+        assert_eq!(run(&op(ReduceKind::Sum, &[0, 1, 2], false)), Tensor::scalar(36.0f32));
+        assert_eq!(run(&op(ReduceKind::Min, &[], true)), cube());
+        assert!(evaluate(&op(ReduceKind::Min, &[3], true), &[&cube()]).is_err());
+    }
+
+    #[test]
+    fn softmax_sums_to_one_along_its_axis() {
+        let result = run(&Op::Softmax(Softmax { axis: 1 }));
+        let items = result.as_f32().unwrap();
+        for (first, second) in [(0, 2), (1, 3), (4, 6), (5, 7)] {
+            assert!((items[first] + items[second] - 1.0).abs() < 1e-6);
+        }
+        assert!((items[0] - 1.0 / (1.0 + 2f32.exp())).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_first_maximum_wins() {
+        let result = run(&Op::ArgMax(ArgMax { axis: 2, keep_dims: false }));
+        assert_eq!(result.shape(), [2, 2]);
+        assert_eq!(result.as_i64().unwrap(), [1, 1, 0, 0]);
+        let equal = Tensor::vector(vec![2.0f32, 2.0]);
+        let op = Op::ArgMax(ArgMax { axis: 0, keep_dims: true });
+        assert_eq!(evaluate(&op, &[&equal]).unwrap()[0], Tensor::vector(vec![0i64]));
+    }
+}

@@ -1,0 +1,133 @@
+//! Model folders: a network, its data and its description, tied together by `bantam.toml`.
+
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Name of the description in a model folder.
+pub const DESCRIPTION: &str = "bantam.toml";
+
+/// A model with what is known about it. Paths are relative to the current folder.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelFolder {
+    /// Name of the model.
+    pub name: String,
+    /// What its input is, for people.
+    pub input_description: String,
+    /// The ONNX file.
+    pub model: PathBuf,
+    /// Class labels.
+    pub labels: Vec<String>,
+    /// Data to calibrate with.
+    pub calibration: Option<PathBuf>,
+    /// Data to score with.
+    pub evaluation: Option<PathBuf>,
+}
+
+/// Why a model folder could not be read.
+#[derive(Debug, Error)]
+pub enum FolderError {
+    /// The description is missing or unreadable.
+    #[error("cannot read '{path}': {error}; a model folder holds a {DESCRIPTION} that names the model and its data")]
+    Read {
+        /// The description.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The description is not valid.
+    #[error("'{path}' is not a valid model description:\n{error}")]
+    Parse {
+        /// The description.
+        path: PathBuf,
+        /// Where and why.
+        error: Box<toml::de::Error>,
+    },
+    /// A path leads out of the folder.
+    #[error("'{path}': '{target}' is outside the model folder")]
+    Outside {
+        /// The description.
+        path: PathBuf,
+        /// The offending path.
+        target: PathBuf,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    name: String,
+    model: PathBuf,
+    #[serde(default)]
+    labels: Vec<String>,
+    #[allow(dead_code)] // for people and for reports
+    card: Option<PathBuf>,
+    #[serde(default)]
+    input: Input,
+    calibration: Option<Data>,
+    evaluation: Option<Data>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    #[allow(dead_code)] // the ONNX file names its inputs itself
+    name: Option<String>,
+    #[serde(default)]
+    description: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Data {
+    data: PathBuf,
+}
+
+impl ModelFolder {
+    /// Reads the description of a folder, or takes a bare model file.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        if !path.is_dir() {
+            let name = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
+            return Ok(Self { name, model: path.to_owned(), ..Self::default() });
+        }
+        let file = path.join(DESCRIPTION);
+        let text = std::fs::read_to_string(&file).map_err(|error| FolderError::Read { path: file.clone(), error })?;
+        let description: Description =
+            toml::from_str(&text).map_err(|error| FolderError::Parse { path: file.clone(), error: Box::new(error) })?;
+        let inside = |target: PathBuf| {
+            let plain = target.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+            if plain { Ok(path.join(target)) } else { Err(FolderError::Outside { path: file.clone(), target }) }
+        };
+        Ok(Self {
+            name: description.name,
+            input_description: description.input.description,
+            model: inside(description.model)?,
+            labels: description.labels,
+            calibration: description.calibration.map(|data| inside(data.data)).transpose()?,
+            evaluation: description.evaluation.map(|data| inside(data.data)).transpose()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(text: &str) -> Result<ModelFolder, FolderError> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(DESCRIPTION), text).unwrap();
+        ModelFolder::open(folder.path())
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        let typo = open("name = 'a'\nmodel = 'm.onnx'\nlabel = []").unwrap_err().to_string();
+        assert!(typo.contains("label") && typo.contains("line 3"), "{typo}");
+        let outside = open("name = 'a'\nmodel = '../m.onnx'").unwrap_err().to_string();
+        assert!(outside.contains("outside the model folder"), "{outside}");
+        assert!(open("name = 'a'\nmodel = 'm.onnx'").is_ok());
+    }
+}

@@ -1,0 +1,3 @@
+//! Importers: source formats to [`crate::graph::Graph`].
+
+pub mod onnx;

@@ -1,0 +1,276 @@
+//! Why a model cannot be imported.
+
+use crate::execute::ExecuteError;
+use crate::graph::{GraphError, ShapeError};
+use crate::tensor::TensorError;
+use std::fmt;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a model cannot be imported. The message says what was found, what was expected, and what
+/// to do.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// An error in a named file.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: Box<Self>,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the file: {0}")]
+    Read(#[from] std::io::Error),
+    /// The bytes are not an ONNX protobuf message.
+    #[error("{0}; expected a model saved as ONNX")]
+    Parse(String),
+    /// The file holds no graph.
+    #[error("the file holds no graph; expected a model saved as ONNX")]
+    NoGraph,
+    /// The operator set is missing or not known.
+    #[error(
+        "the model uses operator set {found}; versions {oldest} to {newest} of ai.onnx are \
+         supported: export it again with one of them"
+    )]
+    OperatorSet {
+        /// The version found, in words.
+        found: String,
+        /// The oldest version supported.
+        oldest: i64,
+        /// The newest version supported.
+        newest: i64,
+    },
+    /// Part of the format that is not supported.
+    #[error("the model uses {feature}, which is not supported; {remedy}")]
+    Feature {
+        /// The part of the format.
+        feature: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A graph input that cannot be used.
+    #[error("input `{name}` {reason}")]
+    Input {
+        /// The input.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Dimensions that are neither fixed nor given.
+    #[error("{}", describe_free(dimensions))]
+    FreeDimensions {
+        /// All of them.
+        dimensions: Vec<FreeDimension>,
+    },
+    /// A size was given for a dimension that the model does not have.
+    #[error("--shape {name}=… names no free dimension of the model; it has {known}")]
+    UnknownDimension {
+        /// The name given.
+        name: String,
+        /// The names the model has, in words.
+        known: String,
+    },
+    /// A constant that cannot be read.
+    #[error("constant `{name}`: {error}")]
+    Constant {
+        /// The constant.
+        name: String,
+        /// What is wrong with it.
+        error: ConstantError,
+    },
+    /// Two things with one name.
+    #[error("`{name}` is defined more than once; the file is damaged or not valid ONNX")]
+    Duplicate {
+        /// The name.
+        name: String,
+    },
+    /// A name that nothing before its use defines.
+    #[error(
+        "{user} reads `{name}`, which nothing before it defines; the nodes are not in \
+         topological order, form a cycle, or the file is damaged"
+    )]
+    Undefined {
+        /// The node or output that uses the name.
+        user: String,
+        /// The name.
+        name: String,
+    },
+    /// The model has no output.
+    #[error("the model has no output")]
+    NoOutput,
+    /// Nodes that cannot be expressed, all of them.
+    #[error("{}", describe_unsupported(nodes))]
+    Unsupported {
+        /// Every such node, in the order of the file.
+        nodes: Vec<UnsupportedNode>,
+    },
+    /// The lowered graph breaks a rule of graphs.
+    #[error("the imported graph is not valid: {0}")]
+    Graph(#[from] GraphError),
+}
+
+/// A dimension that needs a size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreeDimension {
+    /// The graph input.
+    pub input: String,
+    /// The axis.
+    pub axis: usize,
+    /// The name to give with `--shape`.
+    pub name: String,
+}
+
+/// A node that cannot be expressed.
+#[derive(Debug)]
+pub struct UnsupportedNode {
+    /// The node's name, or that of its first result.
+    pub name: String,
+    /// The operator, with its domain where that is not the default.
+    pub operator: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a node cannot be expressed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The operator is not in the table.
+    #[error("the operator is not supported")]
+    Operator,
+    /// An attribute with a value that is not supported.
+    #[error("attribute {attribute} is {got}; {expected}")]
+    Attribute {
+        /// The attribute.
+        attribute: String,
+        /// Its value, in words.
+        got: String,
+        /// What is supported.
+        expected: String,
+    },
+    /// An operand that must be present is not.
+    #[error("operand {index} is missing")]
+    MissingOperand {
+        /// Its position, from 0.
+        index: usize,
+    },
+    /// An operand that must be constant is computed.
+    #[error("operand {index} ({name}) must be a constant, but is computed while the model runs")]
+    NotConstant {
+        /// Its position, from 0.
+        index: usize,
+        /// Its name.
+        name: String,
+    },
+    /// An operand or result that is not supported.
+    #[error("{0}")]
+    Operand(String),
+    /// Evaluating constants would take much more memory than the file.
+    #[error("its constant result would take too much memory")]
+    TooLarge,
+    /// The operands do not fit the operator.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// A tensor rule.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+    /// A constant in an attribute.
+    #[error(transparent)]
+    Constant(#[from] ConstantError),
+    /// A constant expression that cannot be evaluated.
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+}
+
+impl From<GraphError> for Reason {
+    fn from(error: GraphError) -> Self {
+        match error {
+            GraphError::Shape { error, .. } => Self::Shape(error),
+            other => Self::Operand(other.to_string()),
+        }
+    }
+}
+
+/// Why a constant cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConstantError {
+    /// A negative dimension.
+    #[error("dimension {0} is negative")]
+    NegativeDimension(i64),
+    /// The number of elements differs from the shape.
+    #[error("shape {shape:?} needs {expected} elements, but {got} are stored")]
+    Length {
+        /// The shape.
+        shape: Vec<usize>,
+        /// Elements the shape stands for.
+        expected: usize,
+        /// Elements stored.
+        got: usize,
+    },
+    /// The number of raw bytes differs from the shape.
+    #[error("shape {shape:?} needs {expected} bytes, but {got} are stored")]
+    Bytes {
+        /// The shape.
+        shape: Vec<usize>,
+        /// Bytes needed.
+        expected: usize,
+        /// Bytes stored.
+        got: usize,
+    },
+    /// Elements stored both raw and typed, or in a field of another type.
+    #[error("its elements are stored in a field that does not belong to its type {0}")]
+    Field(String),
+    /// An element type that is not supported.
+    #[error("element type {0} is not supported")]
+    Type(String),
+    /// A number that does not fit.
+    #[error("the number {0} does not fit a signed 64-bit integer")]
+    Number(u64),
+    /// The elements are in another file.
+    #[error(
+        "its elements are in another file; save the model with the weights inside \
+         (in Python: onnx.save(onnx.load(path), path, save_as_external_data=False))"
+    )]
+    External,
+    /// Part of a segmented tensor.
+    #[error("segmented tensors are not supported")]
+    Segment,
+    /// The shape is too large.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+}
+
+fn describe_free(dimensions: &[FreeDimension]) -> String {
+    let list: Vec<String> = dimensions
+        .iter()
+        .map(|free| {
+            format!(
+                "dimension {} of input `{}` has no fixed size: give it with --shape {}=SIZE",
+                free.axis, free.input, free.name
+            )
+        })
+        .collect();
+    list.join("\n")
+}
+
+fn describe_unsupported(nodes: &[UnsupportedNode]) -> String {
+    let mut text = match nodes.len() {
+        1 => "1 node is not supported:".to_owned(),
+        count => format!("{count} nodes are not supported:"),
+    };
+    for node in nodes {
+        text.push_str("\n  ");
+        text.push_str(&node.to_string());
+    }
+    text
+}
+
+impl fmt::Display for UnsupportedNode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "node `{}` ({}): {}", self.name, self.operator, self.reason)
+    }
+}

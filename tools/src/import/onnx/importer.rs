@@ -1,0 +1,244 @@
+//! Walks the nodes of a file and collects what cannot be expressed.
+
+use super::error::{ImportError, Reason, UnsupportedNode};
+use super::lower;
+use super::lowering::Lowering;
+use super::shapes::input_shapes;
+use super::{ImportOptions, OPERATOR_SETS, constants};
+use crate::graph::{Graph, ValueId};
+use crate::reference::pb::{GraphProto, ModelProto, NodeProto};
+use crate::tensor::Tensor;
+use std::collections::HashMap;
+
+/// Bytes that evaluated constants may take beyond a multiple of the constants of the file.
+const SPARE_CONSTANT_BYTES: usize = 16 << 20;
+/// How many times the bytes of the file's constants the evaluated ones may take.
+const CONSTANT_FACTOR: usize = 8;
+
+/// What a name of the file stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Definition {
+    /// A value of the graph.
+    Value(ValueId),
+    /// A result of a node that could not be lowered.
+    Failed,
+    /// A result that the lowering of a node does not make.
+    NotMade,
+}
+
+/// What lowerings share.
+pub(super) struct State {
+    pub(super) graph: Graph,
+    /// Constants reordered or otherwise derived, by source and what was done.
+    pub(super) derived: HashMap<(ValueId, String), ValueId>,
+    /// Bytes that further constants may take.
+    pub(super) constant_bytes: usize,
+}
+
+impl State {
+    /// Adds a constant that was evaluated, if it fits what is left of the memory for those.
+    pub(super) fn add_derived(&mut self, name: &str, tensor: Tensor) -> Result<ValueId, Reason> {
+        self.constant_bytes = self.constant_bytes.checked_sub(byte_size(&tensor)).ok_or(Reason::TooLarge)?;
+        Ok(self.graph.add_constant(name, tensor))
+    }
+}
+
+fn byte_size(tensor: &Tensor) -> usize {
+    tensor.len().saturating_mul(tensor.data_type().size())
+}
+
+struct Importer<'a> {
+    names: HashMap<&'a str, Definition>,
+    state: State,
+    unsupported: Vec<UnsupportedNode>,
+}
+
+pub(super) fn run(model: &ModelProto, options: &ImportOptions) -> Result<Graph, ImportError> {
+    let proto = model.graph.as_ref().ok_or(ImportError::NoGraph)?;
+    let opset = operator_set(model)?;
+    check_features(model, proto)?;
+    let mut importer = Importer {
+        names: HashMap::new(),
+        state: State {
+            graph: Graph::new(proto.name.clone()),
+            derived: HashMap::new(),
+            constant_bytes: SPARE_CONSTANT_BYTES,
+        },
+        unsupported: Vec::new(),
+    };
+    for input in input_shapes(model, &options.shapes)? {
+        importer.state.graph.add_input(input.name, input.shape, input.dtype);
+    }
+    importer.name_inputs(proto)?;
+    importer.add_constants(proto)?;
+    for (index, node) in proto.node.iter().enumerate() {
+        importer.add_node(index, node, opset)?;
+    }
+    importer.finish(proto)
+}
+
+fn operator_set(model: &ModelProto) -> Result<i64, ImportError> {
+    let refuse = |found: String| ImportError::OperatorSet {
+        found,
+        oldest: *OPERATOR_SETS.start(),
+        newest: *OPERATOR_SETS.end(),
+    };
+    let mut versions = model.opset_import.iter().filter(|set| is_default_domain(&set.domain)).map(|set| set.version);
+    let version = versions.next().ok_or_else(|| refuse("of no stated version".into()))?;
+    if versions.any(|other| other != version) {
+        return Err(refuse("of several versions".into()));
+    }
+    if OPERATOR_SETS.contains(&version) { Ok(version) } else { Err(refuse(format!("version {version}"))) }
+}
+
+fn is_default_domain(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
+fn check_features(model: &ModelProto, graph: &GraphProto) -> Result<(), ImportError> {
+    let feature = |feature: &str, remedy| Err(ImportError::Feature { feature: feature.to_owned(), remedy });
+    if !model.functions.is_empty() {
+        return feature("functions", "inline them first (in Python: onnx.inliner.inline_local_functions)");
+    }
+    if !graph.sparse_initializer.is_empty() {
+        return feature("sparse constants", "save the model with dense ones");
+    }
+    Ok(())
+}
+
+impl<'a> Importer<'a> {
+    fn define(&mut self, name: &'a str, definition: Definition) -> Result<(), ImportError> {
+        match self.names.insert(name, definition) {
+            None => Ok(()),
+            Some(_) => Err(ImportError::Duplicate { name: name.to_owned() }),
+        }
+    }
+
+    fn name_inputs(&mut self, proto: &'a GraphProto) -> Result<(), ImportError> {
+        let ports: HashMap<String, ValueId> =
+            self.state.graph.inputs().iter().map(|port| (port.name.clone(), port.value)).collect();
+        for input in &proto.input {
+            if let Some(&value) = ports.get(&input.name) {
+                self.define(&input.name, Definition::Value(value))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_constants(&mut self, proto: &'a GraphProto) -> Result<(), ImportError> {
+        for initializer in &proto.initializer {
+            let tensor = constants::load(initializer)
+                .map_err(|error| ImportError::Constant { name: initializer.name.clone(), error })?;
+            let spare = byte_size(&tensor).saturating_mul(CONSTANT_FACTOR);
+            self.state.constant_bytes = self.state.constant_bytes.saturating_add(spare);
+            let value = self.state.graph.add_constant(initializer.name.clone(), tensor);
+            self.define(&initializer.name, Definition::Value(value))?;
+        }
+        Ok(())
+    }
+
+    fn add_node(&mut self, index: usize, node: &'a NodeProto, opset: i64) -> Result<(), ImportError> {
+        let name = node_name(index, node);
+        let operator = if is_default_domain(&node.domain) {
+            node.op_type.clone()
+        } else {
+            format!("{}.{}", node.domain, node.op_type)
+        };
+        let mut failed = false;
+        let mut reason = None;
+        let mut inputs = Vec::with_capacity(node.input.len());
+        for operand in &node.input {
+            if operand.is_empty() {
+                inputs.push(None);
+                continue;
+            }
+            match self.names.get(operand.as_str()) {
+                None => {
+                    return Err(ImportError::Undefined {
+                        user: format!("node `{name}` ({operator})"),
+                        name: operand.clone(),
+                    });
+                }
+                Some(Definition::Value(value)) => inputs.push(Some(*value)),
+                Some(Definition::Failed) => failed = true,
+                Some(Definition::NotMade) => {
+                    reason = Some(Reason::Operand(format!(
+                        "it reads `{operand}`, an additional result that is not supported"
+                    )));
+                }
+            }
+        }
+        let known = is_default_domain(&node.domain).then(|| lower::find(&node.op_type)).flatten();
+        let outputs = match (known, reason) {
+            (None, _) => Err(Reason::Operator),
+            (Some(_), Some(reason)) => Err(reason),
+            // What this node lacks cannot be told before the node it reads is supported.
+            (Some(_), None) if failed => Ok(None),
+            (Some(function), None) => Lowering::run(&mut self.state, node, &name, opset, inputs, function).map(Some),
+        };
+        let made = match outputs {
+            Ok(made) => made,
+            Err(reason) => {
+                self.unsupported.push(UnsupportedNode { name, operator, reason });
+                None
+            }
+        };
+        for (position, output) in node.output.iter().enumerate() {
+            if output.is_empty() {
+                continue;
+            }
+            let definition = match &made {
+                None => Definition::Failed,
+                Some(values) => values.get(position).copied().flatten().map_or(Definition::NotMade, Definition::Value),
+            };
+            self.define(output, definition)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, proto: &GraphProto) -> Result<Graph, ImportError> {
+        let mut missing = Vec::new();
+        for output in &proto.output {
+            match self.names.get(output.name.as_str()) {
+                Some(Definition::Value(value)) => {
+                    self.state.graph.add_output(output.name.clone(), *value);
+                }
+                Some(Definition::Failed) => {}
+                Some(Definition::NotMade) => missing.push(UnsupportedNode {
+                    name: output.name.clone(),
+                    operator: "graph output".to_owned(),
+                    reason: Reason::Operand("it is an additional result that is not supported".to_owned()),
+                }),
+                None => {
+                    return Err(ImportError::Undefined {
+                        user: "the list of outputs".to_owned(),
+                        name: output.name.clone(),
+                    });
+                }
+            }
+        }
+        self.unsupported.extend(missing);
+        if !self.unsupported.is_empty() {
+            return Err(ImportError::Unsupported { nodes: self.unsupported });
+        }
+        let mut graph = self.state.graph;
+        if graph.outputs().is_empty() {
+            return Err(ImportError::NoOutput);
+        }
+        graph.remove_dead();
+        graph.compact();
+        graph.validate()?;
+        Ok(graph)
+    }
+}
+
+/// A node's name; many exporters leave it out, then that of its first result.
+fn node_name(index: usize, node: &NodeProto) -> String {
+    if !node.name.is_empty() {
+        return node.name.clone();
+    }
+    match node.output.iter().find(|output| !output.is_empty()) {
+        Some(output) => output.clone(),
+        None => format!("number {index}"),
+    }
+}

@@ -1,0 +1,60 @@
+//! ONNX models.
+//!
+//! The file is read once: constants become graph constants, each node is lowered by the function
+//! that [`lower`] lists for its operator, and expressions over constants (as exporters write for
+//! reshapes) are evaluated on the way. Every input is untrusted: sizes are checked before memory is
+//! taken, and what the constants take together is bounded by a small multiple of the file.
+
+mod attributes;
+mod constants;
+mod error;
+mod importer;
+mod lower;
+mod lowering;
+mod shapes;
+
+pub use error::{ConstantError, FreeDimension, ImportError, Reason, UnsupportedNode};
+pub use shapes::{InputShape, input_shapes};
+
+use crate::graph::Graph;
+use crate::reference::{self, pb};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The versions of the default operator set that the lowerings know.
+pub const OPERATOR_SETS: std::ops::RangeInclusive<i64> = 7..=24;
+
+/// How to import a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Sizes of free dimensions, by name. A free batch needs none: it becomes 1.
+    pub shapes: BTreeMap<String, usize>,
+}
+
+/// Imports an ONNX file.
+///
+/// # Errors
+/// [`ImportError::File`], which names the file.
+pub fn import_file(path: &Path, options: &ImportOptions) -> Result<Graph, ImportError> {
+    std::fs::read(path)
+        .map_err(ImportError::Read)
+        .and_then(|bytes| import(&bytes, options))
+        .map_err(|error| ImportError::File { path: path.to_owned(), error: Box::new(error) })
+}
+
+/// Imports an ONNX model from the bytes of its file.
+///
+/// # Errors
+/// [`ImportError`].
+pub fn import(bytes: &[u8], options: &ImportOptions) -> Result<Graph, ImportError> {
+    let model = reference::parse(bytes).map_err(|error| ImportError::Parse(error.to_string()))?;
+    import_model(&model, options)
+}
+
+/// Imports a parsed ONNX model.
+///
+/// # Errors
+/// [`ImportError`].
+pub fn import_model(model: &pb::ModelProto, options: &ImportOptions) -> Result<Graph, ImportError> {
+    importer::run(model, options)
+}

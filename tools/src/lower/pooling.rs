@@ -1,0 +1,55 @@
+//! Pooling over windows.
+
+use super::builder::{Builder, Refusal, clamp, float_epilogue, window};
+use crate::graph::{Node, ops::AveragePool2d, ops::Pool2d};
+use bantam_format::ops::{self, Epilogue, IntegerEpilogue};
+use bantam_format::{Arithmetic, Opcode};
+
+pub(super) fn lower_max(builder: &mut Builder<'_>, node: &Node, pool: &Pool2d) -> Result<(), Refusal> {
+    let epilogue = epilogue(builder, node, pool, 0);
+    lower(builder, node, pool, Opcode::MaxPool2d, false, epilogue)
+}
+
+pub(super) fn lower_average(builder: &mut Builder<'_>, node: &Node, average: &AveragePool2d) -> Result<(), Refusal> {
+    let ratio = builder.parameters(node.inputs[0]).scale / builder.parameters(node.output()).scale;
+    let multiplier = if builder.arithmetic == Arithmetic::Onnx { ratio.to_bits() } else { 0 };
+    let include_pad = average.count_include_pad && !average.pool.padding.is_none();
+    if include_pad && builder.arithmetic == Arithmetic::Tflite {
+        return Err("padded positions that count in the mean do not exist in the tflite arithmetic; \
+                    use --arithmetic onnx"
+            .into());
+    }
+    let epilogue = epilogue(builder, node, &average.pool, multiplier);
+    lower(builder, node, &average.pool, Opcode::AveragePool2d, include_pad, epilogue)
+}
+
+fn epilogue(builder: &Builder<'_>, node: &Node, pool: &Pool2d, multiplier: u32) -> Epilogue {
+    if builder.is_float() {
+        return float_epilogue(pool.activation);
+    }
+    let (from, to) = (builder.parameters(node.inputs[0]), builder.parameters(node.output()));
+    let (clamp_min, clamp_max) = clamp(to, pool.activation);
+    IntegerEpilogue {
+        table: multiplier,
+        input_zero_point: from.zero_point,
+        output_zero_point: to.zero_point,
+        clamp_min,
+        clamp_max,
+    }
+    .into()
+}
+
+fn lower(
+    builder: &mut Builder<'_>,
+    node: &Node,
+    pool: &Pool2d,
+    opcode: Opcode,
+    include_pad: bool,
+    epilogue: Epilogue,
+) -> Result<(), Refusal> {
+    let window = window(pool.kernel, pool.stride, pool.dilation, pool.padding)?;
+    let input = builder.operand(node.inputs[0]);
+    let mut attributes = Vec::new();
+    ops::Pool2d { window, count_include_pad: u8::from(include_pad), reserved: [0; 3], epilogue }.write(&mut attributes);
+    builder.op(node, opcode, vec![input], attributes)
+}

@@ -1,0 +1,7 @@
+//! The `bantam` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bantam_tools::cli::main()
+}

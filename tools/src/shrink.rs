@@ -1,0 +1,195 @@
+//! The main job: a trained model in, a verified artifact out, scored on held-out data.
+
+use crate::compare::{LayerError, agreement, classes_of, layer_errors};
+use crate::data::{DataError, Dataset, InputSpec};
+use crate::folder::ModelFolder;
+use crate::import::onnx::ImportOptions;
+use crate::lower::{LowerError, Precision, lower};
+use crate::plan;
+use crate::quantize::{CalibrationError, NormalizeError, RangeMethod, calibrate, normalize_inputs};
+use crate::subject::{ArtifactFile, OnnxModel, Subject, SubjectError};
+use bantam_format::Arithmetic;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Rows over which layers are compared.
+const LAYER_ROWS: usize = 64;
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct ShrinkOptions {
+    /// The model and what is known about it.
+    pub folder: ModelFolder,
+    /// Sizes of free dimensions.
+    pub shapes: ImportOptions,
+    /// How 8-bit accumulators are requantised; [`Arithmetic::Float`] keeps floats.
+    pub arithmetic: Arithmetic,
+    /// How activation ranges are chosen.
+    pub ranges: RangeMethod,
+    /// Whether to leave out names, labels and the card.
+    pub strip: bool,
+}
+
+/// Why a model could not be shrunk.
+#[derive(Debug, Error)]
+pub enum ShrinkError {
+    /// The model or the artifact.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// There is nothing to calibrate with.
+    #[error(
+        "8-bit quantisation needs sample data: give --calibrate data.npz (a few hundred rows, labels not needed), or keep floats with --float"
+    )]
+    NoCalibration,
+    /// Calibration.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
+    /// Preparing tabular inputs.
+    #[error(transparent)]
+    Normalize(#[from] NormalizeError),
+    /// Lowering.
+    #[error("'{path}': {error}")]
+    Lower {
+        /// The model.
+        path: PathBuf,
+        /// Why.
+        error: LowerError,
+    },
+    /// What was made breaks a rule: a bug in this tool.
+    #[error("internal error: the artifact made is not valid: {}", crate::explain::load_error(.0))]
+    Invalid(bantam_format::LoadError),
+    /// The plan made is wrong: a bug in this tool.
+    #[error("internal error: the memory plan made is wrong: {0}")]
+    Plan(#[from] plan::verify::PlanError),
+}
+
+/// What was made and how good it is.
+#[derive(Debug)]
+pub struct Shrunk {
+    /// The artifact.
+    pub artifact: ArtifactFile,
+    /// Size of the source file in bytes.
+    pub source_bytes: usize,
+    /// Rows of calibration data.
+    pub calibration_rows: usize,
+    /// Scores, where there is labelled or unlabelled evaluation data.
+    pub score: Option<Score>,
+    /// Differences to the float model, in order of execution.
+    pub layers: Vec<LayerError>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// Accuracy before and after.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// Rows of evaluation data.
+    pub rows: usize,
+    /// Share of rows the float model gets right; none without labels.
+    pub float_top1: Option<f64>,
+    /// Share of rows the artifact gets right; none without labels.
+    pub top1: Option<f64>,
+    /// Share of rows on which both choose the same class.
+    pub agreement: f64,
+}
+
+/// Shrinks a model. `step` is told what is being done.
+///
+/// # Errors
+/// [`ShrinkError`].
+pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, ShrinkError> {
+    let folder = &options.folder;
+    step("importing");
+    let mut model = OnnxModel::load(&folder.model, &options.shapes)?;
+    let specs = InputSpec::of_graph(&model.graph);
+    let mut notes = Vec::new();
+    if let Some(reason) = &model.no_reference {
+        notes.push(format!("the float model is run by bantam's own executor, as tract cannot load it: {reason}"));
+    }
+    let load = |path: &Option<PathBuf>| path.as_ref().map(|path| Dataset::load(path, &specs)).transpose();
+    let (calibration, evaluation) = (load(&folder.calibration)?, load(&folder.evaluation)?);
+
+    let mut calibration_rows = 0;
+    let (ranges, floats) = if options.arithmetic == Arithmetic::Float {
+        Default::default()
+    } else {
+        let data = calibration.as_ref().ok_or(ShrinkError::NoCalibration)?;
+        step("calibrating");
+        calibration_rows = data.rows();
+        if calibration_rows < 32 {
+            notes.push(format!("{calibration_rows} calibration rows are few; 100 to 1000 give steadier ranges"));
+        }
+        let floats = normalize_inputs(&mut model.graph, data)?;
+        if !floats.is_empty() {
+            notes.push(
+                "the fields of the input differ in size: they are normalised in floating point before they are quantised"
+                    .into(),
+            );
+        }
+        (calibrate(&model.graph, data, options.ranges)?.ranges, floats)
+    };
+    step("quantising");
+    let precision = match options.arithmetic {
+        Arithmetic::Float => Precision::Float,
+        arithmetic => Precision::Int8 { ranges: &ranges, floats: &floats, arithmetic },
+    };
+    let lowered = lower(&model.graph, precision);
+    let mut program = lowered.map_err(|error| ShrinkError::Lower { path: folder.model.clone(), error })?;
+    step("planning memory");
+    plan::plan(&mut program);
+    if options.strip {
+        program.description.debug = false;
+    } else {
+        program.description.labels.clone_from(&folder.labels);
+        program.description.card = card(options, &model, calibration_rows);
+    }
+    let bytes = bantam_format::writer::write(&program.description).map_err(ShrinkError::Invalid)?;
+    let artifact = ArtifactFile::from_bytes(&bytes).map_err(ShrinkError::Invalid)?;
+    plan::verify::verify(&artifact.model())?;
+
+    let source_bytes = model.file_bytes;
+    let (float, artifact) = (Subject::Onnx(Box::new(model)), Subject::Artifact(artifact));
+    step("scoring");
+    let score = evaluation.as_ref().map(|data| score(&float, &artifact, data)).transpose()?;
+    let layers = match evaluation.as_ref().or(calibration.as_ref()) {
+        Some(data) if !options.strip => layer_errors(&float, &artifact, data, LAYER_ROWS)?,
+        _ => vec![],
+    };
+    let Subject::Artifact(artifact) = artifact else { unreachable!("made above") };
+    Ok(Shrunk { artifact, source_bytes, calibration_rows, score, layers, notes })
+}
+
+/// Scores a float model and an artifact on the same data.
+///
+/// # Errors
+/// [`SubjectError::Run`].
+pub fn score(float: &Subject, artifact: &Subject, data: &Dataset) -> Result<Score, SubjectError> {
+    let before = classes_of(&float.run_all(data)?);
+    let after = classes_of(&artifact.run_all(data)?);
+    let labels = data.labels().ok();
+    Ok(Score {
+        rows: data.rows(),
+        float_top1: labels.map(|labels| agreement(&before, labels)),
+        top1: labels.map(|labels| agreement(&after, labels)),
+        agreement: agreement(&before, &after),
+    })
+}
+
+/// The model card that travels in the artifact. Nothing in it depends on when or where it was made.
+fn card(options: &ShrinkOptions, model: &OnnxModel, calibration_rows: usize) -> String {
+    let mut card = serde_json::json!({
+        "name": options.folder.name,
+        "made_with": concat!("bantam ", env!("CARGO_PKG_VERSION")),
+        "source_sha256": model.sha256,
+    });
+    if !options.folder.input_description.is_empty() {
+        card["input"] = options.folder.input_description.clone().into();
+    }
+    if options.arithmetic != Arithmetic::Float {
+        card["calibration"] = serde_json::json!({ "rows": calibration_rows, "ranges": options.ranges });
+    }
+    card.to_string()
+}

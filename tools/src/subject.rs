@@ -1,0 +1,384 @@
+//! Things that can be run on rows of data: a source model and an artifact, behind one face.
+
+use crate::data::{Dataset, InputSpec};
+use crate::execute::execute_observed;
+use crate::graph::{Graph, Layout};
+use crate::import::onnx::{ImportError, ImportOptions, import};
+use crate::passes::{PassOptions, optimize};
+use crate::quantize::Parameters;
+use crate::reference::ReferenceModel;
+use bantam::{AlignedBytes, DataType, LoadError, Model, Session, SourceLayout};
+use bantam_format::Tensor as ArtifactTensor;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Why something cannot be run.
+#[derive(Debug, Error)]
+pub enum SubjectError {
+    /// The file could not be read.
+    #[error("cannot read '{path}': {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The file's kind is unknown.
+    #[error("'{0}': expected a model ending in .onnx or .bantam")]
+    Extension(PathBuf),
+    /// The source model was refused.
+    #[error("'{path}': {error}")]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: Box<ImportError>,
+    },
+    /// A pass failed.
+    #[error("'{path}': {error}")]
+    Pass {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: crate::graph::GraphError,
+    },
+    /// The artifact was refused.
+    #[error("'{path}' is not a valid artifact: {}", crate::explain::load_error(error))]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: LoadError,
+    },
+    /// Running failed.
+    #[error("row {row} of '{data}' cannot be run: {reason}")]
+    Run {
+        /// The row, from 0.
+        row: usize,
+        /// Where the row is from.
+        data: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The values of one tensor, dequantised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Name, from the source model where it has one.
+    pub name: String,
+    /// What made it.
+    pub operator: String,
+    /// Elements.
+    pub values: Vec<f32>,
+}
+
+/// A source model or an artifact.
+#[derive(Debug)]
+pub enum Subject {
+    /// A float ONNX model.
+    Onnx(Box<OnnxModel>),
+    /// A `.bantam` file.
+    Artifact(ArtifactFile),
+}
+
+/// An imported ONNX model, and an independent reference to run it.
+#[derive(Debug)]
+pub struct OnnxModel {
+    /// The graph after all passes.
+    pub graph: Graph,
+    /// Tract, where it can load the model.
+    pub reference: Option<ReferenceModel>,
+    /// Why tract cannot, where it cannot.
+    pub no_reference: Option<String>,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Size of the file in bytes.
+    pub file_bytes: usize,
+}
+
+impl OnnxModel {
+    /// Reads, imports and simplifies a model.
+    ///
+    /// # Errors
+    /// [`SubjectError::Read`], [`SubjectError::Import`], [`SubjectError::Pass`].
+    pub fn load(path: &Path, options: &ImportOptions) -> Result<Self, SubjectError> {
+        use sha2::Digest;
+        let bytes = read(path)?;
+        let import_error = |error| SubjectError::Import { path: path.to_owned(), error: Box::new(error) };
+        let mut graph = import(&bytes, options).map_err(import_error)?;
+        let pass_options = PassOptions { channels_last_inputs: true, channels_last_outputs: true };
+        optimize(&mut graph, &pass_options).map_err(|error| SubjectError::Pass { path: path.to_owned(), error })?;
+        let (reference, no_reference) = match ReferenceModel::load(&bytes, &options.shapes) {
+            Ok(model) => (Some(model), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let sha256 = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { graph, reference, no_reference, sha256, file_bytes: bytes.len() })
+    }
+
+    /// Runs one row on the independent reference, or on our own executor where there is none. Outputs are in the
+    /// layout of the graph's ports.
+    ///
+    /// # Errors
+    /// [`SubjectError::Run`].
+    pub fn run(&self, data: &Dataset, row: usize) -> Result<Vec<Vec<f32>>, SubjectError> {
+        let failed = |reason: String| SubjectError::Run { row, data: data.path().to_owned(), reason };
+        let inputs = data.floats(row);
+        let outputs = match &self.reference {
+            Some(reference) => {
+                let ports = self.graph.inputs().iter().zip(&inputs);
+                let source: Result<Vec<_>, _> = ports.map(|(port, tensor)| port.layout.to_source(tensor)).collect();
+                let outputs = reference.run(&source.map_err(|e| failed(e.to_string()))?);
+                let outputs = outputs.map_err(|error| failed(error.to_string()))?;
+                let ports = self.graph.outputs().iter().zip(&outputs);
+                let arranged: Result<Vec<_>, _> = ports.map(|(port, tensor)| port.layout.from_source(tensor)).collect();
+                arranged.map_err(|error| failed(error.to_string()))?
+            }
+            None => crate::execute::execute(&self.graph, &inputs).map_err(|error| failed(error.to_string()))?,
+        };
+        Ok(outputs.iter().map(floats).collect())
+    }
+
+    fn trace(&self, data: &Dataset, row: usize) -> Result<Vec<Layer>, SubjectError> {
+        let mut layers = Vec::new();
+        let result = execute_observed(&self.graph, &data.floats(row), |value, tensor| {
+            if let Some(node) = self.graph.producer(value).and_then(|node| self.graph.node(node)) {
+                layers.push(Layer {
+                    name: self.graph.value(value).name.clone(),
+                    operator: node.op.name().into(),
+                    values: floats(tensor),
+                });
+            }
+        });
+        let failed = |reason: String| SubjectError::Run { row, data: data.path().to_owned(), reason };
+        result.map_err(|error| failed(error.to_string()))?;
+        Ok(layers)
+    }
+}
+
+/// Any tensor as floats.
+fn floats(tensor: &crate::tensor::Tensor) -> Vec<f32> {
+    match tensor.as_f32() {
+        Ok(items) => items.to_vec(),
+        Err(_) => tensor.to_i64().into_iter().map(|item| item as f32).collect(),
+    }
+}
+
+/// The bytes of an artifact, parsed.
+#[derive(Debug)]
+pub struct ArtifactFile {
+    file: AlignedBytes,
+}
+
+impl ArtifactFile {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`SubjectError::Read`], [`SubjectError::Load`].
+    pub fn load(path: &Path) -> Result<Self, SubjectError> {
+        let file = AlignedBytes::copy_of(&read(path)?);
+        Model::parse(file.bytes()).map_err(|error| SubjectError::Load { path: path.to_owned(), error })?;
+        Ok(Self { file })
+    }
+
+    /// Takes bytes that were just written.
+    ///
+    /// # Errors
+    /// The rule they break.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LoadError> {
+        let file = AlignedBytes::copy_of(bytes);
+        Model::parse(file.bytes())?;
+        Ok(Self { file })
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> Model<'_> {
+        Model::parse(self.file.bytes()).expect("parsed when it was loaded")
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.file.bytes()
+    }
+}
+
+/// A tensor's bytes as floats, dequantised where its parameters are known.
+fn dequantized(tensor: &ArtifactTensor, bytes: &[u8], quantization: Option<(f32, i32)>) -> Vec<f32> {
+    let words = || bytes.as_chunks::<4>().0.iter();
+    match tensor.data_type {
+        DataType::F32 => words().map(|&word| f32::from_le_bytes(word)).collect(),
+        DataType::I32 => words().map(|&word| i32::from_le_bytes(word) as f32).collect(),
+        _ => {
+            let (scale, zero_point) = quantization.unwrap_or((1.0, 0));
+            let real = |&byte: &u8| bantam::kernels::scalar::dequantize(byte.cast_signed(), scale, zero_point);
+            bytes.iter().map(real).collect()
+        }
+    }
+}
+
+/// A model with its arena, for many rows.
+#[derive(Debug)]
+pub struct Runner<'m> {
+    model: &'m Model<'m>,
+    arena: AlignedBytes,
+    names: Vec<&'m str>,
+}
+
+impl<'m> Runner<'m> {
+    /// Takes memory for one model.
+    #[must_use]
+    pub fn new(model: &'m Model<'m>) -> Self {
+        let arena = AlignedBytes::zeroed(Session::arena_bytes(model, &bantam::ops::ALL));
+        Self { model, arena, names: model.artifact().names().collect() }
+    }
+
+    /// Runs one row and calls `after` with every layer. Returns the raw bytes of every output.
+    ///
+    /// # Errors
+    /// What the session refuses, as text.
+    pub fn run(
+        &mut self,
+        data: &Dataset,
+        row: usize,
+        mut after: impl FnMut(Layer),
+    ) -> Result<Vec<(bantam::IoTensor, Vec<u8>)>, String> {
+        let model = self.model;
+        let mut session =
+            Session::new(model, self.arena.bytes_mut(), &bantam::ops::ALL).map_err(|error| error.to_string())?;
+        for (index, io) in model.inputs().enumerate() {
+            let run_error = |error: bantam::RunError| error.to_string();
+            match io.tensor.data_type {
+                DataType::I8 => {
+                    let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8 };
+                    let row = data.integers(index, row, parameters);
+                    session.input_mut::<i8>(index).map_err(run_error)?.copy_from_slice(&row);
+                }
+                DataType::F32 => {
+                    let row = data.floats(row).swap_remove(index);
+                    let items = row.as_f32().map_err(|error| error.to_string())?;
+                    session.input_mut::<f32>(index).map_err(run_error)?.copy_from_slice(items);
+                }
+                _ => {
+                    let row = data.floats(row).swap_remove(index).to_i64();
+                    let target = session.input_mut::<i32>(index).map_err(run_error)?;
+                    for (to, from) in target.iter_mut().zip(row) {
+                        *to = from as i32;
+                    }
+                }
+            }
+        }
+        let artifact = model.artifact();
+        let names = &self.names;
+        session
+            .run_each(|step| {
+                let (tensor, bytes) = step.output(0);
+                let index = step.op.operand(step.op.input_count);
+                after(Layer {
+                    name: names.get(index).map_or_else(|| format!("tensor {index}"), ToString::to_string),
+                    operator: step.op.opcode.name().into(),
+                    values: dequantized(&tensor, bytes, artifact.quantization(index)),
+                });
+            })
+            .map_err(|error| error.to_string())?;
+        drop(session);
+        let bytes = self.arena.bytes();
+        Ok(model.outputs().map(|io| (io, bytes[io.tensor.range()].to_vec())).collect())
+    }
+}
+
+impl Subject {
+    /// Opens a .onnx or .bantam file.
+    ///
+    /// # Errors
+    /// [`SubjectError`].
+    pub fn open(path: &Path, options: &ImportOptions) -> Result<Self, SubjectError> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("onnx") => Ok(Self::Onnx(Box::new(OnnxModel::load(path, options)?))),
+            Some("bantam") => Ok(Self::Artifact(ArtifactFile::load(path)?)),
+            _ => Err(SubjectError::Extension(path.to_owned())),
+        }
+    }
+
+    /// What the inputs take.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<InputSpec> {
+        match self {
+            Self::Onnx(model) => InputSpec::of_graph(&model.graph),
+            Self::Artifact(artifact) => artifact.inputs(),
+        }
+    }
+
+    /// The outputs of every row, dequantised.
+    ///
+    /// # Errors
+    /// [`SubjectError::Run`].
+    pub fn run_all(&self, data: &Dataset) -> Result<Vec<Vec<Vec<f32>>>, SubjectError> {
+        match self {
+            Self::Onnx(model) => crate::parallel::map_rows(data.rows(), |row| model.run(data, row)),
+            Self::Artifact(artifact) => artifact.run_all(data),
+        }
+    }
+
+    /// Every layer of one row.
+    ///
+    /// # Errors
+    /// [`SubjectError::Run`].
+    pub fn trace(&self, data: &Dataset, row: usize) -> Result<Vec<Layer>, SubjectError> {
+        match self {
+            Self::Onnx(model) => model.trace(data, row),
+            Self::Artifact(artifact) => artifact.trace(data, row),
+        }
+    }
+}
+
+impl ArtifactFile {
+    /// What the inputs take.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<InputSpec> {
+        let model = self.model();
+        let names: Vec<&str> = model.artifact().names().collect();
+        let spec = |io: bantam::IoTensor| InputSpec {
+            name: names.get(io.index).map(ToString::to_string).unwrap_or_default(),
+            shape: io.tensor.shape.dimensions().iter().map(|&d| d as usize).collect(),
+            layout: match io.source_layout {
+                SourceLayout::ChannelsFirst => Layout::ChannelsLast,
+                _ => Layout::Source,
+            },
+        };
+        model.inputs().map(spec).collect()
+    }
+
+    /// The outputs of every row, dequantised.
+    ///
+    /// # Errors
+    /// [`SubjectError::Run`].
+    pub fn run_all(&self, data: &Dataset) -> Result<Vec<Vec<Vec<f32>>>, SubjectError> {
+        let model = self.model();
+        let run = |row: usize| {
+            let mut runner = Runner::new(&model);
+            let outputs = runner.run(data, row, |_| {});
+            let failed = |reason| SubjectError::Run { row, data: data.path().to_owned(), reason };
+            let outputs = outputs.map_err(failed)?;
+            Ok(outputs
+                .iter()
+                .map(|(io, bytes)| dequantized(&io.tensor, bytes, Some((io.scale, io.zero_point))))
+                .collect())
+        };
+        crate::parallel::map_rows(data.rows(), run)
+    }
+
+    fn trace(&self, data: &Dataset, row: usize) -> Result<Vec<Layer>, SubjectError> {
+        let model = self.model();
+        let mut layers = Vec::new();
+        let failed = |reason| SubjectError::Run { row, data: data.path().to_owned(), reason };
+        Runner::new(&model).run(data, row, |layer| layers.push(layer)).map_err(failed)?;
+        Ok(layers)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, SubjectError> {
+    std::fs::read(path).map_err(|error| SubjectError::Read { path: path.to_owned(), error })
+}

@@ -1,0 +1,9 @@
+//! The ONNX importer, the graph executor and the passes, compared with an independent interpreter
+//! of the same files.
+
+mod build;
+mod compare;
+mod hostile;
+mod models;
+mod operators;
+mod options;
