@@ -1,12 +1,23 @@
 //! Whole artifacts for the sweeps, besides the small models.
 
+use crate::repository::{MODELS, shrink_model};
 use bantam_format::AlignedBytes;
 use std::path::PathBuf;
 
-/// The artifacts of the directory named by `BANTAM_ARTIFACTS`, by name; none where it is not set.
+/// The repository's models, and the artifacts of the directory named by `BANTAM_ARTIFACTS` where that is set.
+///
+/// # Panics
+/// A model cannot be shrunk, or the directory cannot be read.
 pub fn artifacts() -> Vec<(String, AlignedBytes)> {
-    let Some(directory) = std::env::var_os("BANTAM_ARTIFACTS") else { return Vec::new() };
-    read_directory(&PathBuf::from(directory))
+    let shrunk = |name: &str| {
+        let bytes = shrink_model(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        (name.to_owned(), AlignedBytes::copy_of(&bytes))
+    };
+    let mut artifacts: Vec<_> = MODELS.into_iter().map(shrunk).collect();
+    if let Some(directory) = std::env::var_os("BANTAM_ARTIFACTS") {
+        artifacts.extend(read_directory(&PathBuf::from(directory)));
+    }
+    artifacts
 }
 
 /// Every `.bantam` file of a directory, by name in ascending order.

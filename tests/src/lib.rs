@@ -14,5 +14,6 @@ pub mod parts;
 pub mod quantization;
 pub mod random;
 pub mod random_models;
+pub mod repository;
 pub mod run;
 pub mod single;

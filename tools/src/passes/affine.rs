@@ -198,8 +198,8 @@ fn own_parameters(
     let Some(node) = graph.node(id) else { return Ok(None) };
     let mut inputs = node.inputs.clone();
     let bias_name = format!("{}.bias", node.name);
-    for index in 1..inputs.len() {
-        let value = inputs[index];
+    for input in inputs.iter_mut().skip(1) {
+        let value = *input;
         if graph.single_consumer(value) == Some(id) {
             continue;
         }
@@ -209,7 +209,7 @@ fn own_parameters(
             None => return Ok(None),
         }
         let name = graph.value(value).name.clone();
-        inputs[index] = graph.add_constant(name, tensor);
+        *input = graph.add_constant(name, tensor);
     }
     if inputs.len() == 2 {
         let zeros = Tensor::vector(vec![0.0f32; layer.out]);

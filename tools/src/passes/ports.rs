@@ -71,12 +71,12 @@ pub(super) fn channels_last_outputs(graph: &mut Graph) -> usize {
         let Some(node) = graph.producer(port.value).and_then(|producer| graph.node(producer)) else {
             continue;
         };
-        if let Op::Transpose(transpose) = &node.op {
-            if transpose.permutation == Transpose::TO_CHANNELS_FIRST {
-                let source = node.inputs[0];
-                graph.set_output_layout(index, Layout::ChannelsLast, source);
-                changes += 1;
-            }
+        if let Op::Transpose(transpose) = &node.op
+            && transpose.permutation == Transpose::TO_CHANNELS_FIRST
+        {
+            let source = node.inputs[0];
+            graph.set_output_layout(index, Layout::ChannelsLast, source);
+            changes += 1;
         }
     }
     changes

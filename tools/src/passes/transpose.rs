@@ -189,10 +189,10 @@ enum Operand {
 /// What, transposed, is `value`: the operand of the same transpose, a reordered constant, or a
 /// value whose axes of size above 1 keep their order. Constants of lower rank are right-aligned.
 fn as_source(graph: &Graph, value: ValueId, permutation: &[usize]) -> Option<Operand> {
-    if let Some((source, other)) = transposed(graph, value) {
-        if other == permutation {
-            return Some(Operand::Value(source));
-        }
+    if let Some((source, other)) = transposed(graph, value)
+        && other == permutation
+    {
+        return Some(Operand::Value(source));
     }
     let shape = &graph.value(value).shape;
     let missing = permutation.len().checked_sub(shape.len())?;

@@ -77,10 +77,15 @@ pub fn max_difference(expected: &[Tensor], got: &[Tensor]) -> f32 {
 
 /// Largest differences from the reference: of the graph as imported, and as optimised.
 pub fn differences(model: &ModelProto, imported: &Imported, scale: f32) -> [f32; 2] {
+    differences_on(model, imported, |seed| imported.inputs(seed, scale))
+}
+
+/// As [`differences`], on inputs made from a seed.
+pub fn differences_on(model: &ModelProto, imported: &Imported, inputs: impl Fn(u64) -> Vec<Tensor>) -> [f32; 2] {
     let reference = ReferenceModel::from_proto(model, &BTreeMap::new()).unwrap();
     let mut largest = [0.0f32; 2];
     for seed in 1..=SEEDS {
-        let inputs = imported.inputs(seed, scale);
+        let inputs = inputs(seed);
         let expected = reference.run(&inputs).unwrap();
         for (largest, graph) in largest.iter_mut().zip([&imported.before, &imported.after]) {
             *largest = largest.max(max_difference(&expected, &run(graph, &inputs)));

@@ -27,11 +27,11 @@ pub fn parity(context: &mut Context, engine: &str) -> Result<String> {
 /// Lints and builds `bantam-wasm` and writes its JavaScript bindings to `wasm/dist/`.
 fn build(context: &Context) -> Result<()> {
     let cargo = |command: &str| {
-        context.cargo().args([command, "--quiet", "--release", "-p", "bantam-wasm", "--target", TARGET])
+        context.cargo().args([command, "--quiet", "--profile", "small", "-p", "bantam-wasm", "--target", TARGET])
     };
     cargo("clippy").args(["--", "-D", "warnings"]).status()?;
     cargo("build").status()?;
-    let module = context.target.join(TARGET).join("release/bantam_wasm.wasm");
+    let module = context.target.join(TARGET).join("small/bantam_wasm.wasm");
     let dist = context.root.join("wasm/dist");
     context.cargo().args(["run", "--quiet", "-p", "xtask-web", "--"]).arg(module).arg(&dist).status()?;
     let bytes = fs::metadata(dist.join("bantam_wasm_bg.wasm"))?.len();

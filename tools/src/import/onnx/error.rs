@@ -17,8 +17,7 @@ pub enum ImportError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        #[source]
+        /// What is wrong with it; part of the message, so not named as its source again.
         error: Box<Self>,
     },
     /// The file cannot be read.

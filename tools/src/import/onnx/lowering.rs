@@ -128,12 +128,12 @@ impl<'a> Lowering<'a> {
     /// Adds a node. Where all operands are constants, its result is evaluated at once.
     pub(super) fn emit(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId, Reason> {
         let constants: Option<Vec<&Tensor>> = inputs.iter().map(|&input| self.state.graph.constant(input)).collect();
-        if let Some(operands) = constants {
-            if execute::is_cheap(&op, &operands) {
-                let mut results = execute::evaluate(&op, &operands)?;
-                if results.len() == 1 {
-                    return self.state.add_derived(self.name, results.remove(0));
-                }
+        if let Some(operands) = constants
+            && execute::is_cheap(&op, &operands)
+        {
+            let mut results = execute::evaluate(&op, &operands)?;
+            if results.len() == 1 {
+                return self.state.add_derived(self.name, results.remove(0));
             }
         }
         Ok(self.state.graph.add_node(self.name, op, inputs)?)
@@ -202,10 +202,10 @@ impl<'a> Lowering<'a> {
         }
         self.outputs[index] = Some(value);
         // A value that stood for something before keeps its name.
-        if value.index() >= self.first_own {
-            if let Some(name) = self.node.output.get(index) {
-                self.state.graph.rename(value, name.clone());
-            }
+        if value.index() >= self.first_own
+            && let Some(name) = self.node.output.get(index)
+        {
+            self.state.graph.rename(value, name.clone());
         }
     }
 

@@ -1,0 +1,52 @@
+//! The repository's models, shrunk by the host tool.
+
+use bantam_format::{AlignedBytes, Arithmetic, Artifact, Limits};
+use bantam_tools::data::Dataset;
+use bantam_tools::folder::ModelFolder;
+use bantam_tools::import::onnx::ImportOptions;
+use bantam_tools::quantize::{Parameters, RangeMethod};
+use bantam_tools::shrink::{ShrinkOptions, shrink};
+use bantam_tools::subject::ArtifactFile;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+/// The folders under `models/`.
+pub const MODELS: [&str; 2] = ["digits", "breast-cancer"];
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name)
+}
+
+/// The artifact that `bantam shrink models/NAME` writes.
+///
+/// # Errors
+/// What the tool says.
+pub fn shrink_model(name: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut model = ModelFolder::open(&folder(name))?;
+    // Scores are not needed here.
+    model.evaluation = None;
+    let options = ShrinkOptions {
+        folder: model,
+        shapes: ImportOptions::default(),
+        arithmetic: Arithmetic::Onnx,
+        ranges: RangeMethod::Mse,
+        strip: false,
+    };
+    Ok(shrink(&options, &|_| {})?.artifact.bytes().to_vec())
+}
+
+/// The held-out rows of a model with one 8-bit input, as that input takes them.
+///
+/// # Errors
+/// What the tool says.
+pub fn evaluation_rows(name: &str, artifact: &[u8]) -> Result<Vec<Vec<i8>>, Box<dyn Error>> {
+    let path = ModelFolder::open(&folder(name))?.evaluation.ok_or("no evaluation data")?;
+    let data = Dataset::load(&path, &ArtifactFile::from_bytes(artifact)?.inputs())?;
+    let file = AlignedBytes::copy_of(artifact);
+    let io = Artifact::parse(file.bytes(), &Limits::default())?
+        .io(bantam_format::IoRole::Input)
+        .next()
+        .ok_or("no input")?;
+    let parameters = Parameters { scale: io.scale, zero_point: i8::try_from(io.zero_point)? };
+    Ok((0..data.rows()).map(|row| data.integers(0, row, parameters)).collect())
+}
