@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What a mutant may ask for.
 const LIMITS: Limits = Limits { max_arena_bytes: 1 << 20, max_work: 10_000_000, checksum: ChecksumPolicy::Ignore };
 /// Inner-loop steps spent on running the mutants of one artifact; beyond it only every n-th is run.
-const RUN_BUDGET: u64 = 1_000_000_000;
+const RUN_BUDGET: u64 = 10_000_000_000;
 /// Threads of a sweep.
 const THREADS: usize = 2;
 

@@ -35,6 +35,17 @@ pub fn agreement(a: &[usize], b: &[usize]) -> f64 {
     equal as f64 / a.len().min(b.len()).max(1) as f64
 }
 
+/// The absolute difference of two numbers; 0 for equal ones and two NaN, infinite where only one is a number.
+#[must_use]
+pub fn difference(a: f32, b: f32) -> f64 {
+    let difference = (f64::from(a) - f64::from(b)).abs();
+    match (a == b || (a.is_nan() && b.is_nan()), difference.is_nan()) {
+        (true, _) => 0.0,
+        (false, true) => f64::INFINITY,
+        (false, false) => difference,
+    }
+}
+
 /// How far two versions of one layer are apart.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LayerError {
@@ -42,11 +53,12 @@ pub struct LayerError {
     pub name: String,
     /// Its operator.
     pub operator: String,
-    /// Largest absolute difference, in real units.
+    /// Largest absolute difference, in real units; infinite (null in JSON) where one of the two is no number.
     pub max: f64,
     /// Mean absolute difference.
     pub mean: f64,
-    /// Power of the first version over that of the difference, in decibels; none where they are equal.
+    /// Power of the first version over that of the difference, in decibels; none where they are equal or where the
+    /// first is all zeros.
     pub signal_to_noise_db: Option<f64>,
 }
 
@@ -77,7 +89,7 @@ pub fn layer_errors(a: &Subject, b: &Subject, data: &Dataset, rows: usize) -> Re
             entry.operator = layer.operator;
             entry.order = order;
             for (&x, &y) in layer.values.iter().zip(&other.values) {
-                let difference = (f64::from(x) - f64::from(y)).abs();
+                let difference = difference(x, y);
                 entry.max = entry.max.max(difference);
                 entry.absolute += difference;
                 entry.squared += difference * difference;
@@ -102,13 +114,13 @@ pub fn layer_errors(a: &Subject, b: &Subject, data: &Dataset, rows: usize) -> Re
     let mut layers: Vec<(usize, LayerError)> = sums
         .into_iter()
         .map(|(name, sums)| {
-            let ratio = (sums.squared > 0.0 && sums.signal > 0.0).then(|| 10.0 * (sums.signal / sums.squared).log10());
+            let ratio = 10.0 * (sums.signal / sums.squared).log10();
             let error = LayerError {
                 name,
                 operator: sums.operator,
                 max: sums.max,
                 mean: sums.absolute / sums.count.max(1) as f64,
-                signal_to_noise_db: ratio,
+                signal_to_noise_db: ratio.is_finite().then_some(ratio),
             };
             (sums.order, error)
         })
@@ -141,5 +153,14 @@ mod tests {
         assert_eq!(class_of(&[vec![7.0]]), 7);
         assert_eq!(class_of(&[]), 0);
         assert_eq!(agreement(&[1, 2, 3, 4], &[1, 2, 3, 5]), 0.75);
+    }
+
+    #[test]
+    fn differences_of_what_is_no_number() {
+        assert_eq!(difference(1.0, -0.5), 1.5);
+        assert_eq!(difference(f32::NAN, f32::NAN), 0.0);
+        assert_eq!(difference(f32::INFINITY, f32::INFINITY), 0.0);
+        assert_eq!(difference(f32::NAN, 1.0), f64::INFINITY);
+        assert_eq!(difference(f32::INFINITY, f32::NEG_INFINITY), f64::INFINITY);
     }
 }

@@ -2,21 +2,40 @@
 
 use bantam::LoadError;
 
-/// Why an artifact was refused, for people: the rule, what was found and what to do.
+/// Why an artifact was refused, for people: what that means, the rule and what was found.
 #[must_use]
 pub fn load_error(error: &LoadError) -> String {
     let rule = error.rule();
     let text = LoadError::RULES.iter().find(|(number, _, _)| *number == rule).map_or("", |(_, _, text)| text);
-    let advice = match error {
-        LoadError::BadMagic { .. } => "; this is not a .bantam file",
-        LoadError::UnsupportedVersion { .. } => "; shrink the model again with this version of bantam",
+    let meaning = match error {
+        LoadError::BadMagic { .. } => "this is not a .bantam file",
+        LoadError::UnsupportedVersion { .. } => "shrink the model again with this version of bantam",
         LoadError::RequiredFeature { .. } | LoadError::UnknownSection { .. } | LoadError::UnknownOpcode { .. } => {
-            "; the file was made by a newer version of bantam"
+            "it was made by a newer version of bantam"
         }
         LoadError::Checksum { .. } | LoadError::FileLength { .. } | LoadError::TooShort { .. } => {
-            "; the file is damaged or was cut off: copy it again"
+            "it is damaged or was cut off; copy it again"
         }
-        _ => "",
+        _ => "it was not made by bantam or changed afterwards; shrink the model again",
     };
-    format!("rule {} ({text}) is broken: {error:?}{advice}", rule.0)
+    format!("{meaning} (rule {}: {text}{})", rule.0, operands(&format!("{error:?}")))
+}
+
+/// The fields of a value's debug text, as `; name 1, other 2`.
+fn operands(debug: &str) -> String {
+    let fields = debug.split_once('{').map_or("", |(_, rest)| rest.trim_end_matches('}').trim());
+    if fields.is_empty() { String::new() } else { format!("; found {}", fields.replace(':', "")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_explained_with_what_was_found() {
+        let cut = load_error(&LoadError::FileLength { declared: 5, actual: 3 });
+        assert!(cut.starts_with("it is damaged or was cut off; copy it again (rule 5: "), "{cut}");
+        assert!(cut.ends_with("; found declared 5, actual 3)"), "{cut}");
+        assert!(!load_error(&LoadError::HeaderReserved {}).contains("found"));
+    }
 }

@@ -1,15 +1,17 @@
 //! `bantam diff`.
 
-use super::output::{note, percent, print, print_json, print_table, real, table, thousands};
-use super::{Outcome, Shapes};
-use crate::compare::{agreement, classes_of, layer_errors};
-use crate::data::Dataset;
+use super::output::{signal_to_noise, counted, note, percent, print, print_json, print_table, real, short, table};
+use super::{Outcome, Shapes, evaluation_data};
+use crate::compare::{agreement, classes_of, difference, layer_errors};
+use crate::data::{Dataset, InputSpec};
 use crate::subject::Subject;
 use clap::Args;
 use std::path::PathBuf;
 
 /// Rows over which layers are compared.
 const LAYER_ROWS: usize = 64;
+/// Most rows of noise.
+const MAX_RANDOM_ROWS: usize = 100_000;
 
 /// Compare two models layer by layer on the same data
 ///
@@ -20,11 +22,11 @@ pub(super) struct Diff {
     first: PathBuf,
     /// A .onnx or .bantam file
     second: PathBuf,
-    /// Inputs (.npz or .npy)
+    /// Inputs (.npz or .npy), or a model folder, for its evaluation data
     #[arg(long, value_name = "DATA", required_unless_present = "random")]
     data: Option<PathBuf>,
     /// Compare on this many rows of seeded noise between -1 and 1 instead of data
-    #[arg(long, value_name = "ROWS", conflicts_with = "data")]
+    #[arg(long, value_name = "ROWS", conflicts_with = "data", value_parser = parse_rows)]
     random: Option<usize>,
     /// Seed of the noise
     #[arg(long, default_value_t = 0)]
@@ -36,24 +38,32 @@ pub(super) struct Diff {
     shapes: Shapes,
 }
 
+fn parse_rows(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|rows| (1..=MAX_RANDOM_ROWS).contains(rows)).ok_or_else(|| {
+        format!("expected a number of rows from 1 to {}", super::output::thousands(MAX_RANDOM_ROWS as u64))
+    })
+}
+
 impl Diff {
     pub fn run(&self) -> Outcome {
         let options = self.shapes.options();
         let (first, second) = (Subject::open(&self.first, &options)?, Subject::open(&self.second, &options)?);
         let specs = first.inputs();
-        let data = match (&self.data, self.random) {
-            (Some(path), _) => Dataset::load(path, &specs)?,
-            (None, rows) => Dataset::random(&specs, rows.unwrap_or(1).max(1), self.seed, -1.0, 1.0),
-        };
-        let elements = |subject: &Subject| subject.inputs().iter().map(|spec| spec.elements()).collect::<Vec<_>>();
+        let elements = |subject: &Subject| subject.inputs().iter().map(InputSpec::elements).collect::<Vec<_>>();
         if elements(&first) != elements(&second) {
             return Err(format!(
-                "'{}' and '{}' take inputs of different sizes",
+                "'{}' and '{}' take inputs of different sizes ({:?} and {:?} elements); compare versions of one model",
                 self.first.display(),
-                self.second.display()
+                self.second.display(),
+                elements(&first),
+                elements(&second)
             )
             .into());
         }
+        let data = match (&self.data, self.random) {
+            (Some(path), _) => Dataset::load(&evaluation_data(path)?, &specs)?,
+            (None, rows) => Dataset::random(&specs, rows.unwrap_or(1), self.seed, -1.0, 1.0),
+        };
         let (before, after) = (first.run_all(&data)?, second.run_all(&data)?);
         let agreement = agreement(&classes_of(&before), &classes_of(&after));
         let output_error = before
@@ -61,7 +71,7 @@ impl Diff {
             .flatten()
             .flatten()
             .zip(after.iter().flatten().flatten())
-            .fold(0f64, |max, (a, b)| max.max(f64::from((a - b).abs())));
+            .fold(0f64, |max, (&a, &b)| max.max(difference(a, b)));
         let layers = layer_errors(&first, &second, &data, LAYER_ROWS)?;
         if layers.is_empty() {
             note("note: no layer of the two has the same name; only outputs are compared");
@@ -75,21 +85,19 @@ impl Diff {
         let mut rows = table(&["layer", "operator", "largest error", "mean error", "signal to noise"], 2..5);
         for layer in &layers {
             rows.add_row([
-                layer.name.clone(),
+                short(&layer.name),
                 layer.operator.clone(),
                 real(layer.max),
                 real(layer.mean),
-                layer.signal_to_noise_db.map_or_else(|| "equal".into(), |db| format!("{db:.1} dB")),
+                signal_to_noise(layer),
             ]);
         }
-        print_table(&rows);
-        print("");
-        print(&format!(
-            "top-1 agreement {} on {} rows; largest output error {}",
-            percent(agreement),
-            thousands(data.rows() as u64),
-            real(output_error)
-        ));
+        if !layers.is_empty() {
+            print_table(&rows);
+            print("");
+        }
+        let rows = counted(data.rows(), "row");
+        print(&format!("same class in {} of {rows}; largest output error {}", percent(agreement), real(output_error)));
         Ok(true)
     }
 }

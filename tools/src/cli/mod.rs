@@ -10,9 +10,11 @@ mod output;
 mod run;
 mod shrink;
 
+use crate::folder::{DESCRIPTION, ModelFolder};
 use crate::import::onnx::ImportOptions;
 use clap::{Args, Parser, Subcommand};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What every subcommand returns: whether its check held.
@@ -51,9 +53,36 @@ impl Shapes {
 }
 
 fn parse_shape(text: &str) -> Result<(String, usize), String> {
-    let (name, size) = text.split_once('=').ok_or("expected NAME=SIZE")?;
-    let size = size.parse::<usize>().ok().filter(|&size| size > 0).ok_or("the size is a whole number above 0")?;
+    let (name, size) = text.split_once('=').ok_or("expected NAME=SIZE, such as sequence=128")?;
+    let size = size.parse::<usize>().ok().filter(|&size| size > 0).ok_or("the size must be a whole number above 0")?;
     Ok((name.to_owned(), size))
+}
+
+/// The data to score on: a file as it is, or what a model folder names.
+fn evaluation_data(path: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let file = path.join(DESCRIPTION);
+    ModelFolder::open(path)?
+        .evaluation
+        .ok_or_else(|| format!("'{}' names no evaluation data; add [evaluation] with data = \"FILE\"", file.display()).into())
+}
+
+/// Refuses, before any work is done, an output that is a folder or one of the files that are read.
+fn check_output(output: &Path, read: &[&Path]) -> Result<(), String> {
+    if output.is_dir() {
+        return Err(format!("cannot write '{}': it is a folder; give the name of a file", output.display()));
+    }
+    let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    match read.iter().find(|path| same(path, output)) {
+        Some(path) => Err(format!(
+            "cannot write '{}': that would replace '{}', which is read; give another name",
+            output.display(),
+            path.display()
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Parses the arguments of the process and does what they say.

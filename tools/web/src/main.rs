@@ -15,6 +15,8 @@ fn main() -> anyhow::Result<()> {
         .input_path(module)
         .web(true)?
         .typescript(true)
+        .remove_name_section(true)
+        .remove_producers_section(true)
         // `init()` without an argument finds the module beside the bindings.
         .omit_default_module_path(false)
         .generate(output)
