@@ -1,6 +1,6 @@
 //! Scores and differences.
 
-use crate::data::Dataset;
+use crate::data::{DataError, Dataset};
 use crate::subject::{Layer, Subject, SubjectError};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -26,6 +26,21 @@ pub fn class_of(outputs: &[Vec<f32>]) -> usize {
 #[must_use]
 pub fn classes_of(rows: &[Vec<Vec<f32>>]) -> Vec<usize> {
     rows.iter().map(|outputs| class_of(outputs)).collect()
+}
+
+/// Whether every label is one of the classes that the outputs tell apart.
+///
+/// # Errors
+/// [`DataError::LabelRange`] for the first that is not.
+pub fn check_labels(labels: &[usize], outputs: &[Vec<Vec<f32>>], data: &Dataset) -> Result<(), DataError> {
+    // One number stands for any class.
+    let Some(classes) = outputs.first().and_then(|row| row.first()).map(Vec::len).filter(|&classes| classes > 1) else {
+        return Ok(());
+    };
+    match labels.iter().position(|&label| label >= classes) {
+        Some(row) => Err(DataError::LabelRange { path: data.path().to_owned(), row, label: labels[row], classes }),
+        None => Ok(()),
+    }
 }
 
 /// The share of positions at which two lists agree, 0 to 1.

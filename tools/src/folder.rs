@@ -36,15 +36,23 @@ pub enum FolderError {
         error: std::io::Error,
     },
     /// The description is not valid.
-    #[error("'{path}' is not a valid model description:\n{error}")]
+    #[error("'{path}' is not a valid model description:\n{}", .error.to_string().trim_end())]
     Parse {
         /// The description.
         path: PathBuf,
         /// Where and why.
         error: Box<toml::de::Error>,
     },
+    /// The name cannot be the name of a file.
+    #[error("'{path}': name {name:?} must serve as the name of a file: not empty, without '/'")]
+    Name {
+        /// The description.
+        path: PathBuf,
+        /// The offending name.
+        name: String,
+    },
     /// A path leads out of the folder.
-    #[error("'{path}': '{target}' is outside the model folder")]
+    #[error("'{path}': '{target}' is outside the model folder; move the file into it and give its path from there")]
     Outside {
         /// The description.
         path: PathBuf,
@@ -97,6 +105,10 @@ impl ModelFolder {
         let text = std::fs::read_to_string(&file).map_err(|error| FolderError::Read { path: file.clone(), error })?;
         let description: Description =
             toml::from_str(&text).map_err(|error| FolderError::Parse { path: file.clone(), error: Box::new(error) })?;
+        let plain_name = Path::new(&description.name).file_name().is_some_and(|name| name == description.name.as_str());
+        if !plain_name || description.name.contains(['\\', '\0']) {
+            return Err(FolderError::Name { path: file, name: description.name });
+        }
         let inside = |target: PathBuf| {
             let plain = target.components().all(|part| matches!(part, std::path::Component::Normal(_)));
             if plain { Ok(path.join(target)) } else { Err(FolderError::Outside { path: file.clone(), target }) }
@@ -128,6 +140,10 @@ mod tests {
         assert!(typo.contains("label") && typo.contains("line 3"), "{typo}");
         let outside = open("name = 'a'\nmodel = '../m.onnx'").unwrap_err().to_string();
         assert!(outside.contains("outside the model folder"), "{outside}");
+        for name in ["", ".", "..", "a/b", "../a", "/a", "a/", "a\\\\b"] {
+            let error = open(&format!("name = \"{name}\"\nmodel = 'm.onnx'")).unwrap_err();
+            assert!(matches!(error, FolderError::Name { .. }), "{name}: {error}");
+        }
         assert!(open("name = 'a'\nmodel = 'm.onnx'").is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! The main job: a trained model in, a verified artifact out, scored on held-out data.
 
-use crate::compare::{LayerError, agreement, classes_of, layer_errors};
+use crate::compare::{LayerError, agreement, check_labels, classes_of, layer_errors};
 use crate::data::{DataError, Dataset, InputSpec};
 use crate::folder::ModelFolder;
 use crate::import::onnx::ImportOptions;
@@ -33,6 +33,9 @@ pub struct ShrinkOptions {
 /// Why a model could not be shrunk.
 #[derive(Debug, Error)]
 pub enum ShrinkError {
+    /// There is an artifact already.
+    #[error("'{0}' is shrunk already; give the .onnx file it was made from, or a model folder")]
+    Shrunk(PathBuf),
     /// The model or the artifact.
     #[error(transparent)]
     Subject(#[from] SubjectError),
@@ -41,15 +44,25 @@ pub enum ShrinkError {
     Data(#[from] DataError),
     /// There is nothing to calibrate with.
     #[error(
-        "8-bit quantisation needs sample data: give --calibrate data.npz (a few hundred rows, labels not needed), or keep floats with --float"
+        "'{0}': 8-bit quantisation needs sample data: give --calibrate data.npz (a few hundred rows, labels not needed), or keep floats with --float"
     )]
-    NoCalibration,
+    NoCalibration(PathBuf),
     /// Calibration.
-    #[error(transparent)]
-    Calibration(#[from] CalibrationError),
+    #[error("'{path}': {error}")]
+    Calibration {
+        /// The calibration data.
+        path: PathBuf,
+        /// Why.
+        error: CalibrationError,
+    },
     /// Preparing tabular inputs.
-    #[error(transparent)]
-    Normalize(#[from] NormalizeError),
+    #[error("'{path}': {error}")]
+    Normalize {
+        /// The calibration data.
+        path: PathBuf,
+        /// Why.
+        error: NormalizeError,
+    },
     /// Lowering.
     #[error("'{path}': {error}")]
     Lower {
@@ -103,6 +116,14 @@ pub struct Score {
 pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, ShrinkError> {
     let folder = &options.folder;
     step("importing");
+    match folder.model.extension().and_then(|extension| extension.to_str()) {
+        Some("onnx") => {}
+        Some("bantam") => return Err(ShrinkError::Shrunk(folder.model.clone())),
+        _ => {
+            let (path, expected) = (folder.model.clone(), ".onnx");
+            return Err(SubjectError::Extension { path, expected }.into());
+        }
+    }
     let mut model = OnnxModel::load(&folder.model, &options.shapes)?;
     let specs = InputSpec::of_graph(&model.graph);
     let mut notes = Vec::new();
@@ -116,20 +137,27 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
     let (ranges, floats) = if options.arithmetic == Arithmetic::Float {
         Default::default()
     } else {
-        let data = calibration.as_ref().ok_or(ShrinkError::NoCalibration)?;
+        let data = calibration.as_ref().ok_or_else(|| ShrinkError::NoCalibration(folder.model.clone()))?;
         step("calibrating");
         calibration_rows = data.rows();
         if calibration_rows < 32 {
-            notes.push(format!("{calibration_rows} calibration rows are few; 100 to 1000 give steadier ranges"));
+            notes.push(format!(
+                "'{}' is little to calibrate with (rows: {calibration_rows}); 100 to 1000 rows give steadier ranges",
+                data.path().display()
+            ));
         }
-        let floats = normalize_inputs(&mut model.graph, data)?;
+        let path = || data.path().to_owned();
+        let floats = normalize_inputs(&mut model.graph, data)
+            .map_err(|error| ShrinkError::Normalize { path: path(), error })?;
         if !floats.is_empty() {
             notes.push(
                 "the fields of the input differ in size: they are normalised in floating point before they are quantised"
                     .into(),
             );
         }
-        (calibrate(&model.graph, data, options.ranges)?.ranges, floats)
+        let calibration = calibrate(&model.graph, data, options.ranges)
+            .map_err(|error| ShrinkError::Calibration { path: path(), error })?;
+        (calibration.ranges, floats)
     };
     step("quantising");
     let precision = match options.arithmetic {
@@ -165,15 +193,19 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
 /// Scores a float model and an artifact on the same data.
 ///
 /// # Errors
-/// [`SubjectError::Run`].
-pub fn score(float: &Subject, artifact: &Subject, data: &Dataset) -> Result<Score, SubjectError> {
-    let before = classes_of(&float.run_all(data)?);
+/// [`SubjectError::Run`], or labels that are no classes of the model.
+pub fn score(float: &Subject, artifact: &Subject, data: &Dataset) -> Result<Score, ShrinkError> {
+    let labels = if data.has_labels() { Some(data.labels()?) } else { None };
+    let outputs = float.run_all(data)?;
+    if let Some(labels) = &labels {
+        check_labels(labels, &outputs, data)?;
+    }
+    let before = classes_of(&outputs);
     let after = classes_of(&artifact.run_all(data)?);
-    let labels = data.labels().ok();
     Ok(Score {
         rows: data.rows(),
-        float_top1: labels.map(|labels| agreement(&before, labels)),
-        top1: labels.map(|labels| agreement(&after, labels)),
+        float_top1: labels.as_ref().map(|labels| agreement(&before, labels)),
+        top1: labels.as_ref().map(|labels| agreement(&after, labels)),
         agreement: agreement(&before, &after),
     })
 }

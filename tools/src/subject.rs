@@ -24,8 +24,13 @@ pub enum SubjectError {
         error: std::io::Error,
     },
     /// The file's kind is unknown.
-    #[error("'{0}': expected a model ending in .onnx or .bantam")]
-    Extension(PathBuf),
+    #[error("'{path}': expected a model ending in {expected}")]
+    Extension {
+        /// The file.
+        path: PathBuf,
+        /// The endings that fit.
+        expected: &'static str,
+    },
     /// The source model was refused.
     #[error("'{path}': {error}")]
     Import {
@@ -43,7 +48,7 @@ pub enum SubjectError {
         error: crate::graph::GraphError,
     },
     /// The artifact was refused.
-    #[error("'{path}' is not a valid artifact: {}", crate::explain::load_error(error))]
+    #[error("'{path}' is not a valid .bantam file: {}", crate::explain::load_error(error))]
     Load {
         /// The file.
         path: PathBuf,
@@ -298,7 +303,7 @@ impl Subject {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("onnx") => Ok(Self::Onnx(Box::new(OnnxModel::load(path, options)?))),
             Some("bantam") => Ok(Self::Artifact(ArtifactFile::load(path)?)),
-            _ => Err(SubjectError::Extension(path.to_owned())),
+            _ => Err(SubjectError::Extension { path: path.to_owned(), expected: ".onnx or .bantam" }),
         }
     }
 

@@ -1,10 +1,9 @@
 //! `bantam eval`.
 
-use super::output::{percent, print, print_json, print_table, table, thousands};
-use super::{Outcome, Shapes};
-use crate::compare::{agreement, classes_of};
+use super::output::{counted, note, percent, print, print_json, print_table, short, table, thousands};
+use super::{Outcome, Shapes, evaluation_data};
+use crate::compare::{agreement, check_labels, classes_of};
 use crate::data::Dataset;
-use crate::folder::ModelFolder;
 use crate::subject::Subject;
 use clap::Args;
 use std::path::PathBuf;
@@ -29,21 +28,23 @@ pub(super) struct Eval {
 impl Eval {
     pub fn run(&self) -> Outcome {
         let subject = Subject::open(&self.model, &self.shapes.options())?;
-        let path = if self.data.is_dir() {
-            let folder = ModelFolder::open(&self.data)?;
-            folder.evaluation.ok_or_else(|| format!("'{}' names no evaluation data", self.data.display()))?
-        } else {
-            self.data.clone()
-        };
+        let path = evaluation_data(&self.data)?;
         let data = Dataset::load(&path, &subject.inputs())?;
         let labels = data.labels()?;
-        let classes = classes_of(&subject.run_all(&data)?);
-        let top1 = agreement(&classes, labels);
+        let outputs = subject.run_all(&data)?;
+        check_labels(&labels, &outputs, &data)?;
+        let classes = classes_of(&outputs);
+        let top1 = agreement(&classes, &labels);
         let names: Vec<String> = match &subject {
             Subject::Artifact(artifact) => artifact.model().labels().map(str::to_owned).collect(),
             Subject::Onnx(_) => vec![],
         };
-        let per_class = per_class(labels, &classes);
+        let per_class = per_class(&labels, &classes);
+        if let Subject::Onnx(model) = &subject
+            && let Some(reason) = &model.no_reference
+        {
+            note(&format!("note: run by bantam's own executor, as tract cannot load the model: {reason}"));
+        }
         if self.json {
             let classes: Vec<_> = per_class
                 .iter()
@@ -54,19 +55,15 @@ impl Eval {
             print_json(&serde_json::json!({ "rows": data.rows(), "top1": top1, "classes": classes }));
             return Ok(true);
         }
-        print(&format!("accuracy {} on {} rows of {}", percent(top1), thousands(data.rows() as u64), path.display()));
+        print(&format!("accuracy {} on {} of {}", percent(top1), counted(data.rows(), "row"), path.display()));
         print("");
-        let mut rows = table(&["class", "rows", "right", ""], 1..4);
+        let mut rows = table(&["class", "rows", "correct", "accuracy"], 1..4);
         for (class, count, right) in per_class {
-            let name = names.get(class).cloned().unwrap_or_else(|| class.to_string());
-            rows.add_row([name, count.to_string(), right.to_string(), percent(right as f64 / count as f64)]);
+            let name = names.get(class).map_or_else(|| class.to_string(), |name| short(name));
+            let accuracy = percent(right as f64 / count as f64);
+            rows.add_row([name, thousands(count as u64), thousands(right as u64), accuracy]);
         }
         print_table(&rows);
-        if let Subject::Onnx(model) = &subject
-            && let Some(reason) = &model.no_reference
-        {
-            print(&format!("run by bantam's own executor, as tract cannot load the model: {reason}"));
-        }
         Ok(true)
     }
 }

@@ -1,7 +1,7 @@
 //! `bantam run`.
 
-use super::Outcome;
-use super::output::{percent, print, print_table, real, table};
+use super::output::{counted, percent, print, print_table, real, short, table};
+use super::{Outcome, check_output};
 use crate::data::{Dataset, write_array};
 use crate::subject::{ArtifactFile, Runner};
 use crate::tensor::{Data, Tensor};
@@ -11,13 +11,15 @@ use std::path::PathBuf;
 
 /// Rows printed when no output file is given.
 const PRINTED_ROWS: usize = 10;
-/// Classes printed per row.
+/// Classes printed per row, where the outputs are probabilities.
 const PRINTED_CLASSES: usize = 3;
+/// Numbers printed per row, where they are not.
+const PRINTED_NUMBERS: usize = 8;
 
 /// Run a .bantam file on the rows of an array
 ///
 /// Signed 8-bit arrays are taken as they are; floats and other integers are quantised with the input's scale. Without
-/// --output the first rows' answers are printed.
+/// --output the answers to the first rows are printed.
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// The .bantam file
@@ -26,15 +28,21 @@ pub(super) struct Run {
     #[arg(long, value_name = "DATA")]
     input: PathBuf,
     /// Where to write the outputs of all rows, as .npy; further outputs get their number before the ending
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Keep the output's own type instead of real numbers
+    /// Keep the model's own numbers, such as 8-bit integers, instead of converting them to real ones
     #[arg(long)]
     raw: bool,
 }
 
 impl Run {
     pub fn run(&self) -> Outcome {
+        if let Some(path) = &self.output {
+            if path.extension().is_none_or(|extension| extension != "npy") {
+                return Err(format!("cannot write '{}': expected a name ending in .npy", path.display()).into());
+            }
+            check_output(path, &[&self.model, &self.input])?;
+        }
         let artifact = ArtifactFile::load(&self.model)?;
         let data = Dataset::load(&self.input, &artifact.inputs())?;
         let model = artifact.model();
@@ -47,7 +55,9 @@ impl Run {
                 Some(path) => {
                     let path = if index == 0 { path.clone() } else { path.with_extension(format!("{index}.npy")) };
                     write_array(&path, &tensor)?;
-                    print(&format!("{} {:?} written to {}", tensor.data_type(), tensor.shape(), path.display()));
+                    let rows = counted(data.rows(), "row");
+                    let (kind, shape) = (type_name(tensor.data()), tensor.shape());
+                    print(&format!("{rows}, {kind} of shape {shape:?}, written to {}", path.display()));
                 }
                 None => show(&tensor, &model.labels().collect::<Vec<_>>()),
             }
@@ -83,29 +93,41 @@ fn collect(port: &IoTensor, rows: &[&[u8]], raw: bool) -> Result<Tensor, Box<dyn
     }
 }
 
+fn type_name(data: &Data) -> &'static str {
+    match data {
+        Data::F32(_) => "float32",
+        Data::I64(_) => "int64",
+        Data::I32(_) => "int32",
+        Data::I8(_) => "int8",
+        Data::U8(_) => "uint8",
+        Data::Bool(_) => "bool",
+    }
+}
+
 fn show(tensor: &Tensor, labels: &[&str]) {
     let rows = tensor.shape().first().copied().unwrap_or(1);
     let width = tensor.len() / rows.max(1);
-    let values: Vec<f64> = match tensor.data() {
-        Data::F32(items) => items.iter().map(|&item| f64::from(item)).collect(),
-        _ => tensor.to_i64().into_iter().map(|item| item as f64).collect(),
+    let (values, whole): (Vec<f64>, bool) = match tensor.data() {
+        Data::F32(items) => (items.iter().map(|&item| f64::from(item)).collect(), false),
+        _ => (tensor.to_i64().into_iter().map(|item| item as f64).collect(), true),
     };
-    let probabilities = tensor.as_f32().is_ok() && labels.len() == width;
+    let probabilities = !whole && labels.len() == width && values.iter().all(|value| (0.0..=1.0).contains(value));
     let mut lines = table(&["row", "output"], 0..1);
     for (row, values) in values.chunks(width.max(1)).take(PRINTED_ROWS).enumerate() {
         let text = if probabilities {
             let mut order: Vec<usize> = (0..width).collect();
             order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
             let best = order.iter().take(PRINTED_CLASSES);
-            best.map(|&class| format!("{} {}", labels[class], percent(values[class]))).collect::<Vec<_>>().join(", ")
+            best.map(|&class| format!("{} {}", short(labels[class]), percent(values[class]))).collect::<Vec<_>>().join(", ")
         } else {
-            let first: Vec<String> = values.iter().take(8).map(|&value| real(value)).collect();
-            format!("{}{}", first.join(" "), if width > 8 { " ..." } else { "" })
+            let number = |&value: &f64| if whole { value.to_string() } else { real(value) };
+            let first: Vec<String> = values.iter().take(PRINTED_NUMBERS).map(number).collect();
+            format!("{}{}", first.join(" "), if width > PRINTED_NUMBERS { " …" } else { "" })
         };
         lines.add_row([row.to_string(), text]);
     }
     print_table(&lines);
     if rows > PRINTED_ROWS {
-        print(&format!("  ... {} more rows; --output FILE writes all", rows - PRINTED_ROWS));
+        print(&format!("  … and {}; --output FILE writes all", counted(rows - PRINTED_ROWS, "more row")));
     }
 }

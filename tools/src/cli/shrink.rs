@@ -1,7 +1,9 @@
 //! `bantam shrink`.
 
-use super::output::{Progress, bytes, note, percent, print, print_json, print_table, real, table, thousands};
-use super::{Outcome, Shapes};
+use super::output::{
+    Progress, bytes, counted, note, percent, print, print_json, print_table, real, short, signal_to_noise, table, thousands,
+};
+use super::{Outcome, Shapes, check_output};
 use crate::compare::worst;
 use crate::folder::ModelFolder;
 use crate::quantize::RangeMethod;
@@ -32,10 +34,10 @@ pub(super) struct Shrink {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// How 8-bit results are rounded: as ONNX Runtime does, or as TensorFlow Lite Micro does (no float unit needed)
-    #[arg(long, value_enum, default_value = "onnx")]
+    #[arg(long, value_enum, default_value = "onnx", conflicts_with = "float")]
     arithmetic: ArithmeticChoice,
     /// How activation ranges are chosen from the calibration data
-    #[arg(long, value_enum, default_value = "mse")]
+    #[arg(long, value_enum, default_value = "mse", conflicts_with = "float")]
     ranges: RangeMethod,
     /// Keep 32-bit floats instead of quantising
     #[arg(long)]
@@ -69,6 +71,8 @@ impl Shrink {
             let name = format!("{}.bantam", folder.name);
             if self.model.is_dir() { Path::new("target").join(name) } else { name.into() }
         });
+        let read = [Some(&folder.model), folder.calibration.as_ref(), folder.evaluation.as_ref()];
+        check_output(&output, &read.into_iter().flatten().map(PathBuf::as_path).collect::<Vec<_>>())?;
         let arithmetic = match self.arithmetic {
             _ if self.float => Arithmetic::Float,
             ArithmeticChoice::Onnx => Arithmetic::Onnx,
@@ -97,7 +101,7 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
     let model = shrunk.artifact.model();
     let numbers = match options.arithmetic {
         Arithmetic::Float => "32-bit floats".to_owned(),
-        _ => format!("8-bit integers, ranges from {} calibration rows", thousands(shrunk.calibration_rows as u64)),
+        _ => format!("8-bit integers, ranges from {}", counted(shrunk.calibration_rows, "calibration row")),
     };
     print(&format!("{}: {} to {numbers}", options.folder.name, options.folder.model.display()));
     print("");
@@ -105,16 +109,16 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
     if let Some(score) = &shrunk.score {
         if let (Some(before), Some(after)) = (score.float_top1, score.top1) {
             let change =
-                format!("{:+.2} points on {} held-out rows", (after - before) * 100.0, thousands(score.rows as u64));
+                format!("{:+.2} points on {}", (after - before) * 100.0, counted(score.rows, "held-out row"));
             rows.add_row(["accuracy", &percent(before), &percent(after), &change]);
         }
-        let same = format!("of {} rows get the same answer", thousands(score.rows as u64));
+        let same = format!("of {} in the same class", counted(score.rows, "row"));
         rows.add_row(["agreement", "", &percent(score.agreement), &same]);
     }
     let artifact_bytes = shrunk.artifact.bytes().len();
     let share = percent(artifact_bytes as f64 / shrunk.source_bytes as f64);
     rows.add_row(["file", &bytes(shrunk.source_bytes), &bytes(artifact_bytes), &format!("{share} of the original")]);
-    rows.add_row(["arena", "", &bytes(model.arena_bytes()), "all the memory a run needs"]);
+    rows.add_row(["arena", "", &bytes(model.arena_bytes()), "memory for the values of a run"]);
     rows.add_row(["work", "", &thousands(model.artifact().macs()), "multiply-accumulates per run"]);
     print_table(&rows);
     let worst = worst(&shrunk.layers, WORST_LAYERS);
@@ -123,9 +127,9 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
         let mut rows = table(&["layers that lose most", "operator", "signal to noise", "largest error"], 2..4);
         for layer in worst {
             rows.add_row([
-                layer.name.clone(),
+                short(&layer.name),
                 layer.operator.clone(),
-                layer.signal_to_noise_db.map_or_else(String::new, |db| format!("{db:.1} dB")),
+                signal_to_noise(layer),
                 real(layer.max),
             ]);
         }
@@ -135,24 +139,21 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
     print(&format!("written to {}", output.display()));
 }
 
+/// What is unknown, such as the accuracy without labels, is null.
 fn json(shrunk: &Shrunk, output: &Path) -> serde_json::Value {
     let model = shrunk.artifact.model();
-    let mut value = serde_json::json!({
+    let score = shrunk.score.as_ref();
+    serde_json::json!({
         "artifact": output,
         "file_bytes": shrunk.artifact.bytes().len(),
         "source_bytes": shrunk.source_bytes,
         "arena_bytes": model.arena_bytes(),
         "macs": model.artifact().macs(),
-    });
-    if let Some(score) = &shrunk.score {
-        value["rows"] = score.rows.into();
-        value["agreement"] = score.agreement.into();
-        if let (Some(before), Some(after)) = (score.float_top1, score.top1) {
-            value["float_top1"] = before.into();
-            value["top1"] = after.into();
-        }
-    }
-    value["layers"] = serde_json::json!(shrunk.layers);
-    value["notes"] = serde_json::json!(shrunk.notes);
-    value
+        "rows": score.map(|score| score.rows),
+        "agreement": score.map(|score| score.agreement),
+        "float_top1": score.and_then(|score| score.float_top1),
+        "top1": score.and_then(|score| score.top1),
+        "layers": shrunk.layers,
+        "notes": shrunk.notes,
+    })
 }

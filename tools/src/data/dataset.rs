@@ -80,14 +80,15 @@ pub struct Dataset {
     path: PathBuf,
     columns: Vec<Column>,
     rows: usize,
-    labels: Option<Vec<usize>>,
+    labels: Option<Tensor>,
 }
 
 impl Dataset {
-    /// Reads a .npz (arrays named as the inputs, or `x` where there is one input; labels in `y`) or .npy file.
+    /// Reads a .npz (arrays named as the inputs, or `x` where there is one input; labels in `y`) or .npy file. Labels
+    /// are looked at when they are asked for.
     ///
     /// # Errors
-    /// [`DataError`]: missing arrays, shapes that do not fit, no rows, NaN or infinity, labels that are no classes.
+    /// [`DataError`]: missing arrays, shapes that do not fit, no rows, NaN or infinity.
     pub fn load(path: &Path, specs: &[InputSpec]) -> Result<Self, DataError> {
         let arrays = read_arrays(path)?;
         let find = |name: &str| arrays.iter().find(|(known, _)| known == name);
@@ -101,7 +102,10 @@ impl Dataset {
             let (name, tensor) = found.ok_or_else(|| DataError::MissingArray {
                 path: path.to_owned(),
                 wanted: if alone { "x".into() } else { spec.name.clone() },
-                found: arrays.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", "),
+                found: match arrays.as_slice() {
+                    [] => "no arrays".into(),
+                    _ => arrays.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", "),
+                },
             })?;
             let (count, channels_first) = spec.reading(tensor.shape()).ok_or_else(|| DataError::Shape {
                 path: path.to_owned(),
@@ -122,7 +126,7 @@ impl Dataset {
             return Err(DataError::Empty(path.to_owned()));
         }
         let labels = match find("y") {
-            Some((_, tensor)) if specs.iter().all(|spec| spec.name != "y") => Some(labels(path, tensor, rows)?),
+            Some((_, tensor)) if specs.iter().all(|spec| spec.name != "y") => Some(tensor.clone()),
             _ => None,
         };
         Ok(Self { path: path.to_owned(), columns, rows, labels })
@@ -167,12 +171,19 @@ impl Dataset {
         &self.path
     }
 
+    /// Whether there are labels, good or bad.
+    #[must_use]
+    pub fn has_labels(&self) -> bool {
+        self.labels.is_some()
+    }
+
     /// The class of each row.
     ///
     /// # Errors
-    /// [`DataError::NoLabels`].
-    pub fn labels(&self) -> Result<&[usize], DataError> {
-        self.labels.as_deref().ok_or_else(|| DataError::NoLabels(self.path.clone()))
+    /// [`DataError::NoLabels`]; labels that are no classes, or not one per row.
+    pub fn labels(&self) -> Result<Vec<usize>, DataError> {
+        let labels = self.labels.as_ref().ok_or_else(|| DataError::NoLabels(self.path.clone()))?;
+        parse_labels(&self.path, labels, self.rows)
     }
 
     /// Row `row` of every input as f32, in the layout in which the graph is run.
@@ -257,18 +268,24 @@ fn check_finite(path: &Path, array: &str, tensor: &Tensor, elements: usize) -> R
     }
 }
 
-fn labels(path: &Path, tensor: &Tensor, rows: usize) -> Result<Vec<usize>, DataError> {
-    let integers = match tensor.data() {
-        Data::F32(items) => items.iter().map(|&x| if x.fract() == 0.0 { x as i64 } else { -1 }).collect(),
-        _ => tensor.to_i64(),
-    };
-    if integers.len() != rows {
-        return Err(DataError::Rows { path: path.to_owned(), array: "y".into(), got: integers.len(), expected: rows });
+fn parse_labels(path: &Path, tensor: &Tensor, rows: usize) -> Result<Vec<usize>, DataError> {
+    if tensor.len() != rows || tensor.shape().first() != Some(&rows) {
+        return Err(DataError::LabelShape { path: path.to_owned(), got: tensor.shape().to_vec(), rows });
     }
-    let class = |(row, &label): (usize, &i64)| {
-        usize::try_from(label).map_err(|_| DataError::Label { path: path.to_owned(), row, label })
-    };
-    integers.iter().enumerate().map(class).collect()
+    let refused = |row: usize, label: String| DataError::Label { path: path.to_owned(), row, label };
+    match tensor.data() {
+        Data::F32(items) => {
+            let class = |(row, &label): (usize, &f32)| match label {
+                whole if whole >= 0.0 && whole.fract() == 0.0 => Ok(whole as usize),
+                _ => Err(refused(row, label.to_string())),
+            };
+            items.iter().enumerate().map(class).collect()
+        }
+        _ => {
+            let class = |(row, label): (usize, i64)| usize::try_from(label).map_err(|_| refused(row, label.to_string()));
+            tensor.to_i64().into_iter().enumerate().map(class).collect()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,9 +12,17 @@ use thiserror::Error;
 /// Why data could not be used. Every message names the file.
 #[derive(Debug, Error)]
 pub enum DataError {
-    /// The file could not be read or written.
-    #[error("cannot access '{path}': {error}")]
-    Io {
+    /// The file could not be read.
+    #[error("cannot read '{path}': {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The file could not be written.
+    #[error("cannot write '{path}': {error}")]
+    Write {
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -35,7 +43,7 @@ pub enum DataError {
     Extension(PathBuf),
     /// An array that a model input needs is missing.
     #[error(
-        "'{path}' has no array '{wanted}' (it has {found}); name the arrays as the model's inputs, or `x` where there is one input"
+        "'{path}' has no array '{wanted}' (it holds {found}); name the arrays as the model's inputs, or `x` where there is one input"
     )]
     MissingArray {
         /// The file.
@@ -60,7 +68,7 @@ pub enum DataError {
         expected: String,
     },
     /// Arrays disagree on the number of rows.
-    #[error("'{path}': array '{array}' has {got} rows, the others have {expected}")]
+    #[error("'{path}': array '{array}' has {got} rows, the first input's array has {expected}")]
     Rows {
         /// The file.
         path: PathBuf,
@@ -68,11 +76,11 @@ pub enum DataError {
         array: String,
         /// Its rows.
         got: usize,
-        /// Rows of the others.
+        /// Rows of the first input's array.
         expected: usize,
     },
     /// There are no rows.
-    #[error("'{0}' has no rows")]
+    #[error("'{0}' has no rows; at least one is needed")]
     Empty(PathBuf),
     /// A value is NaN or infinite.
     #[error("'{path}': array '{array}' has the value {value} in row {row}; remove the row or fill the gap")]
@@ -87,16 +95,40 @@ pub enum DataError {
         value: f32,
     },
     /// A label is not an index of a class.
-    #[error("'{path}': label {label} in row {row} is not a class; labels are integers from 0")]
+    #[error("'{path}': label {label} in row {row} is not a class; array 'y' holds one whole number from 0 per row")]
     Label {
         /// The file.
         path: PathBuf,
         /// The row, from 0.
         row: usize,
         /// The label.
-        label: i64,
+        label: String,
+    },
+    /// A label is beyond the classes of the model.
+    #[error("'{path}': label {label} in row {row} is not a class of the model, which tells {classes} apart (0 to {})", .classes - 1)]
+    LabelRange {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+        /// The label.
+        label: usize,
+        /// Classes of the model.
+        classes: usize,
+    },
+    /// There is not one label per row.
+    #[error(
+        "'{path}': array 'y' has shape {got:?}, but there are {rows} rows; expected one class per row, shape [{rows}] (of one-hot labels, np.argmax(y, 1))"
+    )]
+    LabelShape {
+        /// The file.
+        path: PathBuf,
+        /// The shape of the labels.
+        got: Vec<usize>,
+        /// Rows of the inputs.
+        rows: usize,
     },
     /// Labels are needed and missing.
-    #[error("'{0}' has no labels: add an integer array 'y' with one class per row")]
+    #[error("'{0}' has no labels; add an integer array 'y' with one class per row")]
     NoLabels(PathBuf),
 }

@@ -15,9 +15,9 @@ const MAX_ARRAY_BYTES: u64 = 1 << 31;
 /// Floats become f32, unsigned 8-bit and signed 8-bit integers and booleans stay, other integers become i64.
 ///
 /// # Errors
-/// [`DataError::Io`], [`DataError::Format`], [`DataError::Extension`].
+/// [`DataError::Read`], [`DataError::Format`], [`DataError::Extension`].
 pub fn read_arrays(path: &Path) -> Result<Vec<(String, Tensor)>, DataError> {
-    let io = |error| DataError::Io { path: path.to_owned(), error };
+    let io = |error| DataError::Read { path: path.to_owned(), error };
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("npy") => {
             let file = File::open(path).map_err(io)?;
@@ -58,7 +58,12 @@ fn read_array(reader: impl Read, available: u64) -> Result<Tensor, String> {
     let elements = file.shape().iter().try_fold(1u64, |product, &d| product.checked_mul(d));
     let bytes = elements.and_then(|n| n.checked_mul(type_str.size_field()));
     if bytes.is_none_or(|bytes| bytes > available || bytes > MAX_ARRAY_BYTES) {
-        return Err(format!("shape {shape:?} needs more bytes than the file has (or than {MAX_ARRAY_BYTES})"));
+        return Err(match bytes {
+            Some(bytes) if bytes <= MAX_ARRAY_BYTES => {
+                format!("shape {shape:?} of '{type_str}' needs {bytes} bytes, more than the file holds; it was cut off")
+            }
+            _ => format!("shape {shape:?} is too large; an array may take 2 GiB"),
+        });
     }
     if file.order() == Order::Fortran && shape.len() > 1 {
         return Err("the array is in Fortran order; save np.ascontiguousarray(x)".into());
@@ -92,7 +97,7 @@ fn converted<T: Deserialize, U, R: Read>(file: NpyFile<R>, convert: impl Fn(T) -
 /// Writes a tensor as a .npy file, whole or not at all.
 ///
 /// # Errors
-/// [`DataError::Io`].
+/// [`DataError::Write`].
 pub fn write_array(path: &Path, tensor: &Tensor) -> Result<(), DataError> {
     let mut bytes = Vec::new();
     let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
@@ -106,7 +111,7 @@ pub fn write_array(path: &Path, tensor: &Tensor) -> Result<(), DataError> {
     };
     result
         .and_then(|()| crate::files::write_whole(path, &bytes))
-        .map_err(|error| DataError::Io { path: path.to_owned(), error })
+        .map_err(|error| DataError::Write { path: path.to_owned(), error })
 }
 
 fn write<T: npyz::AutoSerialize + Copy>(bytes: &mut Vec<u8>, shape: &[u64], items: &[T]) -> std::io::Result<()> {

@@ -1,7 +1,7 @@
 //! How full the arena is at each op.
 
 use bantam::Model;
-use bantam_format::{IoRole, Tensor, TensorKind};
+use bantam_format::{IoRole, Op, TensorKind};
 
 /// When a tensor's bytes are in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,38 +26,81 @@ impl Lifetime {
     }
 }
 
-/// The lifetimes of all arena tensors, in order of their index. Tensors that nothing touches are left out.
+/// The lifetimes of all arena tensors, in order of their index. Tensors that nothing touches are left out. A view, which
+/// no op writes, lives and dies with the tensor whose bytes it shows.
 #[must_use]
 pub fn lifetimes(model: &Model<'_>) -> Vec<Lifetime> {
     let artifact = model.artifact();
-    let is_io = |role: IoRole, tensor: usize| artifact.io(role).any(|io| usize::from(io.tensor) == tensor);
-    let lifetime = |tensor: usize, record: Tensor| {
-        let reads = |op: &bantam_format::Op<'_>| (0..op.input_count).any(|i| op.operand(i) == tensor);
-        let writes =
-            |op: &bantam_format::Op<'_>| (0..op.output_count).any(|i| op.operand(op.input_count + i) == tensor);
-        let first_read = artifact.ops().position(|op| reads(&op));
-        let written_by = artifact.ops().position(|op| writes(&op));
-        let last_read_by = artifact.ops().filter(reads).last().map(|op| op.index as usize);
-        let state = record.kind == TensorKind::State;
-        let (input, output) = (is_io(IoRole::Input, tensor), is_io(IoRole::Output, tensor));
-        if !(state || input || output || written_by.is_some() || first_read.is_some()) {
-            return None;
+    let roots = roots(model);
+    let mut written: Vec<Option<usize>> = vec![None; roots.len()];
+    let mut last_read: Vec<Option<usize>> = vec![None; roots.len()];
+    let mut stays: Vec<bool> = (0..roots.len()).map(|t| artifact.tensor(t).kind == TensorKind::State).collect();
+    let mut given = stays.clone();
+    for (index, op) in artifact.ops().enumerate() {
+        for tensor in operands(&op, false) {
+            last_read[roots[tensor]] = Some(index);
         }
-        // A view that no op writes begins where it is first read.
-        let begins = if input || state { None } else { written_by.or(first_read) };
-        Some(Lifetime {
+        for tensor in operands(&op, true) {
+            written[roots[tensor]].get_or_insert(index);
+        }
+    }
+    for io in artifact.io(IoRole::Input) {
+        given[roots[usize::from(io.tensor)]] = true;
+    }
+    for io in artifact.io(IoRole::Output) {
+        stays[roots[usize::from(io.tensor)]] = true;
+    }
+    (0..roots.len())
+        .map(|tensor| (tensor, roots[tensor], artifact.tensor(tensor)))
+        .filter(|(_, _, record)| record.in_arena())
+        .filter(|&(_, root, _)| given[root] || stays[root] || written[root].is_some())
+        .map(|(tensor, root, record)| Lifetime {
             tensor,
             offset: record.location,
             bytes: record.bytes(),
-            written_by: begins,
-            last_read_by: if output || state { None } else { last_read_by.or(written_by) },
+            written_by: if given[root] { None } else { written[root] },
+            last_read_by: if stays[root] { None } else { last_read[root].or(written[root]) },
         })
-    };
-    (0..artifact.tensor_count())
-        .map(|tensor| (tensor, artifact.tensor(tensor)))
-        .filter(|(_, record)| record.in_arena())
-        .filter_map(|(tensor, record)| lifetime(tensor, record))
         .collect()
+}
+
+/// The tensors an op reads or writes.
+fn operands(op: &Op<'_>, outputs: bool) -> Vec<usize> {
+    let range = if outputs { op.input_count..op.input_count + op.output_count } else { 0..op.input_count };
+    range.map(|position| op.operand(position)).collect()
+}
+
+/// For each tensor itself, or, of views, the tensor whose bytes it shows when it is first used.
+fn roots(model: &Model<'_>) -> Vec<usize> {
+    let artifact = model.artifact();
+    let mut roots: Vec<usize> = (0..artifact.tensor_count()).collect();
+    let mut defined: Vec<bool> = roots.iter().map(|&t| artifact.tensor(t).kind == TensorKind::State).collect();
+    let mut owner: Vec<Option<usize>> = vec![None; artifact.arena_bytes()];
+    let claim = |owner: &mut [Option<usize>], defined: &mut [bool], tensor: usize| {
+        defined[tensor] = true;
+        owner[artifact.tensor(tensor).range()].fill(Some(tensor));
+    };
+    for tensor in 0..defined.len() {
+        if defined[tensor] {
+            claim(&mut owner, &mut defined, tensor);
+        }
+    }
+    for io in artifact.io(IoRole::Input) {
+        claim(&mut owner, &mut defined, usize::from(io.tensor));
+    }
+    let mut look = |owner: &[Option<usize>], defined: &mut [bool], tensor: usize| {
+        let record = artifact.tensor(tensor);
+        if record.in_arena() && !defined[tensor] {
+            defined[tensor] = true;
+            roots[tensor] = owner.get(record.location).copied().flatten().unwrap_or(tensor);
+        }
+    };
+    for op in artifact.ops() {
+        operands(&op, false).into_iter().for_each(|tensor| look(&owner, &mut defined, tensor));
+        operands(&op, true).into_iter().for_each(|tensor| claim(&mut owner, &mut defined, tensor));
+    }
+    artifact.io(IoRole::Output).for_each(|io| look(&owner, &mut defined, usize::from(io.tensor)));
+    roots
 }
 
 /// Bytes of the arena in use while each op runs; bytes shared by several tensors count once.
