@@ -27,6 +27,15 @@ pub struct ModelFolder {
 /// Why a model folder could not be read.
 #[derive(Debug, Error)]
 pub enum FolderError {
+    /// Nothing is there.
+    #[error("cannot find '{0}': no such file or folder")]
+    Missing(PathBuf),
+    /// The model is an artifact.
+    #[error("'{0}' is shrunk already; give the .onnx file it was made from, or a model folder")]
+    Artifact(PathBuf),
+    /// The model is something else.
+    #[error("'{0}': expected a model ending in .onnx, or a folder with a {DESCRIPTION}")]
+    Extension(PathBuf),
     /// The description is missing or unreadable.
     #[error("cannot read '{path}': {error}; a model folder holds a {DESCRIPTION} that names the model and its data")]
     Read {
@@ -91,6 +100,15 @@ struct Data {
     data: PathBuf,
 }
 
+fn check_model(path: &Path) -> Result<(), FolderError> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("onnx") => Ok(()),
+        _ if !path.exists() => Err(FolderError::Missing(path.to_owned())),
+        Some("bantam") => Err(FolderError::Artifact(path.to_owned())),
+        _ => Err(FolderError::Extension(path.to_owned())),
+    }
+}
+
 impl ModelFolder {
     /// Reads the description of a folder, or takes a bare model file.
     ///
@@ -98,6 +116,7 @@ impl ModelFolder {
     /// [`FolderError`].
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         if !path.is_dir() {
+            check_model(path)?;
             let name = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
             return Ok(Self { name, model: path.to_owned(), ..Self::default() });
         }
@@ -113,10 +132,12 @@ impl ModelFolder {
             let plain = target.components().all(|part| matches!(part, std::path::Component::Normal(_)));
             if plain { Ok(path.join(target)) } else { Err(FolderError::Outside { path: file.clone(), target }) }
         };
+        let model = inside(description.model)?;
+        check_model(&model)?;
         Ok(Self {
             name: description.name,
             input_description: description.input.description,
-            model: inside(description.model)?,
+            model,
             labels: description.labels,
             calibration: description.calibration.map(|data| inside(data.data)).transpose()?,
             evaluation: description.evaluation.map(|data| inside(data.data)).transpose()?,

@@ -33,9 +33,6 @@ pub struct ShrinkOptions {
 /// Why a model could not be shrunk.
 #[derive(Debug, Error)]
 pub enum ShrinkError {
-    /// There is an artifact already.
-    #[error("'{0}' is shrunk already; give the .onnx file it was made from, or a model folder")]
-    Shrunk(PathBuf),
     /// The model or the artifact.
     #[error(transparent)]
     Subject(#[from] SubjectError),
@@ -53,7 +50,7 @@ pub enum ShrinkError {
         /// The calibration data.
         path: PathBuf,
         /// Why.
-        error: CalibrationError,
+        error: Box<CalibrationError>,
     },
     /// Preparing tabular inputs.
     #[error("'{path}': {error}")]
@@ -61,7 +58,7 @@ pub enum ShrinkError {
         /// The calibration data.
         path: PathBuf,
         /// Why.
-        error: NormalizeError,
+        error: Box<NormalizeError>,
     },
     /// Lowering.
     #[error("'{path}': {error}")]
@@ -116,14 +113,6 @@ pub struct Score {
 pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, ShrinkError> {
     let folder = &options.folder;
     step("importing");
-    match folder.model.extension().and_then(|extension| extension.to_str()) {
-        Some("onnx") => {}
-        Some("bantam") => return Err(ShrinkError::Shrunk(folder.model.clone())),
-        _ => {
-            let (path, expected) = (folder.model.clone(), ".onnx");
-            return Err(SubjectError::Extension { path, expected }.into());
-        }
-    }
     let mut model = OnnxModel::load(&folder.model, &options.shapes)?;
     let specs = InputSpec::of_graph(&model.graph);
     let mut notes = Vec::new();
@@ -148,7 +137,7 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
         }
         let path = || data.path().to_owned();
         let floats = normalize_inputs(&mut model.graph, data)
-            .map_err(|error| ShrinkError::Normalize { path: path(), error })?;
+            .map_err(|error| ShrinkError::Normalize { path: path(), error: Box::new(error) })?;
         if !floats.is_empty() {
             notes.push(
                 "the fields of the input differ in size: they are normalised in floating point before they are quantised"
@@ -156,7 +145,7 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
             );
         }
         let calibration = calibrate(&model.graph, data, options.ranges)
-            .map_err(|error| ShrinkError::Calibration { path: path(), error })?;
+            .map_err(|error| ShrinkError::Calibration { path: path(), error: Box::new(error) })?;
         (calibration.ranges, floats)
     };
     step("quantising");

@@ -45,7 +45,7 @@ pub enum SubjectError {
         /// The file.
         path: PathBuf,
         /// Why.
-        error: crate::graph::GraphError,
+        error: Box<crate::graph::GraphError>,
     },
     /// The artifact was refused.
     #[error("'{path}' is not a valid .bantam file: {}", crate::explain::load_error(error))]
@@ -113,7 +113,8 @@ impl OnnxModel {
         let import_error = |error| SubjectError::Import { path: path.to_owned(), error: Box::new(error) };
         let mut graph = import(&bytes, options).map_err(import_error)?;
         let pass_options = PassOptions { channels_last_inputs: true, channels_last_outputs: true };
-        optimize(&mut graph, &pass_options).map_err(|error| SubjectError::Pass { path: path.to_owned(), error })?;
+        let pass_error = |error| SubjectError::Pass { path: path.to_owned(), error: Box::new(error) };
+        optimize(&mut graph, &pass_options).map_err(pass_error)?;
         let (reference, no_reference) = match ReferenceModel::load(&bytes, &options.shapes) {
             Ok(model) => (Some(model), None),
             Err(error) => (None, Some(error.to_string())),
@@ -288,7 +289,6 @@ impl<'m> Runner<'m> {
                 });
             })
             .map_err(|error| error.to_string())?;
-        drop(session);
         let bytes = self.arena.bytes();
         Ok(model.outputs().map(|io| (io, bytes[io.tensor.range()].to_vec())).collect())
     }

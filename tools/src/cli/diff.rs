@@ -1,9 +1,9 @@
 //! `bantam diff`.
 
-use super::output::{signal_to_noise, counted, note, percent, print, print_json, print_table, real, short, table};
+use super::output::{counted, note, percent, print, print_json, print_table, real, short, signal_to_noise, table};
 use super::{Outcome, Shapes, evaluation_data};
 use crate::compare::{agreement, classes_of, difference, layer_errors};
-use crate::data::{Dataset, InputSpec};
+use crate::data::Dataset;
 use crate::subject::Subject;
 use clap::Args;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ const MAX_RANDOM_ROWS: usize = 100_000;
 
 /// Compare two models layer by layer on the same data
 ///
-/// Layers are matched by name. Errors are in real units, over the first 64 rows; agreement is over all rows.
+/// Layers are matched by name. Errors are in real units, over the first 64 rows; classes are compared over all rows.
 #[derive(Debug, Args)]
 pub(super) struct Diff {
     /// A .onnx or .bantam file
@@ -38,6 +38,11 @@ pub(super) struct Diff {
     shapes: Shapes,
 }
 
+/// Elements of each output.
+fn lengths(rows: &[Vec<Vec<f32>>]) -> Vec<usize> {
+    rows.first().into_iter().flatten().map(Vec::len).collect()
+}
+
 fn parse_rows(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|rows| (1..=MAX_RANDOM_ROWS).contains(rows)).ok_or_else(|| {
         format!("expected a number of rows from 1 to {}", super::output::thousands(MAX_RANDOM_ROWS as u64))
@@ -49,14 +54,14 @@ impl Diff {
         let options = self.shapes.options();
         let (first, second) = (Subject::open(&self.first, &options)?, Subject::open(&self.second, &options)?);
         let specs = first.inputs();
-        let elements = |subject: &Subject| subject.inputs().iter().map(InputSpec::elements).collect::<Vec<_>>();
-        if elements(&first) != elements(&second) {
+        let shapes = |subject: &Subject| subject.inputs().into_iter().map(|spec| spec.shape).collect::<Vec<_>>();
+        if shapes(&first) != shapes(&second) {
             return Err(format!(
-                "'{}' and '{}' take inputs of different sizes ({:?} and {:?} elements); compare versions of one model",
+                "'{}' and '{}' take inputs of different shapes ({:?} and {:?}); compare versions of one model",
                 self.first.display(),
                 self.second.display(),
-                elements(&first),
-                elements(&second)
+                shapes(&first),
+                shapes(&second)
             )
             .into());
         }
@@ -65,6 +70,16 @@ impl Diff {
             (None, rows) => Dataset::random(&specs, rows.unwrap_or(1), self.seed, -1.0, 1.0),
         };
         let (before, after) = (first.run_all(&data)?, second.run_all(&data)?);
+        if lengths(&before) != lengths(&after) {
+            return Err(format!(
+                "'{}' and '{}' give outputs of different sizes ({:?} and {:?} elements); compare versions of one model",
+                self.first.display(),
+                self.second.display(),
+                lengths(&before),
+                lengths(&after)
+            )
+            .into());
+        }
         let agreement = agreement(&classes_of(&before), &classes_of(&after));
         let output_error = before
             .iter()

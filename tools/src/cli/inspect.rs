@@ -1,7 +1,7 @@
 //! `bantam inspect`.
 
 use super::Outcome;
-use super::output::{bytes, print, print_json, print_table, shape, table, thousands};
+use super::output::{bytes, print, print_json, print_table, shape, short, table, thousands};
 use crate::plan::{timeline, verify};
 use crate::subject::ArtifactFile;
 use bantam::{DataType, Model};
@@ -11,6 +11,8 @@ use std::path::PathBuf;
 
 /// Columns of the memory timeline.
 const BAR_WIDTH: usize = 32;
+/// Labels printed; JSON has them all.
+const PRINTED_LABELS: usize = 12;
 
 /// Show what is in a .bantam file: operators, shapes, memory, sizes
 #[derive(Debug, Args)]
@@ -46,8 +48,8 @@ impl Inspect {
         } else {
             show(&model, &rows);
             match &plan {
-                Some(Ok(())) => print("memory plan: proved, no value is overwritten while it is needed"),
-                Some(Err(error)) => print(&format!("memory plan: WRONG, {error}")),
+                Some(Ok(())) => print("\nmemory plan proved: no value is overwritten while it is needed"),
+                Some(Err(error)) => print(&format!("\nmemory plan WRONG: {error}")),
                 None => {}
             }
         }
@@ -98,22 +100,39 @@ fn sections(model: &Model<'_>) -> Vec<(String, usize)> {
     rows
 }
 
+/// The model card, where there is one.
+fn card(model: &Model<'_>) -> Option<serde_json::Value> {
+    serde_json::from_slice(model.artifact().section(SectionKind::Card)).ok()
+}
+
 fn show(model: &Model<'_>, rows: &[OpRow]) {
     let artifact = model.artifact();
+    if let Some(card) = card(model) {
+        let text = |key: &str| card[key].as_str().unwrap_or_default().to_owned();
+        print(&format!("{}, made with {}", text("name"), text("made_with")));
+        print("");
+    }
+    let names: Vec<&str> = artifact.names().collect();
     for (what, ports) in [("input", model.inputs().collect::<Vec<_>>()), ("output", model.outputs().collect())] {
         for io in ports {
             let quantization = if io.tensor.data_type == DataType::I8 {
-                format!(", real = {} x (integer - {})", io.scale, io.zero_point)
+                format!(", scale {}, zero point {}", io.scale, io.zero_point)
             } else {
                 String::new()
             };
             let dimensions = shape(io.tensor.shape.dimensions());
-            print(&format!("{what:7}{} {dimensions}{quantization}", type_name(io.tensor.data_type)));
+            let name = names.get(io.index).map(|name| format!("{} ", short(name))).unwrap_or_default();
+            print(&format!("{what:8}{name}{} {dimensions}{quantization}", type_name(io.tensor.data_type)));
         }
     }
     let labels: Vec<&str> = model.labels().collect();
     if !labels.is_empty() {
-        print(&format!("labels {}", labels.join(", ")));
+        let first: Vec<String> = labels.iter().take(PRINTED_LABELS).map(|label| short(label)).collect();
+        let more = match labels.len().saturating_sub(PRINTED_LABELS) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        print(&format!("labels  {}{more}", first.join(", ")));
     }
     print("");
     let mut lines = table(&["op", "operator", "input", "output", "MACs", "memory in use", ""], 4..6);
@@ -122,7 +141,7 @@ fn show(model: &Model<'_>, rows: &[OpRow]) {
         let filled = (row.occupancy * BAR_WIDTH).div_ceil(arena).min(BAR_WIDTH);
         let macs = if row.macs == 0 { String::new() } else { thousands(row.macs) };
         lines.add_row([
-            row.name.clone(),
+            short(&row.name),
             row.operator.into(),
             row.input.clone(),
             row.output.clone(),
@@ -144,7 +163,7 @@ fn show(model: &Model<'_>, rows: &[OpRow]) {
     for (name, length) in sections(model) {
         lines.add_row([name, thousands(length as u64)]);
     }
-    lines.add_row(["file".to_owned(), thousands(artifact.bytes().len() as u64)]);
+    lines.add_row(["total".to_owned(), thousands(artifact.bytes().len() as u64)]);
     print_table(&lines);
 }
 
@@ -176,7 +195,6 @@ fn json(model: &Model<'_>, rows: &[OpRow], plan: Option<&Result<(), verify::Plan
         .collect();
     let sections: serde_json::Map<_, _> =
         sections(model).into_iter().map(|(name, length)| (name, length.into())).collect();
-    let card = std::str::from_utf8(artifact.section(SectionKind::Card)).ok();
     let mut value = serde_json::json!({
         "file_bytes": artifact.bytes().len(),
         "arena_bytes": model.arena_bytes(),
@@ -185,7 +203,7 @@ fn json(model: &Model<'_>, rows: &[OpRow], plan: Option<&Result<(), verify::Plan
         "inputs": model.inputs().map(port).collect::<Vec<_>>(),
         "outputs": model.outputs().map(port).collect::<Vec<_>>(),
         "labels": model.labels().collect::<Vec<_>>(),
-        "card": card.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()),
+        "card": card(model),
         "ops": ops,
         "memory": lifetimes,
         "sections": sections,

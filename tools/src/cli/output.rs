@@ -177,7 +177,7 @@ mod tests {
     fn names_fit_a_table() {
         assert_eq!(short("stem.conv"), "stem.conv");
         let name = "model/activation/Relu;model/batch_normalization/FusedBatchNormV3;model/conv2d/Conv2D1";
-        assert_eq!(short(name), "model/activation/Rel…;model/conv2d/Conv2D1");
+        assert_eq!(short(name), "model/activation/Rel…odel/conv2d/Conv2D1");
         assert_eq!(short(&"ü".repeat(41)).chars().count(), NAME_WIDTH);
         assert_eq!(short("a\x1b[2J\nb"), "a\u{fffd}[2J b");
     }

@@ -3,7 +3,7 @@
 use super::output::{counted, percent, print, print_table, real, short, table};
 use super::{Outcome, check_output};
 use crate::data::{Dataset, write_array};
-use crate::subject::{ArtifactFile, Runner};
+use crate::subject::{ArtifactFile, Runner, SubjectError};
 use crate::tensor::{Data, Tensor};
 use bantam::{DataType, IoTensor, SourceLayout};
 use clap::Args;
@@ -46,7 +46,11 @@ impl Run {
         let artifact = ArtifactFile::load(&self.model)?;
         let data = Dataset::load(&self.input, &artifact.inputs())?;
         let model = artifact.model();
-        let rows = crate::parallel::map_rows(data.rows(), |row| Runner::new(&model).run(&data, row, |_| {}))?;
+        let run = |row| {
+            let failed = |reason| SubjectError::Run { row, data: data.path().to_owned(), reason };
+            Runner::new(&model).run(&data, row, |_| {}).map_err(failed)
+        };
+        let rows = crate::parallel::map_rows(data.rows(), run)?;
         let ports: Vec<IoTensor> = model.outputs().collect();
         for (index, port) in ports.iter().enumerate() {
             let bytes: Vec<&[u8]> = rows.iter().map(|outputs| outputs[index].1.as_slice()).collect();
@@ -118,7 +122,9 @@ fn show(tensor: &Tensor, labels: &[&str]) {
             let mut order: Vec<usize> = (0..width).collect();
             order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
             let best = order.iter().take(PRINTED_CLASSES);
-            best.map(|&class| format!("{} {}", short(labels[class]), percent(values[class]))).collect::<Vec<_>>().join(", ")
+            best.map(|&class| format!("{} {}", short(labels[class]), percent(values[class])))
+                .collect::<Vec<_>>()
+                .join(", ")
         } else {
             let number = |&value: &f64| if whole { value.to_string() } else { real(value) };
             let first: Vec<String> = values.iter().take(PRINTED_NUMBERS).map(number).collect();

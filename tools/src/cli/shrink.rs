@@ -1,7 +1,8 @@
 //! `bantam shrink`.
 
 use super::output::{
-    Progress, bytes, counted, note, percent, print, print_json, print_table, real, short, signal_to_noise, table, thousands,
+    Progress, bytes, counted, note, percent, print, print_json, print_table, real, short, signal_to_noise, table,
+    thousands,
 };
 use super::{Outcome, Shapes, check_output};
 use crate::compare::worst;
@@ -108,17 +109,19 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
     let mut rows = table(&["", "before", "after", ""], 1..3);
     if let Some(score) = &shrunk.score {
         if let (Some(before), Some(after)) = (score.float_top1, score.top1) {
-            let change =
-                format!("{:+.2} points on {}", (after - before) * 100.0, counted(score.rows, "held-out row"));
+            let change = format!("{:+.2} points on {}", (after - before) * 100.0, counted(score.rows, "held-out row"));
             rows.add_row(["accuracy", &percent(before), &percent(after), &change]);
         }
-        let same = format!("of {} in the same class", counted(score.rows, "row"));
+        let same = match score.rows {
+            1 => "of 1 row gets the same answer".into(),
+            rows => format!("of {} rows get the same answer", thousands(rows as u64)),
+        };
         rows.add_row(["agreement", "", &percent(score.agreement), &same]);
     }
     let artifact_bytes = shrunk.artifact.bytes().len();
     let share = percent(artifact_bytes as f64 / shrunk.source_bytes as f64);
     rows.add_row(["file", &bytes(shrunk.source_bytes), &bytes(artifact_bytes), &format!("{share} of the original")]);
-    rows.add_row(["arena", "", &bytes(model.arena_bytes()), "memory for the values of a run"]);
+    rows.add_row(["arena", "", &bytes(model.arena_bytes()), "all the memory a run needs"]);
     rows.add_row(["work", "", &thousands(model.artifact().macs()), "multiply-accumulates per run"]);
     print_table(&rows);
     let worst = worst(&shrunk.layers, WORST_LAYERS);
@@ -126,12 +129,7 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
         print("");
         let mut rows = table(&["layers that lose most", "operator", "signal to noise", "largest error"], 2..4);
         for layer in worst {
-            rows.add_row([
-                short(&layer.name),
-                layer.operator.clone(),
-                signal_to_noise(layer),
-                real(layer.max),
-            ]);
+            rows.add_row([short(&layer.name), layer.operator.clone(), signal_to_noise(layer), real(layer.max)]);
         }
         print_table(&rows);
     }

@@ -282,7 +282,8 @@ fn parse_labels(path: &Path, tensor: &Tensor, rows: usize) -> Result<Vec<usize>,
             items.iter().enumerate().map(class).collect()
         }
         _ => {
-            let class = |(row, label): (usize, i64)| usize::try_from(label).map_err(|_| refused(row, label.to_string()));
+            let class =
+                |(row, label): (usize, i64)| usize::try_from(label).map_err(|_| refused(row, label.to_string()));
             tensor.to_i64().into_iter().enumerate().map(class).collect()
         }
     }

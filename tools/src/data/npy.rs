@@ -51,7 +51,11 @@ fn format_error(path: &Path, format: &'static str, reason: String) -> DataError 
 /// Reads one array of at most `available` bytes with its header.
 fn read_array(reader: impl Read, available: u64) -> Result<Tensor, String> {
     // Nothing is read, and so nothing allocated, beyond what the file says it has.
-    let file = NpyFile::new(reader.take(available.min(MAX_ARRAY_BYTES))).map_err(|error| error.to_string())?;
+    let file = NpyFile::new(reader.take(available.min(MAX_ARRAY_BYTES))).map_err(|error| {
+        let text = error.to_string();
+        let reason = text.lines().next().unwrap_or_default().trim_end_matches(':');
+        format!("its header cannot be read ({reason}); save numbers, not objects, with numpy")
+    })?;
     let shape: Option<Vec<usize>> = file.shape().iter().map(|&d| usize::try_from(d).ok()).collect();
     let shape = shape.ok_or("a dimension is too large")?;
     let npyz::DType::Plain(type_str) = file.dtype() else { return Err("structured arrays are not supported".into()) };
@@ -80,7 +84,11 @@ fn read_array(reader: impl Read, available: u64) -> Result<Tensor, String> {
         (TypeChar::Uint, 2) => Data::I64(converted(file, i64::from as fn(u16) -> i64)?),
         (TypeChar::Uint, 4) => Data::I64(converted(file, i64::from as fn(u32) -> i64)?),
         (TypeChar::Uint, 8) => Data::I64(converted(file, |x: u64| i64::try_from(x).unwrap_or(i64::MAX))?),
-        _ => return Err(format!("elements of type '{type_str}' are not supported; use floats or integers")),
+        _ => {
+            return Err(format!(
+                "elements of type '{type_str}' are not supported; save 32-bit floats or integers, such as x.astype(np.float32)"
+            ));
+        }
     };
     Tensor::new(shape, data).map_err(|error| error.to_string())
 }

@@ -1,0 +1,44 @@
+//! `bantam eval`.
+
+use super::arrays::{floats, images, integers, npz};
+use super::bench::Bench;
+use snapbox::{assert_data_eq, file};
+
+#[test]
+fn accuracy_is_printed_for_all_and_for_each_class() {
+    let bench = Bench::with_digits();
+    let text = bench.bantam("eval digits.bantam --data digits").done();
+    assert_data_eq!(text.clone(), file!["snapshots/eval-digits.txt"]);
+    assert_eq!(bench.bantam("eval digits.bantam --data digits/evaluation.npz").done(), text, "a folder names its data");
+    bench.bantam("shrink breast-cancer -o cancer.bantam").done();
+    let text = bench.bantam("eval cancer.bantam --data breast-cancer").done();
+    assert_data_eq!(text, file!["snapshots/eval-breast-cancer.txt"]);
+}
+
+#[test]
+fn scores_are_those_that_shrink_reports() {
+    let bench = Bench::new();
+    let shrunk = bench.bantam("shrink digits -o digits.bantam --json").json();
+    let after = bench.bantam("eval digits.bantam --data digits --json").json();
+    let before = bench.bantam("eval digits/model.onnx --data digits --json").json();
+    assert_eq!(after["top1"], shrunk["top1"]);
+    assert_eq!(before["top1"], shrunk["float_top1"]);
+    assert_eq!(after["rows"], 599);
+    let classes = after["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 10);
+    assert_eq!(classes.iter().map(|class| class["rows"].as_u64().unwrap()).sum::<u64>(), 599);
+    assert_eq!((&classes[3]["class"], &classes[3]["label"]), (&serde_json::json!(3), &serde_json::json!("3")));
+}
+
+#[test]
+fn float_and_column_labels_are_fine() {
+    let bench = Bench::with_digits();
+    let x = floats(&[2, 1, 8, 8], &images(2));
+    for y in [integers(&[2], &[1, 9]), integers(&[2, 1], &[1, 9]), floats(&[2], &[1.0, 9.0])] {
+        bench.write("data.npz", &npz(&[("x", x.clone()), ("y", y)]));
+        assert_eq!(bench.bantam("eval digits.bantam --data data.npz --json").json()["rows"], 2);
+    }
+    bench.write("one.npz", &npz(&[("x", floats(&[1, 1, 8, 8], &images(1))), ("y", integers(&[1], &[1]))]));
+    let text = bench.bantam("eval digits.bantam --data one.npz").done();
+    assert!(text.contains(" on 1 row of one.npz\n"), "{text}");
+}
