@@ -34,6 +34,7 @@ struct OpRow {
     output: String,
     macs: u64,
     occupancy: usize,
+    picture: String,
     walk_down: bool,
 }
 
@@ -61,6 +62,7 @@ fn op_rows(model: &Model<'_>) -> Vec<OpRow> {
     let artifact = model.artifact();
     let names: Vec<&str> = artifact.names().skip(artifact.tensor_count()).collect();
     let occupancy = timeline::occupancy(model);
+    let lifetimes = timeline::lifetimes(model);
     let describe = |op: Op<'_>| {
         let index = op.index as usize;
         OpRow {
@@ -70,6 +72,7 @@ fn op_rows(model: &Model<'_>) -> Vec<OpRow> {
             output: shape(op.output(0).shape.dimensions()),
             macs: op.macs(),
             occupancy: occupancy.get(index).copied().unwrap_or(0),
+            picture: timeline::picture(model, &lifetimes, index, BAR_WIDTH),
             walk_down: op.walk_down,
         }
     };
@@ -135,10 +138,8 @@ fn show(model: &Model<'_>, rows: &[OpRow]) {
         print(&format!("labels  {}{more}", first.join(", ")));
     }
     print("");
-    let mut lines = table(&["op", "operator", "input", "output", "MACs", "memory in use", ""], 4..6);
-    let arena = model.arena_bytes().max(1);
+    let mut lines = table(&["op", "operator", "input", "output", "MACs", "memory in use", "arena"], 4..6);
     for row in rows {
-        let filled = (row.occupancy * BAR_WIDTH).div_ceil(arena).min(BAR_WIDTH);
         let macs = if row.macs == 0 { String::new() } else { thousands(row.macs) };
         lines.add_row([
             short(&row.name),
@@ -147,10 +148,11 @@ fn show(model: &Model<'_>, rows: &[OpRow]) {
             row.output.clone(),
             macs,
             thousands(row.occupancy as u64),
-            format!("{}{}", "#".repeat(filled), ".".repeat(BAR_WIDTH - filled)),
+            row.picture.clone(),
         ]);
     }
     print_table(&lines);
+    print("  arena: i read, o written, x both, # kept for later, . free");
     print("");
     print(&format!(
         "arena {}, {} multiply-accumulates, arithmetic {}",

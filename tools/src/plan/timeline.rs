@@ -121,3 +121,32 @@ pub fn occupancy(model: &Model<'_>) -> Vec<usize> {
         })
         .collect()
 }
+
+/// The arena while op `index` runs, in `columns` characters of equal size: `i` read by the op, `o` written by it, `x`
+/// both, `#` kept for later, `.` free. A character stands for what is most telling in its bytes, in the order `x`, `o`,
+/// `i`, `#`.
+#[must_use]
+pub fn picture(model: &Model<'_>, lifetimes: &[Lifetime], index: usize, columns: usize) -> String {
+    let Some(op) = model.artifact().op(index) else { return String::new() };
+    let arena = model.arena_bytes().max(1);
+    let (reads, writes) = (operands(&op, false), operands(&op, true));
+    let ranges = |tensors: &[usize]| -> Vec<_> {
+        let records = tensors.iter().map(|&tensor| model.artifact().tensor(tensor));
+        records.filter(bantam::Tensor::in_arena).map(|record| record.range()).collect()
+    };
+    let (reads, writes) = (ranges(&reads), ranges(&writes));
+    let live: Vec<_> = lifetimes.iter().filter(|l| l.covers(index)).map(|l| l.offset..l.offset + l.bytes).collect();
+    let column = |column: usize| {
+        let bytes = column * arena / columns..((column + 1) * arena / columns).max(column * arena / columns + 1);
+        let touches =
+            |ranges: &[std::ops::Range<usize>]| ranges.iter().any(|r| r.start < bytes.end && bytes.start < r.end);
+        match (touches(&reads), touches(&writes), touches(&live)) {
+            (true, true, _) => 'x',
+            (false, true, _) => 'o',
+            (true, false, _) => 'i',
+            (false, false, true) => '#',
+            (false, false, false) => '.',
+        }
+    };
+    (0..columns).map(column).collect()
+}
