@@ -210,6 +210,16 @@ element!(i8, I8);
 element!(u8, U8);
 element!(bool, Bool);
 
+/// The elements as a narrower integer type: floats saturate, integers wrap.
+macro_rules! narrowed {
+    ($tensor:expr, $type:ty) => {
+        match &$tensor.data {
+            Data::F32(items) => items.iter().map(|&item| item as $type).collect(),
+            _ => $tensor.to_i64().into_iter().map(|item| item as $type).collect(),
+        }
+    };
+}
+
 /// A shape and its row-major elements. An empty shape is a scalar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -367,8 +377,8 @@ impl Tensor {
         Self::new(shape, data)
     }
 
-    /// The elements converted to `to`: integers saturate, floats are cut towards zero, and any
-    /// non-zero number is `true`.
+    /// The elements converted to `to`: floats are cut towards zero and saturate, integers wrap, and any non-zero
+    /// number is `true`.
     #[must_use]
     pub fn cast(&self, to: DataType) -> Self {
         let data = match to {
@@ -381,11 +391,9 @@ impl Tensor {
                 Data::Bool(items) => items.iter().map(|&item| f32::from(u8::from(item))).collect(),
             }),
             DataType::I64 => Data::I64(self.to_i64()),
-            DataType::I32 => Data::I32(
-                self.to_i64().into_iter().map(|item| item.clamp(i32::MIN.into(), i32::MAX.into()) as i32).collect(),
-            ),
-            DataType::I8 => Data::I8(self.to_i64().into_iter().map(|item| item.clamp(-128, 127) as i8).collect()),
-            DataType::U8 => Data::U8(self.to_i64().into_iter().map(|item| item.clamp(0, 255) as u8).collect()),
+            DataType::I32 => Data::I32(narrowed!(self, i32)),
+            DataType::I8 => Data::I8(narrowed!(self, i8)),
+            DataType::U8 => Data::U8(narrowed!(self, u8)),
             DataType::Bool => Data::Bool(match &self.data {
                 Data::F32(items) => items.iter().map(|&item| item != 0.0).collect(),
                 _ => self.to_i64().into_iter().map(|item| item != 0).collect(),
@@ -517,10 +525,13 @@ mod tests {
     }
 
     #[test]
-    fn casts_saturate() {
+    fn floats_saturate_and_integers_wrap() {
         let tensor = Tensor::vector(vec![-300.0f32, 0.9, 300.0]);
         assert_eq!(tensor.cast(DataType::I8), Tensor::vector(vec![-128i8, 0, 127]));
         assert_eq!(tensor.cast(DataType::Bool), Tensor::vector(vec![true, true, true]));
+        let wide = Tensor::vector(vec![-300i64, 300]);
+        assert_eq!(wide.cast(DataType::I8), Tensor::vector(vec![-44i8, 44]));
+        assert_eq!(wide.cast(DataType::U8), Tensor::vector(vec![212u8, 44]));
     }
 
     #[test]

@@ -50,9 +50,14 @@ fn float(kind: BinaryKind) -> fn(f32, f32) -> f32 {
         BinaryKind::Sub => |a, b| a - b,
         BinaryKind::Mul => |a, b| a * b,
         BinaryKind::Div => |a, b| a / b,
-        BinaryKind::Min => f32::min,
-        BinaryKind::Max => f32::max,
+        BinaryKind::Min => |a, b| if a.is_nan() || a < b { a } else { b },
+        BinaryKind::Max => |a, b| if a.is_nan() || a > b { a } else { b },
         BinaryKind::Pow => libm::powf,
+        BinaryKind::Modulo => |a, b| {
+            let rest = libm::fmodf(a, b);
+            if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
+        },
+        BinaryKind::Remainder => libm::fmodf,
     }
 }
 
@@ -63,6 +68,12 @@ fn integer(kind: BinaryKind, a: i64, b: i64) -> Result<i64, ExecuteError> {
         BinaryKind::Mul => a.wrapping_mul(b),
         BinaryKind::Div if b == 0 => return Err(ExecuteError::DivisionByZero),
         BinaryKind::Div => a.wrapping_div(b),
+        BinaryKind::Modulo | BinaryKind::Remainder if b == 0 => return Err(ExecuteError::DivisionByZero),
+        BinaryKind::Modulo => {
+            let rest = a.wrapping_rem(b);
+            if rest != 0 && (rest < 0) != (b < 0) { rest.wrapping_add(b) } else { rest }
+        }
+        BinaryKind::Remainder => a.wrapping_rem(b),
         BinaryKind::Min => a.min(b),
         BinaryKind::Max => a.max(b),
         BinaryKind::Pow => match u32::try_from(b) {
@@ -73,7 +84,7 @@ fn integer(kind: BinaryKind, a: i64, b: i64) -> Result<i64, ExecuteError> {
 }
 
 /// The elements repeated to `shape`, which the operand's shape broadcasts to.
-fn expand<'a, T: Element>(items: &'a [T], from: &[usize], shape: &[usize]) -> Cow<'a, [T]> {
+pub(super) fn expand<'a, T: Element>(items: &'a [T], from: &[usize], shape: &[usize]) -> Cow<'a, [T]> {
     if from == shape {
         return Cow::Borrowed(items);
     }

@@ -1,7 +1,7 @@
 //! Two-dimensional convolution.
 
 use super::{ExecuteError, dimensions4};
-use crate::graph::ops::{Conv2d, Facts};
+use crate::graph::ops::{Conv2d, ConvTranspose2d, Facts};
 use crate::tensor::Tensor;
 
 /// Direct convolution, channels last. Weights are reordered once per call so that the innermost
@@ -64,6 +64,54 @@ pub(super) fn conv2d(conv: &Conv2d, operands: &[&Tensor], result: &Facts) -> Res
             for sum in pixel {
                 *sum = conv.activation.apply(*sum);
             }
+        }
+    }
+    Ok(Tensor::from_vec(result.shape.clone(), output)?)
+}
+
+/// Transposed convolution, channels last: each input position adds to the window of results it stands for.
+pub(super) fn conv_transpose2d(
+    conv: &ConvTranspose2d,
+    operands: &[&Tensor],
+    result: &Facts,
+) -> Result<Tensor, ExecuteError> {
+    let [_, height, width, channels] = dimensions4(operands[0].shape())?;
+    let [out, kernel_height, kernel_width, group_channels] = dimensions4(operands[1].shape())?;
+    let [_, out_height, out_width, _] = dimensions4(&result.shape)?;
+    let (input, weights) = (operands[0].as_f32()?, operands[1].as_f32()?);
+    let mut output = vec![0.0f32; result.shape.iter().product()];
+    if out == 0 || channels == 0 || height * width == 0 {
+        return Ok(Tensor::from_vec(result.shape.clone(), output)?);
+    }
+    if let Some(bias) = operands.get(2) {
+        let bias = bias.as_f32()?;
+        for pixel in output.chunks_exact_mut(out) {
+            pixel.copy_from_slice(bias);
+        }
+    }
+    let group_out = out / conv.groups;
+    for (index, source) in input.chunks_exact(channels).enumerate() {
+        let (column, row, sample) = (index % width, index / width % height, index / width / height);
+        for kernel_row in 0..kernel_height {
+            let y = row * conv.stride[0] + kernel_row * conv.dilation[0];
+            let Some(y) = y.checked_sub(conv.padding.top).filter(|&y| y < out_height) else { continue };
+            for kernel_column in 0..kernel_width {
+                let x = column * conv.stride[1] + kernel_column * conv.dilation[1];
+                let Some(x) = x.checked_sub(conv.padding.left).filter(|&x| x < out_width) else { continue };
+                let pixel = &mut output[((sample * out_height + y) * out_width + x) * out..][..out];
+                for (channel, sum) in pixel.iter_mut().enumerate() {
+                    let inputs = &source[channel / group_out * group_channels..][..group_channels];
+                    let tap = ((channel * kernel_height + kernel_row) * kernel_width + kernel_column) * group_channels;
+                    for (x, weight) in inputs.iter().zip(&weights[tap..tap + group_channels]) {
+                        *sum += x * weight;
+                    }
+                }
+            }
+        }
+    }
+    if !conv.activation.is_none() {
+        for sum in &mut output {
+            *sum = conv.activation.apply(*sum);
         }
     }
     Ok(Tensor::from_vec(result.shape.clone(), output)?)

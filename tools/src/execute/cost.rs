@@ -20,6 +20,13 @@ pub fn multiply_accumulates(op: &Op, operands: &[Facts], result: &Facts) -> u64 
         (Op::Conv2d(_), [_, weights, ..]) => {
             results.saturating_mul(product(weights.shape.get(1..).unwrap_or_default()))
         }
+        (Op::ConvTranspose2d(_), [activation, weights, ..]) => {
+            // Every input position takes every tap of its group.
+            let taps = product(weights.shape.get(..3).unwrap_or_default());
+            let depth = weights.shape.last().map_or(1, |&depth| depth as u64);
+            let positions = product(activation.shape.get(..3).unwrap_or_default());
+            positions.saturating_mul(taps).saturating_mul(depth)
+        }
         (Op::FullyConnected(_) | Op::MatMul, [activation, ..]) => {
             results.saturating_mul(activation.shape.last().map_or(1, |&depth| depth as u64))
         }

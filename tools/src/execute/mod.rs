@@ -11,6 +11,7 @@ mod linear;
 mod movement;
 mod pooling;
 mod reduction;
+mod selection;
 mod unary;
 
 pub use cost::{is_cheap, multiply_accumulates};
@@ -169,9 +170,12 @@ pub fn evaluate(op: &Op, operands: &[&Tensor]) -> Result<Vec<Tensor>, ExecuteErr
     let [result] = results.as_slice() else { return Ok(Vec::new()) };
     let tensor = match op {
         Op::Conv2d(conv) => convolution::conv2d(conv, operands, result),
+        Op::ConvTranspose2d(conv) => convolution::conv_transpose2d(conv, operands, result),
         Op::FullyConnected(linear) => linear::fully_connected(linear, operands, result),
         Op::MatMul => linear::matmul(operands, result),
         Op::Binary(binary) => arithmetic::binary(binary, operands, result),
+        Op::Compare(compare) => selection::compare(*compare, operands, result),
+        Op::Select => selection::select(operands, result),
         Op::Unary(unary) => arithmetic::map(operands[0], |x| unary.apply(x)),
         Op::Clip(activation) => arithmetic::map(operands[0], |x| activation.apply(x)),
         Op::BatchNorm => arithmetic::batch_norm(operands),
@@ -186,6 +190,8 @@ pub fn evaluate(op: &Op, operands: &[&Tensor]) -> Result<Vec<Tensor>, ExecuteErr
         Op::Pad(pad) => movement::pad(pad, operands[0], result),
         Op::Slice(slice) => movement::slice(slice, operands[0], result),
         Op::Gather(gather) => movement::gather(gather.axis, operands, result),
+        Op::GatherElements(gather) => selection::gather_elements(gather.axis, operands, result),
+        Op::TopPositions(top) => selection::top_positions(top, operands[0], result),
         Op::Cast(to) => Ok(operands[0].cast(*to)),
     }?;
     Ok(vec![tensor])

@@ -2,7 +2,7 @@
 
 use super::ExecuteError;
 use crate::graph::ops::{Facts, Reduce, ReduceKind};
-use crate::tensor::{Tensor, strides};
+use crate::tensor::{DataType, Tensor, strides};
 
 /// Combines all elements along axes, in row-major order of the operand.
 pub(super) fn reduce(reduce: &Reduce, operand: &Tensor, result: &Facts) -> Result<Tensor, ExecuteError> {
@@ -13,16 +13,39 @@ pub(super) fn reduce(reduce: &Reduce, operand: &Tensor, result: &Facts) -> Resul
     for &axis in &reduce.axes {
         steps[axis] = 0;
     }
+    let results = kept.iter().product();
+    if operand.data_type() != DataType::F32 {
+        let (start, combine): (i64, fn(i64, i64) -> i64) = match reduce.kind {
+            ReduceKind::Mean | ReduceKind::Sum => (0, i64::wrapping_add),
+            ReduceKind::Product => (1, i64::wrapping_mul),
+            ReduceKind::Max => (i64::MIN, i64::max),
+            ReduceKind::Min => (i64::MAX, i64::min),
+        };
+        let output = fold(&operand.to_i64(), shape, &steps, vec![start; results], combine);
+        return Ok(Tensor::from_vec(result.shape.clone(), output)?.cast(operand.data_type()));
+    }
     let (start, combine): (f32, fn(f32, f32) -> f32) = match reduce.kind {
         ReduceKind::Mean | ReduceKind::Sum => (0.0, |sum, x| sum + x),
-        ReduceKind::Max => (f32::NEG_INFINITY, f32::max),
-        ReduceKind::Min => (f32::INFINITY, f32::min),
+        ReduceKind::Product => (1.0, |product, x| product * x),
+        ReduceKind::Max => (f32::NEG_INFINITY, |a, b| if a.is_nan() || a > b { a } else { b }),
+        ReduceKind::Min => (f32::INFINITY, |a, b| if a.is_nan() || a < b { a } else { b }),
     };
-    let mut output = vec![start; kept.iter().product()];
+    let mut output = fold(operand.as_f32()?, shape, &steps, vec![start; results], combine);
+    if reduce.kind == ReduceKind::Mean {
+        let count: usize = reduce.axes.iter().map(|&axis| shape[axis]).product();
+        for sum in &mut output {
+            *sum /= count as f32;
+        }
+    }
+    Ok(Tensor::from_vec(result.shape.clone(), output)?)
+}
+
+/// Combines each element of `shape` into the result that `steps` lead to.
+fn fold<T: Copy>(items: &[T], shape: &[usize], steps: &[usize], mut results: Vec<T>, combine: fn(T, T) -> T) -> Vec<T> {
     let mut index = vec![0usize; shape.len()];
     let mut position = 0;
-    for &x in operand.as_f32()? {
-        output[position] = combine(output[position], x);
+    for &item in items {
+        results[position] = combine(results[position], item);
         for axis in (0..shape.len()).rev() {
             index[axis] += 1;
             position += steps[axis];
@@ -33,13 +56,7 @@ pub(super) fn reduce(reduce: &Reduce, operand: &Tensor, result: &Facts) -> Resul
             index[axis] = 0;
         }
     }
-    if reduce.kind == ReduceKind::Mean {
-        let count: usize = reduce.axes.iter().map(|&axis| shape[axis]).product();
-        for sum in &mut output {
-            *sum /= count as f32;
-        }
-    }
-    Ok(Tensor::from_vec(result.shape.clone(), output)?)
+    results
 }
 
 /// exp(x - max) / Σ exp(x - max) along an axis.
@@ -63,24 +80,29 @@ pub(super) fn softmax(axis: usize, operand: &Tensor) -> Result<Tensor, ExecuteEr
 
 /// The index of the largest element along an axis; of equals, the first.
 pub(super) fn arg_max(axis: usize, operand: &Tensor, result: &Facts) -> Result<Tensor, ExecuteError> {
-    let items = operand.as_f32()?;
-    let size = operand.shape()[axis];
-    let output = lanes(operand.shape(), axis)
-        .map(|(start, step)| {
-            let mut best = 0;
-            for index in 1..size {
-                if items[start + index * step] > items[start + best * step] {
-                    best = index;
+    fn positions<T: PartialOrd + Copy>(items: &[T], shape: &[usize], axis: usize) -> Vec<i64> {
+        lanes(shape, axis)
+            .map(|(start, step)| {
+                let mut best = 0;
+                for index in 1..shape[axis] {
+                    if items[start + index * step] > items[start + best * step] {
+                        best = index;
+                    }
                 }
-            }
-            best as i64
-        })
-        .collect();
+                best as i64
+            })
+            .collect()
+    }
+    let shape = operand.shape();
+    let output = match operand.data_type() {
+        DataType::F32 => positions(operand.as_f32()?, shape, axis),
+        _ => positions(&operand.to_i64(), shape, axis),
+    };
     Ok(Tensor::from_vec::<i64>(result.shape.clone(), output)?)
 }
 
 /// Start and step of every line of elements along an axis, in row-major order of the others.
-fn lanes(shape: &[usize], axis: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+pub(super) fn lanes(shape: &[usize], axis: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
     let outer: usize = shape[..axis].iter().product();
     let step: usize = shape[axis + 1..].iter().product();
     let block = shape[axis] * step;

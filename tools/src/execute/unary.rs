@@ -45,6 +45,26 @@ impl Unary {
             Self::Floor => libm::floorf(x),
             Self::Ceil => libm::ceilf(x),
             Self::Round => libm::rintf(x),
+            Self::Sign => {
+                if x > 0.0 {
+                    1.0
+                } else if x < 0.0 {
+                    -1.0
+                } else {
+                    x
+                }
+            }
+            Self::Sin => libm::sinf(x),
+            Self::Cos => libm::cosf(x),
+            Self::Tan => libm::tanf(x),
+            Self::Asin => libm::asinf(x),
+            Self::Acos => libm::acosf(x),
+            Self::Atan => libm::atanf(x),
+            Self::Sinh => libm::sinhf(x),
+            Self::Cosh => libm::coshf(x),
+            Self::Asinh => libm::asinhf(x),
+            Self::Acosh => libm::acoshf(x),
+            Self::Atanh => libm::atanhf(x),
         }
     }
 }

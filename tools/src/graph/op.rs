@@ -3,8 +3,9 @@
 use super::activation::Activation;
 use super::error::ShapeError;
 use super::ops::{
-    ArgMax, AveragePool2d, Binary, Concat, Conv2d, Facts, FullyConnected, Gather, Pad, Pool2d, Reduce, Reshape, Slice,
-    Softmax, Transpose, Unary, infer_batch_norm, infer_binary, infer_matmul, one,
+    ArgMax, AveragePool2d, Binary, Compare, Concat, Conv2d, ConvTranspose2d, Facts, FullyConnected, Gather,
+    GatherElements, Pad, Pool2d, Reduce, Reshape, Slice, Softmax, TopPositions, Transpose, Unary, infer_batch_norm,
+    infer_binary, infer_compare, infer_matmul, infer_select, one,
 };
 use crate::tensor::DataType;
 
@@ -14,12 +15,18 @@ use crate::tensor::DataType;
 pub enum Op {
     /// Convolution of NHWC activations with OHWI weights.
     Conv2d(Conv2d),
+    /// Transposed convolution of NHWC activations with OHWI weights.
+    ConvTranspose2d(ConvTranspose2d),
     /// Product of the last axis with `[out, in]` weights.
     FullyConnected(FullyConnected),
     /// Product of two activations: `[.., m, k]` times `[.., k, n]`.
     MatMul,
     /// Elementwise operation on two tensors.
     Binary(Binary),
+    /// Elementwise question about two tensors.
+    Compare(Compare),
+    /// Operands condition, a and b, broadcast: a where the condition is true, else b.
+    Select,
     /// Elementwise function of one f32 tensor.
     Unary(Unary),
     /// Clamp of one f32 tensor: every rectifier without a slope.
@@ -49,7 +56,11 @@ pub enum Op {
     Slice(Slice),
     /// Slices of a tensor at given positions.
     Gather(Gather),
-    /// Converts the elements: integers saturate, floats are cut towards zero.
+    /// Single elements of a tensor at given positions.
+    GatherElements(GatherElements),
+    /// Positions of the largest or smallest elements along an axis.
+    TopPositions(TopPositions),
+    /// Converts the elements: floats are cut towards zero and saturate, integers wrap.
     Cast(DataType),
 }
 
@@ -59,9 +70,12 @@ impl Op {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Conv2d(_) => "Conv2d",
+            Self::ConvTranspose2d(_) => "ConvTranspose2d",
             Self::FullyConnected(_) => "FullyConnected",
             Self::MatMul => "MatMul",
             Self::Binary(binary) => binary.kind.name(),
+            Self::Compare(compare) => compare.name(),
+            Self::Select => "Select",
             Self::Unary(unary) => unary.name(),
             Self::Clip(_) => "Clip",
             Self::BatchNorm => "BatchNorm",
@@ -76,6 +90,8 @@ impl Op {
             Self::Pad(_) => "Pad",
             Self::Slice(_) => "Slice",
             Self::Gather(_) => "Gather",
+            Self::GatherElements(_) => "GatherElements",
+            Self::TopPositions(_) => "TopPositions",
             Self::Cast(_) => "Cast",
         }
     }
@@ -88,9 +104,12 @@ impl Op {
     pub fn infer(&self, operands: &[Facts]) -> Result<Vec<Facts>, ShapeError> {
         let facts = match self {
             Self::Conv2d(conv) => conv.infer(operands),
+            Self::ConvTranspose2d(conv) => conv.infer(operands),
             Self::FullyConnected(linear) => linear.infer(operands),
             Self::MatMul => infer_matmul(operands),
             Self::Binary(binary) => infer_binary(binary, operands),
+            Self::Compare(_) => infer_compare(operands),
+            Self::Select => infer_select(operands),
             Self::Unary(_) | Self::Clip(_) => {
                 let operand = one(operands)?;
                 match operand.dtype {
@@ -110,6 +129,8 @@ impl Op {
             Self::Pad(pad) => pad.infer(operands),
             Self::Slice(slice) => slice.infer(operands),
             Self::Gather(gather) => gather.infer(operands),
+            Self::GatherElements(gather) => gather.infer(operands),
+            Self::TopPositions(top) => top.infer(operands),
             Self::Cast(to) => Facts::new(one(operands)?.shape.clone(), *to),
         }?;
         Ok(vec![facts])
@@ -120,6 +141,7 @@ impl Op {
     pub fn activation(&self) -> Option<Activation> {
         match self {
             Self::Conv2d(conv) => Some(conv.activation),
+            Self::ConvTranspose2d(conv) => Some(conv.activation),
             Self::FullyConnected(linear) => Some(linear.activation),
             Self::Binary(binary) => Some(binary.activation),
             Self::MaxPool2d(pool) => Some(pool.activation),
@@ -133,6 +155,7 @@ impl Op {
     pub fn activation_mut(&mut self) -> Option<&mut Activation> {
         match self {
             Self::Conv2d(conv) => Some(&mut conv.activation),
+            Self::ConvTranspose2d(conv) => Some(&mut conv.activation),
             Self::FullyConnected(linear) => Some(&mut linear.activation),
             Self::Binary(binary) => Some(&mut binary.activation),
             Self::MaxPool2d(pool) => Some(&mut pool.activation),
@@ -140,6 +163,12 @@ impl Op {
             Self::Clip(activation) => Some(activation),
             _ => None,
         }
+    }
+
+    /// Whether element `i` of the result depends on elements `i` of the operands, broadcast to the result.
+    #[must_use]
+    pub const fn is_broadcast(&self) -> bool {
+        matches!(self, Self::Binary(_) | Self::Compare(_) | Self::Select)
     }
 
     /// Whether element `i` of the result depends on element `i` of the one operand alone, so that

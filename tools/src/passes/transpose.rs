@@ -1,7 +1,7 @@
 //! Moves transposes towards the outputs until they meet their inverse, or weights that can be
 //! reordered once and for all.
 
-use crate::graph::ops::{ArgMax, Concat, Pad, Reduce, Reshape, Slice, Softmax, Transpose};
+use crate::graph::ops::{ArgMax, Concat, Gather, Pad, Reduce, Reshape, Slice, Softmax, Transpose};
 use crate::graph::{Graph, GraphError, NodeId, Op, ValueId};
 use crate::tensor::{Tensor, TensorError};
 
@@ -95,12 +95,20 @@ fn sink(graph: &mut Graph, id: NodeId) -> Result<bool, GraphError> {
         return Ok(false);
     };
     let rank = graph.value(node.output()).shape.len();
-    if matches!(node.op, Op::Binary(_)) && rank != permutation.len() {
+    if node.op.is_broadcast() && rank != permutation.len() {
         return Ok(false);
     }
     let inputs = node.inputs.clone();
+    let picks = matches!(node.op, Op::Gather(_));
+    if picks && inputs.get(1).is_none_or(|&positions| graph.value(positions).shape.len() != 1) {
+        return Ok(false);
+    }
     let mut operands = Vec::with_capacity(inputs.len());
-    for &input in &inputs {
+    for (index, &input) in inputs.iter().enumerate() {
+        if picks && index > 0 {
+            operands.push(Operand::Value(input));
+            continue;
+        }
         match as_source(graph, input, &permutation) {
             Some(operand) => operands.push(operand),
             None => return Ok(false),
@@ -139,7 +147,8 @@ fn moved(op: &Op, permutation: &[usize], operands: usize) -> Option<(Op, Vec<usi
     let same = permutation.to_vec();
     Some(match op {
         _ if op.is_elementwise_unary() => (op.clone(), same),
-        Op::Binary(_) => (op.clone(), same),
+        _ if op.is_broadcast() => (op.clone(), same),
+        Op::Gather(gather) => (Op::Gather(Gather { axis: *permutation.get(gather.axis)? }), same),
         Op::Softmax(softmax) => (Op::Softmax(Softmax { axis: permutation[softmax.axis] }), same),
         Op::Concat(concat) if operands > 0 => (Op::Concat(Concat { axis: permutation[concat.axis] }), same),
         Op::Pad(pad) => {
@@ -273,7 +282,7 @@ mod tests {
     use super::super::testing::{apply, assert_same, numbers, operators};
     use super::*;
     use crate::graph::Activation;
-    use crate::graph::ops::{Binary, BinaryKind, FullyConnected, ReduceKind, SliceRange};
+    use crate::graph::ops::{Binary, BinaryKind, Compare, FullyConnected, ReduceKind, SliceRange};
     use crate::tensor::DataType;
 
     fn transpose(graph: &mut Graph, value: ValueId, permutation: &[usize]) -> ValueId {
@@ -310,6 +319,8 @@ mod tests {
             (add(), vec![numbers(&[2, 5, 3, 4], 1)]),
             (add(), vec![numbers(&[4], 1)]),
             (add(), vec![numbers(&[], 1)]),
+            (Op::Compare(Compare::Less), vec![numbers(&[5, 1, 1], 1)]),
+            (Op::Gather(Gather { axis: 1 }), vec![Tensor::vector(vec![0i64, 2, 2])]),
             (Op::Softmax(Softmax { axis: 1 }), vec![]),
             (reduce(&[2, 3], true), vec![]),
             (reduce(&[2, 3], false), vec![]),

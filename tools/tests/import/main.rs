@@ -1,6 +1,7 @@
 //! The ONNX importer, the graph executor and the passes, compared with an independent interpreter
 //! of the same files.
 
+mod breadth;
 mod build;
 mod compare;
 mod hostile;

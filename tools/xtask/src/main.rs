@@ -3,6 +3,7 @@
 //! `cargo xtask test` runs everything that must hold before a change is taken; `--setup` first installs what the
 //! steps need. The same line is what continuous integration runs, so a green run here is a green run there.
 
+mod conformance;
 mod context;
 mod embedded;
 mod lint;
@@ -39,6 +40,15 @@ enum Command {
         #[arg(long, value_name = "STEP", value_parser = test::step_name)]
         only: Vec<String>,
     },
+    /// Import and run the ONNX standard's own operator cases; fails if a result is wrong.
+    Conformance {
+        /// What runs the imported graphs: `executor` or `passes`.
+        #[arg(long, default_value = "passes")]
+        engine: String,
+        /// Print the totals passed, refused and failed as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Install what the steps of `test` need: compiler targets, emulator, browser, node modules.
     Setup {
         /// Build this target's standard library from source, as is done where rustup's server is out of reach.
@@ -62,6 +72,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
     let mut context = Context::new()?;
     match command {
         Command::Test { setup, only } => test::run(&mut context, setup, &only),
+        Command::Conformance { engine, json } => conformance::run(&context, &engine, json),
         Command::Setup { from_source: Some(target) } => rust_std::install(&context, &target).map(|()| true),
         Command::Setup { from_source: None } => {
             let every_need: Vec<_> = test::STEPS.iter().flat_map(|step| step.needs).copied().collect();

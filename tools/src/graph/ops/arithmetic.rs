@@ -22,6 +22,10 @@ pub enum BinaryKind {
     Max,
     /// a to the power b.
     Pow,
+    /// What is left of a divided by b, with the sign of b.
+    Modulo,
+    /// What is left of a divided by b, with the sign of a.
+    Remainder,
 }
 
 impl BinaryKind {
@@ -36,6 +40,8 @@ impl BinaryKind {
             Self::Min => "Min",
             Self::Max => "Max",
             Self::Pow => "Pow",
+            Self::Modulo => "Modulo",
+            Self::Remainder => "Remainder",
         }
     }
 
@@ -46,8 +52,8 @@ impl BinaryKind {
     }
 }
 
-/// An operation on two broadcast tensors of one type, f32 or an integer type. Dimensions are
-/// aligned at the last axis, and a dimension of 1 is repeated.
+/// An operation on two broadcast tensors of one type. Dimensions are aligned at the last axis, and a dimension of 1
+/// is repeated. Integers wrap. Truth values have `Min`, which is "and", and `Max`, which is "or".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binary {
     /// The operation.
@@ -123,6 +129,30 @@ pub enum Unary {
     Ceil,
     /// The nearest integer, halves to even.
     Round,
+    /// -1, 0 or 1.
+    Sign,
+    /// Sine.
+    Sin,
+    /// Cosine.
+    Cos,
+    /// Tangent.
+    Tan,
+    /// Inverse sine.
+    Asin,
+    /// Inverse cosine.
+    Acos,
+    /// Inverse tangent.
+    Atan,
+    /// Hyperbolic sine.
+    Sinh,
+    /// Hyperbolic cosine.
+    Cosh,
+    /// Inverse hyperbolic sine.
+    Asinh,
+    /// Inverse hyperbolic cosine.
+    Acosh,
+    /// Inverse hyperbolic tangent.
+    Atanh,
 }
 
 impl Unary {
@@ -152,6 +182,18 @@ impl Unary {
             Self::Floor => "Floor",
             Self::Ceil => "Ceil",
             Self::Round => "Round",
+            Self::Sign => "Sign",
+            Self::Sin => "Sin",
+            Self::Cos => "Cos",
+            Self::Tan => "Tan",
+            Self::Asin => "Asin",
+            Self::Acos => "Acos",
+            Self::Atan => "Atan",
+            Self::Sinh => "Sinh",
+            Self::Cosh => "Cosh",
+            Self::Asinh => "Asinh",
+            Self::Acosh => "Acosh",
+            Self::Atanh => "Atanh",
         }
     }
 }
@@ -177,7 +219,8 @@ pub(in crate::graph) fn infer_binary(binary: &Binary, operands: &[Facts]) -> Res
         return Err(ShapeError::OperandCount { expected: "two", got: operands.len() });
     };
     right.expect_type("the right operand", left.dtype)?;
-    if left.dtype == DataType::Bool || (left.dtype != DataType::F32 && !binary.activation.is_none()) {
+    let orders = matches!(binary.kind, BinaryKind::Min | BinaryKind::Max);
+    if (left.dtype == DataType::Bool && !orders) || (left.dtype != DataType::F32 && !binary.activation.is_none()) {
         left.expect_type("the left operand", DataType::F32)?;
     }
     Facts::new(broadcast(&left.shape, &right.shape)?, left.dtype)

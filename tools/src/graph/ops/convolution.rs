@@ -94,6 +94,73 @@ impl Conv2d {
     }
 }
 
+/// Transposed convolution: every position of an NHWC activation adds its multiple of a window to the result.
+///
+/// Operands: activation `[n, h, w, c]`, weights `[out, kh, kw, c / groups]`, and optionally a bias `[out]`. Result:
+/// `[n, oh, ow, out]` with `oh = (h - 1) * stride + (kh - 1) * dilation + 1 + output_padding - top - bottom`. Output
+/// channel `o` reads the input channels of group `o / (out / groups)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvTranspose2d {
+    /// Step between windows in the result, down and right.
+    pub stride: [usize; 2],
+    /// Distance between the taps of a window, down and right.
+    pub dilation: [usize; 2],
+    /// What is cut off the result.
+    pub padding: Padding,
+    /// What is added to the result below and to the right, before cutting.
+    pub output_padding: [usize; 2],
+    /// Number of channel groups.
+    pub groups: usize,
+    /// Clamp of the result.
+    pub activation: Activation,
+}
+
+impl ConvTranspose2d {
+    pub(in crate::graph) fn infer(&self, operands: &[Facts]) -> Result<Facts, ShapeError> {
+        let [activation, weights, ..] = operands else {
+            return Err(ShapeError::OperandCount { expected: "two or three", got: operands.len() });
+        };
+        let [batch, height, width, _] = activation.expect_f32_rank4("the activation")?;
+        let [out, kernel_height, kernel_width, _] = weights.expect_f32_rank4("the weights")?;
+        // Operands and channels follow the rules of a convolution.
+        let unpadded = Conv2d {
+            stride: [1, 1],
+            dilation: [1, 1],
+            padding: Padding { top: kernel_height, left: kernel_width, ..Padding::NONE },
+            groups: self.groups,
+            activation: Activation::NONE,
+        };
+        unpadded.infer(operands)?;
+        let Padding { top, left, bottom, right } = self.padding;
+        let mut extent = [0; 2];
+        for (axis, (size, kernel, cut)) in
+            [(height, kernel_height, top.saturating_add(bottom)), (width, kernel_width, left.saturating_add(right))]
+                .into_iter()
+                .enumerate()
+        {
+            for (attribute, value) in [("stride", self.stride[axis]), ("dilation", self.dilation[axis])] {
+                if value == 0 {
+                    return Err(ShapeError::Attribute {
+                        attribute,
+                        got: "0".into(),
+                        expected: "which must be at least 1",
+                    });
+                }
+            }
+            let window = (kernel - 1).saturating_mul(self.dilation[axis]).saturating_add(1);
+            let whole = size
+                .checked_sub(1)
+                .map(|steps| steps.saturating_mul(self.stride[axis]))
+                .map(|steps| steps.saturating_add(window).saturating_add(self.output_padding[axis]));
+            extent[axis] = whole
+                .and_then(|whole| whole.checked_sub(cut))
+                .filter(|&size| size > 0)
+                .ok_or(ShapeError::Window { window: cut, input: whole.unwrap_or(0) })?;
+        }
+        Facts::new(vec![batch, extent[0], extent[1], out], DataType::F32)
+    }
+}
+
 /// Rows and columns that windows over a padded image yield.
 pub(super) fn output_extent(
     input: [usize; 2],

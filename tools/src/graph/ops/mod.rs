@@ -6,16 +6,19 @@ mod linear;
 mod movement;
 mod pooling;
 mod reduction;
+mod selection;
 
 pub use arithmetic::{Binary, BinaryKind, Unary, broadcast};
-pub use convolution::{Conv2d, Padding};
+pub use convolution::{Conv2d, ConvTranspose2d, Padding};
 pub use linear::FullyConnected;
 pub use movement::{Concat, Gather, Pad, Reshape, Slice, SliceRange, Transpose};
 pub use pooling::{AveragePool2d, Pool2d};
 pub use reduction::{ArgMax, Reduce, ReduceKind, Softmax};
+pub use selection::{Compare, GatherElements, TopPositions};
 
 pub(super) use arithmetic::{infer_batch_norm, infer_binary};
 pub(super) use linear::infer_matmul;
+pub(super) use selection::{infer_compare, infer_select};
 
 use super::error::ShapeError;
 use crate::tensor::{DataType, element_count};

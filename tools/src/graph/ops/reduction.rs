@@ -15,6 +15,8 @@ pub enum ReduceKind {
     Max,
     /// Smallest.
     Min,
+    /// Product.
+    Product,
 }
 
 impl ReduceKind {
@@ -26,11 +28,12 @@ impl ReduceKind {
             Self::Sum => "ReduceSum",
             Self::Max => "ReduceMax",
             Self::Min => "ReduceMin",
+            Self::Product => "ReduceProd",
         }
     }
 }
 
-/// Combines all elements along some axes. Global pooling of an NHWC activation is axes 1 and 2,
+/// Combines all elements along some axes; integers wrap. Truth values have only the smallest and the largest. Global pooling of an NHWC activation is axes 1 and 2,
 /// kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reduce {
@@ -45,14 +48,23 @@ pub struct Reduce {
 impl Reduce {
     pub(in crate::graph) fn infer(&self, operands: &[Facts]) -> Result<Facts, ShapeError> {
         let operand = one(operands)?;
-        operand.expect_type("the operand", DataType::F32)?;
+        if self.kind == ReduceKind::Mean
+            || (operand.dtype == DataType::Bool && !matches!(self.kind, ReduceKind::Min | ReduceKind::Max))
+        {
+            operand.expect_type("the operand", DataType::F32)?;
+        }
+        let neutral = match self.kind {
+            ReduceKind::Mean => false,
+            ReduceKind::Min | ReduceKind::Max => operand.dtype == DataType::F32,
+            ReduceKind::Sum | ReduceKind::Product => true,
+        };
         let rank = operand.shape.len();
         for (position, &axis) in self.axes.iter().enumerate() {
             check_axis(axis, rank)?;
             if position > 0 && self.axes[position - 1] >= axis {
                 return Err(ShapeError::Axis { axis, rank });
             }
-            if operand.shape[axis] == 0 {
+            if operand.shape[axis] == 0 && !neutral {
                 return Err(ShapeError::Attribute {
                     attribute: "axes",
                     got: axis.to_string(),
@@ -67,7 +79,7 @@ impl Reduce {
         } else {
             (0..rank).filter(|axis| !reduced(axis)).map(|axis| operand.shape[axis]).collect()
         };
-        Facts::new(shape, DataType::F32)
+        Facts::new(shape, operand.dtype)
     }
 }
 
@@ -98,6 +110,13 @@ pub struct ArgMax {
 
 impl ArgMax {
     pub(in crate::graph) fn infer(&self, operands: &[Facts]) -> Result<Facts, ShapeError> {
+        if one(operands)?.shape.get(self.axis) == Some(&0) {
+            return Err(ShapeError::Attribute {
+                attribute: "axis",
+                got: self.axis.to_string(),
+                expected: "but that axis has no elements",
+            });
+        }
         let reduce = Reduce { kind: ReduceKind::Max, axes: vec![self.axis], keep_dims: self.keep_dims };
         Ok(Facts { dtype: DataType::I64, ..reduce.infer(operands)? })
     }

@@ -51,6 +51,8 @@ struct Importer<'a> {
     names: HashMap<&'a str, Definition>,
     state: State,
     unsupported: Vec<UnsupportedNode>,
+    /// Names in the order they were defined; a sub-graph's own are forgotten at its end.
+    scope: Vec<&'a str>,
 }
 
 pub(super) fn run(model: &ModelProto, options: &ImportOptions) -> Result<Graph, ImportError> {
@@ -65,6 +67,7 @@ pub(super) fn run(model: &ModelProto, options: &ImportOptions) -> Result<Graph, 
             constant_bytes: SPARE_CONSTANT_BYTES,
         },
         unsupported: Vec::new(),
+        scope: Vec::new(),
     };
     for input in input_shapes(model, &options.shapes)? {
         importer.state.graph.add_input(input.name, input.shape, input.dtype);
@@ -108,6 +111,7 @@ fn check_features(model: &ModelProto, graph: &GraphProto) -> Result<(), ImportEr
 
 impl<'a> Importer<'a> {
     fn define(&mut self, name: &'a str, definition: Definition) -> Result<(), ImportError> {
+        self.scope.push(name);
         match self.names.insert(name, definition) {
             None => Ok(()),
             Some(_) => Err(ImportError::Duplicate { name: name.to_owned() }),
@@ -137,8 +141,68 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
+    /// An `If` whose condition is known stands for the nodes of one of its branches.
+    fn inline(&mut self, name: String, node: &'a NodeProto, opset: i64) -> Result<(), ImportError> {
+        let branch = match self.branch(node) {
+            Ok(branch) => branch,
+            Err(reason) => {
+                let name = name.clone();
+                self.unsupported.push(UnsupportedNode { name, operator: node.op_type.clone(), reason });
+                None
+            }
+        };
+        let mut made = Vec::new();
+        if let Some(branch) = branch {
+            let outside = self.scope.len();
+            self.add_constants(branch)?;
+            for (index, inner) in branch.node.iter().enumerate() {
+                self.add_node(index, inner, opset)?;
+            }
+            for output in &branch.output {
+                let definition = self.names.get(output.name.as_str()).copied();
+                made.push(definition.ok_or_else(|| ImportError::Undefined {
+                    user: format!("a branch of node `{name}`"),
+                    name: output.name.clone(),
+                })?);
+            }
+            for forgotten in self.scope.split_off(outside) {
+                self.names.remove(forgotten);
+            }
+        }
+        for (position, output) in node.output.iter().enumerate().filter(|(_, output)| !output.is_empty()) {
+            let missing = if branch.is_some() { Definition::NotMade } else { Definition::Failed };
+            self.define(output, made.get(position).copied().unwrap_or(missing))?;
+        }
+        Ok(())
+    }
+
+    /// The branch that a known condition takes; `None` if the condition itself is not supported.
+    fn branch(&self, node: &'a NodeProto) -> Result<Option<&'a GraphProto>, Reason> {
+        let condition = node.input.first().ok_or(Reason::MissingOperand { index: 0 })?;
+        let known = match self.names.get(condition.as_str()) {
+            Some(Definition::Value(value)) => self.state.graph.constant(*value),
+            Some(Definition::Failed) => return Ok(None),
+            Some(Definition::NotMade) | None => None,
+        };
+        let known = known.ok_or_else(|| Reason::NotConstant { index: 0, name: condition.clone() })?;
+        let &[takes] = known.as_slice::<bool>()? else {
+            return Err(Reason::Operand("the condition must be one truth value".to_owned()));
+        };
+        let wanted = if takes { "then_branch" } else { "else_branch" };
+        let found = node.attribute.iter().find(|attribute| attribute.name == wanted);
+        let branch = found.and_then(|attribute| attribute.g.as_ref());
+        let branch = branch.ok_or_else(|| Reason::Operand(format!("it has no {wanted}")))?;
+        if !branch.input.is_empty() || !branch.sparse_initializer.is_empty() {
+            return Err(Reason::Operand(format!("its {wanted} has inputs or sparse constants")));
+        }
+        Ok(Some(branch))
+    }
+
     fn add_node(&mut self, index: usize, node: &'a NodeProto, opset: i64) -> Result<(), ImportError> {
         let name = node_name(index, node);
+        if is_default_domain(&node.domain) && node.op_type == "If" {
+            return self.inline(name, node, opset);
+        }
         let operator = if is_default_domain(&node.domain) {
             node.op_type.clone()
         } else {

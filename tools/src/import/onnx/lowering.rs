@@ -58,6 +58,16 @@ impl<'a> Lowering<'a> {
         &self.node.op_type
     }
 
+    /// Whether the node names a result with this index.
+    pub(super) fn has_output(&self, index: usize) -> bool {
+        self.node.output.get(index).is_some_and(|name| !name.is_empty())
+    }
+
+    /// The number of results, left-out ones included.
+    pub(super) fn output_count(&self) -> usize {
+        self.node.output.len()
+    }
+
     /// The number of operands, left-out ones in the middle included.
     pub(super) fn input_count(&self) -> usize {
         self.inputs.len()
@@ -137,6 +147,12 @@ impl<'a> Lowering<'a> {
             }
         }
         Ok(self.state.graph.add_node(self.name, op, inputs)?)
+    }
+
+    /// Counts a constant that is about to be made, before memory is taken for it.
+    pub(super) fn reserve(&mut self, bytes: usize) -> Result<(), Reason> {
+        self.state.constant_bytes = self.state.constant_bytes.checked_sub(bytes).ok_or(Reason::TooLarge)?;
+        Ok(())
     }
 
     /// Adds a constant made by the lowering.

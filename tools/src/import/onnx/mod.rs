@@ -18,11 +18,12 @@ pub use shapes::{InputShape, input_shapes};
 
 use crate::graph::Graph;
 use crate::reference::{self, pb};
+use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The versions of the default operator set that the lowerings know.
-pub const OPERATOR_SETS: std::ops::RangeInclusive<i64> = 7..=24;
+pub const OPERATOR_SETS: std::ops::RangeInclusive<i64> = 6..=28;
 
 /// How to import a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,4 +58,13 @@ pub fn import(bytes: &[u8], options: &ImportOptions) -> Result<Graph, ImportErro
 /// [`ImportError`].
 pub fn import_model(model: &pb::ModelProto, options: &ImportOptions) -> Result<Graph, ImportError> {
     importer::run(model, options)
+}
+
+/// Reads a tensor message, as constants of a model are read: half, bfloat16 and double become f32, 16-bit integers
+/// i32, unsigned 32- and 64-bit integers i64.
+///
+/// # Errors
+/// [`ConstantError`].
+pub fn tensor(proto: &pb::TensorProto) -> Result<Tensor, ConstantError> {
+    constants::load(proto)
 }

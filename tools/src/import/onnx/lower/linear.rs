@@ -10,6 +10,10 @@ use crate::tensor::Tensor;
 pub(super) fn gemm(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let alpha = lowering.attributes.float("alpha")?.unwrap_or(1.0);
     let beta = lowering.attributes.float("beta")?.unwrap_or(1.0);
+    if lowering.opset < 7 {
+        // Whether the addend may be broadcast; it always may.
+        lowering.attributes.ignore(&["broadcast"]);
+    }
     let transpose_left = lowering.attributes.flag("transA", false)?;
     let transpose_right = lowering.attributes.flag("transB", false)?;
     let (mut left, mut right) = (lowering.input(0)?, lowering.input(1)?);

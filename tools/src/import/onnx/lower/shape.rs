@@ -4,7 +4,7 @@ use super::super::attributes::refuse;
 use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::Op;
-use crate::graph::ops::{Concat, Gather, Pad, Slice, SliceRange};
+use crate::graph::ops::Concat;
 use crate::tensor::{DataType, Tensor, element_count};
 
 /// `Identity`.
@@ -14,7 +14,7 @@ pub(super) fn identity(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     Ok(())
 }
 
-/// `Dropout`, which does nothing in inference. Its mask is not made.
+/// `Dropout`, which does nothing in inference: its mask is all true.
 pub(super) fn dropout(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     lowering.attributes.ignore(&["ratio", "seed"]);
     if lowering.optional_input(2).is_some() {
@@ -22,6 +22,16 @@ pub(super) fn dropout(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
         if training != [0] {
             return Err(Reason::Operand("it is exported for training; export the model for inference".to_owned()));
         }
+    }
+    if lowering.opset < 7 && !lowering.attributes.flag("is_test", false)? {
+        return Err(refuse("is_test", "0", "export the model for inference"));
+    }
+    let shape = lowering.shape(lowering.input(0)?);
+    if lowering.has_output(1) {
+        let keep = lowering.emit_constant(Tensor::scalar(true))?;
+        let mask = lowering.expand(keep, &shape)?;
+        let mask = if lowering.opset < 10 { lowering.cast(mask, DataType::F32)? } else { mask };
+        lowering.set_output(1, mask);
     }
     identity(lowering)
 }
@@ -60,6 +70,14 @@ pub(super) fn shape(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let end = clamp(lowering.attributes.int("end")?.unwrap_or(rank));
     let sizes = dimensions[start.min(end)..end].iter().map(|&size| size as i64).collect();
     let value = lowering.emit_constant(Tensor::vector(sizes))?;
+    lowering.set_output(0, value);
+    Ok(())
+}
+
+/// `Size`: always known.
+pub(super) fn size(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
+    let count = element_count(&lowering.shape(lowering.input(0)?))?;
+    let value = lowering.emit_constant(Tensor::scalar(count as i64))?;
     lowering.set_output(0, value);
     Ok(())
 }
@@ -189,104 +207,6 @@ pub(super) fn concat(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let result = match operands.as_slice() {
         &[only] => only,
         _ => lowering.emit(Op::Concat(Concat { axis }), &operands)?,
-    };
-    lowering.set_output(0, result);
-    Ok(())
-}
-
-/// `Gather`.
-pub(super) fn gather(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
-    let (data, mut positions) = (lowering.input(0)?, lowering.input(1)?);
-    let axis = lowering.attributes.int("axis")?.unwrap_or(0);
-    let axis = lowering.axis(axis, lowering.shape(data).len())?;
-    if lowering.data_type(positions) == DataType::I32 {
-        positions = lowering.emit(Op::Cast(DataType::I64), &[positions])?;
-    }
-    let result = lowering.emit(Op::Gather(Gather { axis }), &[data, positions])?;
-    lowering.set_output(0, result);
-    Ok(())
-}
-
-/// `Slice`: attributes before operator set 10, constant operands since. Negative steps are not
-/// supported.
-pub(super) fn slice(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
-    let operand = lowering.input(0)?;
-    let source = lowering.shape(operand);
-    let (starts, ends, axes, steps) = if lowering.opset < 10 {
-        let list = |list: Option<&[i64]>| list.map(<[i64]>::to_vec);
-        let starts = list(lowering.attributes.ints("starts")?);
-        let ends = list(lowering.attributes.ints("ends")?);
-        (starts, ends, list(lowering.attributes.ints("axes")?), None)
-    } else {
-        let read = |index| lowering.optional_integers(index);
-        (read(1)?, read(2)?, read(3)?, read(4)?)
-    };
-    let (Some(starts), Some(ends)) = (starts, ends) else {
-        return Err(refuse("starts and ends", "missing", "they are required"));
-    };
-    let axes = axes.unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = steps.unwrap_or_else(|| vec![1; starts.len()]);
-    if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() {
-        return Err(Reason::Operand("starts, ends, axes and steps differ in length".to_owned()));
-    }
-    lowering.axes(&axes, source.len())?;
-    let mut ranges: Vec<SliceRange> = source.iter().map(|&count| SliceRange { start: 0, count, step: 1 }).collect();
-    for (index, &axis) in axes.iter().enumerate() {
-        let axis = lowering.axis(axis, source.len())?;
-        let size = source[axis] as i64;
-        let step = usize::try_from(steps[index])
-            .ok()
-            .filter(|&step| step > 0)
-            .ok_or_else(|| refuse("steps", steps[index].to_string(), "positive steps are supported"))?;
-        let clamp = |number: i64| {
-            let counted = if number < 0 { number.saturating_add(size) } else { number };
-            counted.clamp(0, size) as usize
-        };
-        let (start, end) = (clamp(starts[index]), clamp(ends[index]));
-        let count = end.saturating_sub(start).div_ceil(step);
-        ranges[axis] = SliceRange { start, count, step };
-    }
-    let whole = ranges.iter().zip(&source).all(|(range, &size)| range.count == size);
-    let result = if whole { operand } else { lowering.emit(Op::Slice(Slice { ranges }), &[operand])? };
-    lowering.set_output(0, result);
-    Ok(())
-}
-
-/// `Pad` with a constant.
-pub(super) fn pad(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
-    let operand = lowering.input(0)?;
-    let rank = lowering.shape(operand).len();
-    let mode = lowering.attributes.string("mode")?.unwrap_or("constant");
-    if mode != "constant" {
-        return Err(refuse("mode", mode, "only constant is supported"));
-    }
-    let (pads, value, axes) = if lowering.opset < 11 {
-        let pads = lowering.attributes.ints("pads")?.map(<[i64]>::to_vec);
-        (pads, lowering.attributes.float("value")?, None)
-    } else {
-        let axes = lowering.optional_integers(3)?;
-        (lowering.optional_integers(1)?, lowering.optional_scalar(2)?, axes)
-    };
-    let pads = pads.ok_or_else(|| refuse("pads", "missing", "they are required"))?;
-    let axes = axes.unwrap_or_else(|| (0..rank as i64).collect());
-    lowering.axes(&axes, rank)?;
-    let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
-    if pads.len() != 2 * axes.len() {
-        return Err(refuse("pads", format!("{} numbers", pads.len()), "two per axis"));
-    }
-    for (index, &axis) in axes.iter().enumerate() {
-        let axis = lowering.axis(axis, rank)?;
-        let size = |number: i64| {
-            usize::try_from(number).map_err(|_| refuse("pads", number.to_string(), "negative pads are not supported"))
-        };
-        before[axis] = size(pads[index])?;
-        after[axis] = size(pads[index + axes.len()])?;
-    }
-    let result = if before.iter().chain(&after).all(|&size| size == 0) {
-        operand
-    } else {
-        let op = Op::Pad(Pad { before, after, value: value.unwrap_or(0.0) });
-        lowering.emit(op, &[operand])?
     };
     lowering.set_output(0, result);
     Ok(())

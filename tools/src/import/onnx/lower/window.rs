@@ -14,9 +14,8 @@ pub(super) struct Window {
     pub(super) stride: [usize; 2],
     pub(super) dilation: [usize; 2],
     pub(super) padding: Padding,
-    /// Whether the end was padded further so that the last window, which `ceil_mode` asks for,
-    /// fits.
-    pub(super) extended: bool,
+    /// What the end was padded further so that the last window, which `ceil_mode` asks for, fits.
+    pub(super) extended: [usize; 2],
 }
 
 /// The channels-first operand of a spatial operator, as NHWC.
@@ -82,14 +81,14 @@ pub(super) fn window(lowering: &mut Lowering<'_>, image: &Image, kernel: Option<
         return Err(refuse("auto_pad", auto, "it excludes ceil_mode"));
     }
     let mut padding = explicit;
-    let mut extended = false;
+    let mut extended = [0; 2];
     for axis in 0..2 {
         let extent = (kernel[axis] - 1).saturating_mul(dilation[axis]).saturating_add(1);
         match auto {
             "NOTSET" if ceil => {
                 let extra = ceil_extension(image.extent[axis], explicit[axis], extent, stride[axis]);
                 padding[axis][1] = padding[axis][1].saturating_add(extra);
-                extended |= extra > 0;
+                extended[axis] = extra;
             }
             "NOTSET" | "VALID" => {}
             "SAME_UPPER" | "SAME_LOWER" => {
@@ -122,7 +121,7 @@ fn ceil_extension(input: usize, padding: [usize; 2], extent: usize, stride: usiz
 }
 
 /// A list with one number per spatial axis, as height and width.
-fn pair(lowering: &mut Lowering<'_>, name: &str, axes: usize) -> Result<Option<[usize; 2]>, Reason> {
+pub(super) fn pair(lowering: &mut Lowering<'_>, name: &str, axes: usize) -> Result<Option<[usize; 2]>, Reason> {
     let Some(list) = lowering.attributes.ints(name)? else { return Ok(None) };
     let size = |number: i64| usize::try_from(number).ok();
     let found = match (axes, list) {
@@ -134,7 +133,7 @@ fn pair(lowering: &mut Lowering<'_>, name: &str, axes: usize) -> Result<Option<[
 }
 
 /// Explicit padding: `[[top, bottom], [left, right]]`.
-fn pads(lowering: &mut Lowering<'_>, axes: usize) -> Result<[[usize; 2]; 2], Reason> {
+pub(super) fn pads(lowering: &mut Lowering<'_>, axes: usize) -> Result<[[usize; 2]; 2], Reason> {
     let Some(list) = lowering.attributes.ints("pads")? else { return Ok([[0; 2]; 2]) };
     let sizes: Option<Vec<usize>> = list.iter().map(|&number| usize::try_from(number).ok()).collect();
     match (axes, sizes.as_deref()) {
