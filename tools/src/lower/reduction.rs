@@ -76,7 +76,7 @@ pub(super) fn lower_arg_max(builder: &mut Builder<'_>, node: &Node, arg_max: &Ar
     last_axis(builder, node, arg_max.axis)?;
     let input = builder.operand(node.inputs[0]);
     let mut attributes = Vec::new();
-    ops::ArgMax { select_last: 0, reserved: [0; 3] }.write(&mut attributes);
+    ops::ArgMax { select_last: 0, select_least: 0, reserved: [0; 2] }.write(&mut attributes);
     builder.op(node, Opcode::ArgMax, vec![input], attributes)
 }
 
