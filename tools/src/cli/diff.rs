@@ -1,6 +1,6 @@
 //! `bantam diff`.
 
-use super::output::{signal_to_noise, counted, note, percent, print, print_json, print_table, real, short, table};
+use super::output::{counted, note, percent, print, print_json, print_table, real, short, signal_to_noise, table};
 use super::{Outcome, Shapes, evaluation_data};
 use crate::compare::{agreement, classes_of, difference, layer_errors};
 use crate::data::{Dataset, InputSpec};

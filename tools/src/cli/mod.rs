@@ -64,9 +64,9 @@ fn evaluation_data(path: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
         return Ok(path.to_owned());
     }
     let file = path.join(DESCRIPTION);
-    ModelFolder::open(path)?
-        .evaluation
-        .ok_or_else(|| format!("'{}' names no evaluation data; add [evaluation] with data = \"FILE\"", file.display()).into())
+    ModelFolder::open(path)?.evaluation.ok_or_else(|| {
+        format!("'{}' names no evaluation data; add [evaluation] with data = \"FILE\"", file.display()).into()
+    })
 }
 
 /// Refuses, before any work is done, an output that is a folder or one of the files that are read.
