@@ -42,6 +42,12 @@ impl<'a> Split<'a> {
         Some(Self { before, after, after_start: output.end, output: out })
     }
 
+    /// What can be read, and the bytes written.
+    pub fn parts(self) -> (Self, &'a mut [u8]) {
+        let Self { before, after, after_start, output } = self;
+        (Self { before, after, after_start, output: &mut [] }, output)
+    }
+
     /// Bytes of the arena that have none in common with the output.
     pub fn input(&self, range: Range<usize>) -> Option<&'a [u8]> {
         match range.start.checked_sub(self.after_start) {

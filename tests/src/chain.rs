@@ -7,7 +7,8 @@ use crate::random::Random;
 use crate::run::Values;
 use bantam_format::ops::{
     ArgMax, BinaryKind, Epilogue, FloatBinary, FloatClamp, FloatEpilogue, FloatSoftmax, IntegerBinary, IntegerClamp,
-    IntegerEpilogue, IntegerSoftmax, Pool2d, QuantizeParameters, Reduce, Table, Unary, UnaryKind, Window,
+    IntegerEpilogue, IntegerSoftmax, MatMul, Pool2d, QuantizeParameters, Reduce, Resize, ResizeTap, Table,
+    TransposeConv2d, Unary, UnaryKind, Window,
 };
 use bantam_format::{Arithmetic, DataType, Opcode, Shape, Tensor, TensorKind};
 
@@ -188,7 +189,7 @@ impl Chain {
     pub fn arg_max(&mut self, select_last: bool) {
         let mut dimensions = self.dimensions.clone();
         dimensions.pop();
-        let attributes = ArgMax { select_last: u8::from(select_last), reserved: [0; 3] };
+        let attributes = ArgMax { select_last: u8::from(select_last), select_least: 0, reserved: [0; 2] };
         let output = self.quantization;
         self.next(Opcode::ArgMax, &[], DataType::I32, dimensions, output, Placement::Behind, &attributes);
     }
@@ -202,6 +203,79 @@ impl Chain {
             _ => (Opcode::Dequantize, DataType::F32),
         };
         self.next(opcode, &[], data_type, dimensions, output, Placement::Behind, &attributes);
+    }
+
+    /// Any op that keeps the quantisation, to a tensor behind all others.
+    pub fn extend(
+        &mut self,
+        opcode: Opcode,
+        more_inputs: &[u16],
+        data_type: DataType,
+        dimensions: &[u32],
+        attributes: &impl crate::parts::Record,
+    ) {
+        let output = self.quantization;
+        self.next(opcode, more_inputs, data_type, dimensions.to_vec(), output, Placement::Behind, attributes);
+    }
+
+    /// `MatMul` with another tensor of the same quantisation.
+    pub fn mat_mul(&mut self, second: u16, dimensions: &[u32]) {
+        let output = Quantization { scale: 0.06, zero_point: 3 };
+        let (second_zero_point, epilogue) = if self.data_type == DataType::F32 {
+            (0, unbounded())
+        } else {
+            let real = f64::from(self.quantization.scale).powi(2) / f64::from(output.scale);
+            let table = self.builder.constant_bytes(table(self.arithmetic, &[real]));
+            (self.quantization.zero_point, self.epilogue(table, output))
+        };
+        let attributes = MatMul { second_zero_point, reserved: [0; 3], epilogue };
+        let dimensions = dimensions.to_vec();
+        self.next(Opcode::MatMul, &[second], self.data_type, dimensions, output, Placement::Behind, &attributes);
+    }
+
+    /// `TransposeConv2d` without padding, one entry for all channels.
+    pub fn transpose_convolution(&mut self, kernel: u16, stride: u16, channels: u32) {
+        let float = self.data_type == DataType::F32;
+        let out = |size: u32| (size - 1) * u32::from(stride) + u32::from(kernel);
+        let dimensions = vec![self.dimensions[0], out(self.dimensions[1]), out(self.dimensions[2]), channels];
+        let count = (channels * u32::from(kernel).pow(2) * self.dimensions[3]) as usize;
+        let output = Quantization { scale: 0.3, zero_point: -1 };
+        let (weights, bias, epilogue) = if float {
+            let weights = Values::F32(self.random.f32s(count, -1.0, 1.0));
+            let bias = Values::F32(self.random.f32s(channels as usize, -1.0, 1.0));
+            (weights, bias, unbounded())
+        } else {
+            let table = self.builder.constant_bytes(table(self.arithmetic, &[0.001]));
+            let bias = Values::I32(vec![200; channels as usize]);
+            (Values::I8(self.random.i8s(count)), bias, self.epilogue(table, output))
+        };
+        let attributes = TransposeConv2d {
+            window: window([kernel; 2], [stride; 2], [1; 2], [0; 2]),
+            groups: 1,
+            weight_type: self.data_type.code(),
+            per_channel: 0,
+            weights: self.builder.constant(&weights),
+            bias: self.builder.constant(&bias),
+            epilogue,
+        };
+        let opcode = Opcode::TransposeConv2d;
+        self.next(opcode, &[], self.data_type, dimensions, output, Placement::Behind, &attributes);
+    }
+
+    /// `Resize` of height and width, corners on corners.
+    pub fn resize(&mut self, size: [u32; 2]) {
+        let mut dimensions = self.dimensions.clone();
+        let output = Quantization { scale: 0.25, zero_point: 2 };
+        let taps = [0, 1].map(|axis| {
+            let taps = corner_taps(self.dimensions[axis + 1], size[axis]);
+            dimensions[axis + 1] = size[axis];
+            self.builder.constant_bytes(taps.iter().flat_map(crate::parts::Record::encode).collect())
+        });
+        let ratio = (self.quantization.scale / output.scale).to_bits();
+        let float = self.data_type == DataType::F32;
+        let epilogue = if float { unbounded() } else { self.epilogue(ratio, output) };
+        let attributes = Resize { first_axis: 1, reserved: [0; 3], rows: taps[0], columns: taps[1], epilogue };
+        self.next(Opcode::Resize, &[], self.data_type, dimensions, output, Placement::Behind, &attributes);
     }
 
     /// A random constant tensor of the current element type, with its quantisation.
@@ -307,6 +381,16 @@ impl Chain {
     }
 }
 
+/// Taps of an interpolation whose first and last positions are the input's.
+pub fn corner_taps(input: u32, output: u32) -> Vec<ResizeTap> {
+    let position = |index: u32| {
+        let position = f64::from(index) * f64::from(input - 1) / f64::from(output.max(2) - 1);
+        let low = position.floor() as u32;
+        ResizeTap { low, high: (low + 1).min(input - 1), weight: (position - f64::from(low)) as f32 }
+    };
+    (0..output).map(position).collect()
+}
+
 /// Attributes of an 8-bit `Binary` for the quantisations of first input, second input and output.
 pub fn integer_binary(
     arithmetic: Arithmetic,
@@ -317,7 +401,10 @@ pub fn integer_binary(
     let (a, b, y) = (f64::from(first.scale), f64::from(second.scale), f64::from(output.scale));
     let none = (0, 0);
     let scaled = |real| multiplier(arithmetic, real);
+    let real = |value: f64| ((value as f32).to_bits(), 0);
     let [m1, m2, m3] = match (kind, arithmetic) {
+        (kind, _) if kind.is_comparison() => [real(a), real(b), none],
+        (kind, _) if !kind.is_integer_arithmetic() => [real(a), real(b), real(1.0 / y)],
         (BinaryKind::Mul, _) => [none, none, scaled(a * b / y)],
         (_, Arithmetic::Tflite) => {
             // As TensorFlow Lite: inputs relative to twice the larger scale, 20 bits of headroom taken back at the end.

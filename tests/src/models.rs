@@ -6,7 +6,9 @@ use crate::build::{ModelBuilder, window};
 use crate::chain::{Chain, Placement, integer_binary};
 use crate::quantization::Quantization;
 use crate::run::Values;
-use bantam_format::ops::{BinaryKind, FloatBinary, UnaryKind};
+use bantam_format::ops::{
+    BinaryKind, Concat, FloatBinary, Gather, Normalize, Pad, PadMode, StridedCopy, UnaryKind, WordBinary,
+};
 use bantam_format::{AlignedBytes, Arithmetic, DataType, Opcode, writer};
 
 use Placement::{BandedDown, BandedUp, Behind, InPlace};
@@ -32,6 +34,9 @@ pub fn small_models() -> Vec<SmallModel> {
         ("state_onnx", state(Arithmetic::Onnx)),
         ("state_tflite", state(Arithmetic::Tflite)),
         ("state_float", state(Arithmetic::Float)),
+        ("moved_onnx", moved(Arithmetic::Onnx, DataType::I8)),
+        ("moved_tflite", moved(Arithmetic::Tflite, DataType::I8)),
+        ("moved_float", moved(Arithmetic::Float, DataType::F32)),
     ];
     let mut models: Vec<SmallModel> =
         built.into_iter().map(|(name, builder)| SmallModel { name, file: builder.build() }).collect();
@@ -89,7 +94,7 @@ fn mixed(arithmetic: Arithmetic, data_type: DataType) -> ModelBuilder {
     let classes = chain.tensor;
     (chain.tensor, chain.dimensions, chain.data_type, chain.quantization) = kept;
     chain.fully_connected(4);
-    for kind in if data_type == DataType::F32 { UnaryKind::ALL } else { &[UnaryKind::Sigmoid] } {
+    for kind in if data_type == DataType::F32 { &UnaryKind::ALL[..15] } else { &[UnaryKind::Sigmoid] } {
         chain.nonlinear(*kind, if *kind == UnaryKind::Tanh { Behind } else { InPlace });
     }
     chain.clamp(Behind);
@@ -99,6 +104,77 @@ fn mixed(arithmetic: Arithmetic, data_type: DataType) -> ModelBuilder {
         chain.builder.output(chain.tensor);
         chain.convert();
     }
+    chain.finish()
+}
+
+/// Every op that moves elements, a comparison and what is selected by it, the product of two activations, a transposed
+/// convolution and an interpolation.
+fn moved(arithmetic: Arithmetic, data_type: DataType) -> ModelBuilder {
+    let mut chain = Chain::new(arithmetic, data_type, &[1, 3, 4, 2], 0, 17);
+    let float = data_type == DataType::F32;
+    let x = chain.tensor;
+    let plain = chain.quantization;
+    // Height and width exchanged, the width backwards.
+    let copy = StridedCopy { offset: 6, dimensions: [1, 1, 1, 4, 3, 2], strides: [0, 0, 0, -2, 8, 1] };
+    chain.extend(Opcode::StridedCopy, &[], data_type, &[1, 4, 3, 2], &copy);
+    let pad = Pad { mode: PadMode::Reflect.code(), reserved: [0; 3], value: 0, before: [0, 1, 0, 0, 0, 0] };
+    chain.extend(Opcode::Pad, &[], data_type, &[1, 6, 4, 2], &pad);
+    let positions = chain.builder.constant(&Values::I32(vec![5, 0, 0]));
+    let gather = Gather { axis: 1, reserved: [0; 3], count: 3, positions };
+    chain.extend(Opcode::Gather, &[], data_type, &[1, 3, 4, 2], &gather);
+    chain.extend(Opcode::Concat, &[x], data_type, &[1, 3, 4, 4], &Concat { axis: 3, reserved: [0; 3] });
+    let joined = chain.tensor;
+    // Where an element is larger than the mean over one axis, it stays; elsewhere there is a constant.
+    chain.mean(1, 1);
+    let (mean, mean_quantization) = (chain.tensor, chain.quantization);
+    (chain.tensor, chain.dimensions, chain.quantization) = (joined, vec![1, 3, 4, 4], plain);
+    chain.reshape(&[3, 4, 4], Behind);
+    let kept = chain.tensor;
+    if float {
+        let [clamp_min, clamp_max] = [f32::NEG_INFINITY, f32::INFINITY];
+        let greater = FloatBinary { kind: BinaryKind::Greater.code(), reserved: [0; 3], clamp_min, clamp_max };
+        chain.extend(Opcode::Binary, &[mean], DataType::I32, &[3, 4, 4], &greater);
+    } else {
+        let quantizations = [plain, mean_quantization, Quantization { scale: 1.0, zero_point: 0 }];
+        let greater = integer_binary(arithmetic, BinaryKind::Greater, quantizations, [-128, 127]);
+        chain.extend(Opcode::Binary, &[mean], DataType::I32, &[3, 4, 4], &greater);
+    }
+    let truth = chain.tensor;
+    let one = chain.builder.constant_tensor(&[], &Values::I32(vec![1]));
+    let not = WordBinary { kind: BinaryKind::Xor.code(), reserved: [0; 3] };
+    chain.extend(Opcode::Binary, &[one], DataType::I32, &[3, 4, 4], &not);
+    chain.extend(Opcode::Cast, &[], DataType::F32, &[3, 4, 4], &());
+    chain.builder.output(chain.tensor);
+    chain.data_type = data_type;
+    let (other, _) = chain.constant_operand(&[4, 1]);
+    chain.tensor = truth;
+    chain.extend(Opcode::Select, &[kept, other], data_type, &[3, 4, 4], &());
+    let selected = chain.tensor;
+    chain.mat_mul(selected, &[3, 4, 4]);
+    if float {
+        let offset = chain.builder.constant(&Values::F32(vec![0.5, 0.0, -0.5, 1.0]));
+        let normalize = Normalize {
+            axis_count: 1,
+            root_mean_square: 0,
+            reserved: [0; 2],
+            epsilon: 1e-3,
+            scale: bantam_format::ABSENT,
+            offset,
+        };
+        chain.extend(Opcode::Normalize, &[], DataType::F32, &[3, 4, 4], &normalize);
+        chain.extend(Opcode::Cast, &[], DataType::I32, &[3, 4, 4], &());
+        let words = chain.tensor;
+        let two = chain.builder.constant_tensor(&[1], &Values::I32(vec![2]));
+        let divide = WordBinary { kind: BinaryKind::Div.code(), reserved: [0; 3] };
+        chain.extend(Opcode::Binary, &[two], DataType::I32, &[3, 4, 4], &divide);
+        let data = chain.builder.constant_tensor(&[2, 1], &Values::F32(vec![0.25, 0.75]));
+        let embed = Gather { axis: 0, reserved: [0; 3], count: 0, positions: bantam_format::ABSENT };
+        chain.tensor = data;
+        chain.extend(Opcode::Gather, &[words], DataType::F32, &[3, 4, 4], &embed);
+    }
+    chain.reshape(&[1, 3, 4, 4], Behind);
+    chain.transpose_convolution(3, 2, 2);
+    chain.resize([5, 3]);
     chain.finish()
 }
 
@@ -168,12 +244,22 @@ mod tests {
             run(&model, &random_inputs(&model, &mut Random::new(7)));
         }
         for &opcode in Opcode::ALL {
-            let float = !matches!(opcode, Opcode::Table | Opcode::Quantize | Opcode::Dequantize);
-            let integer = !matches!(opcode, Opcode::Unary | Opcode::Quantize);
+            let float = !matches!(
+                opcode,
+                Opcode::Table | Opcode::Quantize | Opcode::Dequantize | Opcode::Select | Opcode::Cast
+            );
+            // The first input of a selection is its condition.
+            let integer =
+                !matches!(opcode, Opcode::Unary | Opcode::Quantize | Opcode::Select | Opcode::Normalize | Opcode::Cast);
             for arithmetic in [Arithmetic::Tflite, Arithmetic::Onnx] {
                 assert!(!integer || covered.contains(&(opcode, arithmetic, DataType::I8)), "{opcode:?} {arithmetic:?}");
             }
             assert!(!float || covered.contains(&(opcode, Arithmetic::Float, DataType::F32)), "{opcode:?} float");
+        }
+        for arithmetic in [Arithmetic::Tflite, Arithmetic::Onnx, Arithmetic::Float] {
+            assert!(covered.contains(&(Opcode::Select, arithmetic, DataType::I32)));
+            assert!(covered.contains(&(Opcode::Cast, arithmetic, DataType::I32)));
+            assert!(covered.contains(&(Opcode::Binary, arithmetic, DataType::I32)));
         }
         assert!(covered.contains(&(Opcode::Quantize, Arithmetic::Onnx, DataType::F32)));
         assert!(covered.contains(&(Opcode::Quantize, Arithmetic::Tflite, DataType::F32)));

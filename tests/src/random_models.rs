@@ -68,7 +68,12 @@ fn grow(chain: &mut Chain, random: &mut Random) {
             let from = random.within(0..chain.dimensions.len());
             let dimensions = chain.dimensions[from..].to_vec();
             let (second, quantization) = chain.constant_operand(&dimensions);
-            chain.binary(random.pick(BinaryKind::ALL), second, quantization, in_place);
+            chain.binary(
+                random.pick(&[BinaryKind::Add, BinaryKind::Sub, BinaryKind::Mul]),
+                second,
+                quantization,
+                in_place,
+            );
         }
         5 => chain.nonlinear(random.pick(&[UnaryKind::Tanh, UnaryKind::Gelu, UnaryKind::Elu]), in_place),
         6 => chain.clamp(in_place),

@@ -1,8 +1,9 @@
 //! One broken file per reject rule, made from a valid artifact by changing one thing and sealing it again.
 
 use bantam_format::ops::{
-    ArgMax, Conv2d, DepthwiseConv2d, FloatBinary, FloatClamp, FloatSoftmax, FullyConnected, IntegerBinary,
-    IntegerClamp, IntegerEpilogue, IntegerSoftmax, Pool2d, QuantizeParameters, Reduce, Unary,
+    ArgMax, Concat, Conv2d, DepthwiseConv2d, FloatBinary, FloatClamp, FloatSoftmax, FullyConnected, Gather,
+    IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Normalize, Pad, Pool2d, QuantizeParameters,
+    Reduce, Resize, ResizeTap, StridedCopy, TransposeConv2d, Unary,
 };
 use bantam_format::{
     AlignedBytes, Arithmetic, Artifact, ChecksumPolicy, DataType, HEADER_BYTES, Limits, LoadError, Opcode,
@@ -325,7 +326,8 @@ fn of_ops() -> Vec<(u16, Hostile)> {
             72,
             changed("mixed_onnx", |parts| {
                 let constant = constant(parts);
-                parts.operand(1, 0, constant);
+                let softmax = parts.find(Opcode::Softmax);
+                parts.operand(softmax, 0, constant);
             }),
         ),
     ]
@@ -393,10 +395,10 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
         (90, attributes!("mixed_float", Clamp, FloatClamp, |a| a.clamp_min = f32::NAN)),
         (90, attributes!("mixed_float", Binary, FloatBinary, |a| a.clamp_max = f32::NAN)),
         (90, attributes!("mixed_onnx", Binary, IntegerBinary, |a| a.clamp_min = 121)),
-        (91, attributes!("mixed_onnx", Binary, IntegerBinary, |a| a.kind = 3)),
-        (91, attributes!("mixed_float", Binary, FloatBinary, |a| a.kind = 3)),
-        (91, attributes!("mixed_float", Unary, Unary, |a| a.kind = 15)),
-        (91, attributes!("image_onnx", Reduce, Reduce, |a| a.kind = 1)),
+        (91, attributes!("mixed_onnx", Binary, IntegerBinary, |a| a.kind = 13)),
+        (91, attributes!("mixed_float", Binary, FloatBinary, |a| a.kind = 15)),
+        (91, attributes!("mixed_float", Unary, Unary, |a| a.kind = 28)),
+        (91, attributes!("image_onnx", Reduce, Reduce, |a| a.kind = 4)),
         (92, attributes!("image_onnx", Reduce, Reduce, |a| a.first_axis = 5)),
         (92, attributes!("image_onnx", Reduce, Reduce, |a| a.axis_count = 0)),
         (92, attributes!("image_onnx", Reduce, Reduce, |a| a.axis_count = 4)),
@@ -420,10 +422,72 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
         (97, changed("image_onnx", |parts| parts.header.arithmetic = Arithmetic::Float.code())),
         (97, changed("mixed_onnx", |parts| parts.header.arithmetic = Arithmetic::Float.code())),
     ];
+    cases.extend(of_movements());
     cases.push((89, shift_of_a_table()));
     cases.push((93, too_many_classes()));
     cases.push((98, shared_too_often()));
     cases
+}
+
+/// Rules from 100 on, and what the same ops share with others.
+fn of_movements() -> Vec<(u16, Hostile)> {
+    let resized = |change: fn(&mut ResizeTap)| {
+        changed("moved_float", |parts| {
+            let (op, mut at) = (parts.find(Opcode::Resize), 0);
+            parts.attributes::<Resize>(op, |a| at = a.rows as usize);
+            parts.edit(SectionKind::Constants, at, change);
+        })
+    };
+    vec![
+        (61, changed("moved_onnx", |parts| parts.op(0, |op| op.flags = 1))),
+        (66, attributes!("moved_float", Normalize, Normalize, |a| a.root_mean_square = 2)),
+        (66, attributes!("moved_float", MatMul, MatMul, |a| a.second_zero_point = 1)),
+        (71, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.dimensions[0] = 2)),
+        (71, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.dimensions = [u32::MAX; 6])),
+        (71, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.dimensions[5] = 0)),
+        (71, attributes!("moved_onnx", Concat, Concat, |a| a.axis = 0)),
+        (80, attributes!("moved_onnx", TransposeConv2d, TransposeConv2d, |a| a.window.stride_width = 0)),
+        (83, attributes!("moved_onnx", TransposeConv2d, TransposeConv2d, |a| a.groups = 3)),
+        (84, attributes!("moved_onnx", TransposeConv2d, TransposeConv2d, |a| a.weight_type = 4)),
+        (85, attributes!("moved_float", Normalize, Normalize, |a| a.scale = 1 << 20)),
+        (
+            88,
+            attributes!("moved_tflite", Resize, Resize, |a| {
+                let table = u32::MAX;
+                a.epilogue = IntegerEpilogue { table, ..a.epilogue.integer() }.into();
+            }),
+        ),
+        (91, attributes!("moved_onnx", Pad, Pad, |a| a.mode = 4)),
+        (96, attributes!("moved_float", Normalize, Normalize, |a| a.epsilon = f32::NAN)),
+        (96, attributes!("moved_float", Normalize, Normalize, |a| a.epsilon = -1e-9)),
+        (100, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.offset = 8)),
+        (100, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.offset = 5)),
+        (100, attributes!("moved_float", StridedCopy, StridedCopy, |a| a.offset = u32::MAX)),
+        (100, attributes!("moved_float", StridedCopy, StridedCopy, |a| a.strides[5] = i32::MIN)),
+        (101, attributes!("moved_onnx", Concat, Concat, |a| a.axis = 4)),
+        (101, attributes!("moved_onnx", Gather, Gather, |a| a.axis = u8::MAX)),
+        (101, attributes!("moved_float", Resize, Resize, |a| a.first_axis = 3)),
+        (101, attributes!("moved_float", Resize, Resize, |a| a.first_axis = u8::MAX)),
+        (101, attributes!("moved_float", Normalize, Normalize, |a| a.axis_count = 0)),
+        (101, attributes!("moved_float", Normalize, Normalize, |a| a.axis_count = 4)),
+        (102, attributes!("moved_onnx", Pad, Pad, |a| a.before[1] = 3)),
+        (102, attributes!("moved_onnx", Pad, Pad, |a| a.before[5] = 1)),
+        (102, attributes!("moved_onnx", Pad, Pad, |a| (a.mode, a.before[2]) = (2, u32::MAX))),
+        (103, attributes!("moved_onnx", Pad, Pad, |a| a.value = 1)),
+        (103, attributes!("moved_onnx", Pad, Pad, |a| (a.mode, a.value) = (0, 128))),
+        (
+            104,
+            changed("moved_onnx", |parts| {
+                let (op, mut at) = (parts.find(Opcode::Gather), 0);
+                parts.attributes::<Gather>(op, |a| at = a.positions as usize);
+                put(parts.section(SectionKind::Constants), at, 6);
+            }),
+        ),
+        (105, resized(|tap| tap.low = u32::MAX)),
+        (105, resized(|tap| tap.high = 7)),
+        (106, resized(|tap| tap.weight = 1.5)),
+        (106, resized(|tap| tap.weight = f32::NAN)),
+    ]
 }
 
 /// A requantisation table of the `tflite` arithmetic with a shift beyond the range.

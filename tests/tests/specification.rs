@@ -1,9 +1,10 @@
 //! SPEC.md says what the code does: its tables are compared with the rules, the codes and the records.
 
 use bantam_format::ops::{
-    ArgMax, BinaryKind, Conv2d, DepthwiseConv2d, Epilogue, FloatBinary, FloatClamp, FloatSoftmax, FullyConnected,
-    IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, Pool2d, QuantizeParameters, Reduce, ReduceKind,
-    Table, Unary, UnaryKind, Window,
+    ArgMax, BinaryKind, Concat, Conv2d, DepthwiseConv2d, Epilogue, FloatBinary, FloatClamp, FloatSoftmax,
+    FullyConnected, Gather, IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Normalize, Pad,
+    PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Resize, ResizeTap, StridedCopy, Table, TransposeConv2d,
+    Unary, UnaryKind, Window, WordBinary,
 };
 use bantam_format::{
     Arithmetic, DataType, Header, IoRecord, IoRole, LoadError, OpRecord, Opcode, SectionEntry, SectionKind,
@@ -59,6 +60,7 @@ fn every_code_is_listed_with_its_name() {
         "Reduce kinds" ReduceKind;
         "Binary kinds" BinaryKind;
         "Unary kinds" UnaryKind;
+        "Pad modes" PadMode;
     }
 }
 
@@ -129,6 +131,16 @@ fn every_record_is_listed_with_its_fields_and_offsets() {
     listed::<FloatSoftmax>("FloatSoftmax");
     listed::<ArgMax>("ArgMax");
     listed::<QuantizeParameters>("QuantizeParameters");
+    listed::<WordBinary>("WordBinary");
+    listed::<StridedCopy>("StridedCopy");
+    listed::<Concat>("Concat");
+    listed::<Pad>("Pad");
+    listed::<Gather>("Gather");
+    listed::<MatMul>("MatMul");
+    listed::<TransposeConv2d>("TransposeConv2d");
+    listed::<Resize>("Resize");
+    listed::<ResizeTap>("ResizeTap");
+    listed::<Normalize>("Normalize");
     assert_eq!(Epilogue::BYTES, IntegerEpilogue::BYTES);
 }
 

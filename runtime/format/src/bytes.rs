@@ -44,6 +44,23 @@ impl<const N: usize> Field for [u8; N] {
     }
 }
 
+macro_rules! array_fields {
+    ($($number:ty),*) => {$(
+        impl<const N: usize> Field for [$number; N] {
+            const BYTES: usize = size_of::<[$number; N]>();
+            fn read(bytes: &[u8], at: usize) -> Self {
+                let each = |index: usize| at.saturating_add(index.saturating_mul(size_of::<$number>()));
+                core::array::from_fn(|index| <$number>::from_le_bytes(array(bytes, each(index))))
+            }
+            #[cfg(feature = "alloc")]
+            fn write(&self, out: &mut alloc::vec::Vec<u8>) {
+                self.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+            }
+        }
+    )*};
+}
+array_fields!(u32, i32);
+
 /// Declares a record: a plain struct whose fields stand one after the other in little-endian order, without padding.
 macro_rules! record {
     ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $ty:ty,)* }) => {

@@ -28,6 +28,11 @@ impl Cost {
         Self { scanned: channels.saturating_mul(9), ..self }
     }
 
+    /// The same, looking at that many bytes of constants while checking.
+    pub(crate) fn looking_at(self, bytes: usize) -> Self {
+        Self { scanned: self.scanned.saturating_add(bytes), ..self }
+    }
+
     /// An op that multiplies nothing.
     pub(crate) fn work(factors: &[usize]) -> Self {
         Self { macs: 0, work: product(factors), scanned: 0 }
@@ -52,16 +57,37 @@ pub(crate) fn disjoint(a: &core::ops::Range<usize>, b: &core::ops::Range<usize>)
 impl Op<'_> {
     /// Operand counts (rule 62), and where the first input and the output live (rules 67 and 72).
     pub(crate) fn check_operands(&self, inputs: usize, outputs: usize) -> Result<(), LoadError> {
+        self.check_counts(self.input_count == inputs && self.output_count == outputs)?;
+        ensure(self.input(0).in_arena(), LoadError::InputConstant { op: self.index })?;
+        ensure(self.output(0).in_arena(), LoadError::OutputConstant { op: self.index })
+    }
+
+    /// Rules 62 and 67 of ops with one output whose inputs may all be constants.
+    pub(crate) fn check_any_operands(&self, inputs: core::ops::RangeInclusive<usize>) -> Result<(), LoadError> {
+        self.check_counts(inputs.contains(&self.input_count) && self.output_count == 1)?;
+        ensure(self.output(0).in_arena(), LoadError::OutputConstant { op: self.index })
+    }
+
+    fn check_counts(&self, expected: bool) -> Result<(), LoadError> {
         ensure(
-            self.input_count == inputs && self.output_count == outputs,
+            expected,
             LoadError::OperandCount {
                 op: self.index,
                 inputs: u8::try_from(self.input_count).unwrap_or(u8::MAX),
                 outputs: u8::try_from(self.output_count).unwrap_or(u8::MAX),
             },
-        )?;
-        ensure(self.input(0).in_arena(), LoadError::InputConstant { op: self.index })?;
-        ensure(self.output(0).in_arena(), LoadError::OutputConstant { op: self.index })
+        )
+    }
+
+    /// Rule 101 for an axis of a shape of this rank.
+    pub(crate) fn check_axis(&self, axis: u8, rank: usize) -> Result<(), LoadError> {
+        ensure(usize::from(axis) < rank, LoadError::Axis { op: self.index, axis })
+    }
+
+    /// Rule 88 for a multiplier that is an f32 in every arithmetic.
+    pub(crate) fn check_real_multiplier(&self, bits: u32, channel: u32) -> Result<(), LoadError> {
+        let valid = f32::from_bits(bits).is_finite() && bits >> 31 == 0;
+        ensure(valid, LoadError::Multiplier { op: self.index, channel })
     }
 
     /// Rule 61: only banded ops can walk down; rule 68 for every input against the output.

@@ -107,7 +107,7 @@ rules! {
     88 Multiplier { op: u32, channel: u32 } "a requantisation multiplier is in range";
     89 Shift { op: u32, channel: u32 } "a requantisation shift is between -31 and 30";
     90 Clamp { op: u32 } "a clamp's lower bound does not exceed its upper bound";
-    91 OperatorKind { op: u32, code: u8 } "the kind of a binary, unary or reduce op is known";
+    91 OperatorKind { op: u32, code: u8 } "the kind or mode of an op is known";
     92 ReduceAxes { op: u32 } "reduced axes exist";
     93 SoftmaxParameters { op: u32 } "softmax parameters are in range";
     94 QuantizeScale { op: u32 } "a scale is positive and finite";
@@ -115,6 +115,14 @@ rules! {
     96 FloatParameter { op: u32 } "a float parameter is a number";
     97 ArithmeticMissing { op: u32 } "integer requantisation has an arithmetic";
     98 ConstantSharing { op: u32 } "biases and requantisation tables are shared by at most 16 ops on average";
+
+    100 StridedCopyRange { op: u32 } "a strided copy reads only inside its input";
+    101 Axis { op: u32, axis: u8 } "the axis of an op exists";
+    102 PadExtent { op: u32 } "padding fits the shapes and the mode";
+    103 PadValue { op: u32 } "a padding value is a value of the type";
+    104 GatherPosition { op: u32, position: u32 } "constant positions of a gather are below the size of the axis";
+    105 ResizePosition { op: u32, position: u32 } "a resize reads only inside its input";
+    106 ResizeWeight { op: u32 } "a weight of a resize is between 0 and 1";
 }
 
 impl core::fmt::Display for LoadError {

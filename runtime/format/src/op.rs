@@ -39,7 +39,7 @@ coded! {
         MaxPool2d = 4,
         /// Mean over windows.
         AveragePool2d = 5,
-        /// Mean (or another reduction) over neighbouring axes.
+        /// Mean, sum, maximum or another reduction over neighbouring axes.
         Reduce = 6,
         /// Elementwise function of two tensors.
         Binary = 7,
@@ -53,12 +53,32 @@ coded! {
         Reshape = 11,
         /// Softmax over the last axis.
         Softmax = 12,
-        /// Index of the largest element over the last axis.
+        /// Index of the largest (or smallest) element over the last axis.
         ArgMax = 13,
         /// Float to 8-bit.
         Quantize = 14,
         /// 8-bit to float.
         Dequantize = 15,
+        /// Elements at regular distances: transposes, slices, repetitions.
+        StridedCopy = 16,
+        /// Tensors behind one another along an axis.
+        Concat = 17,
+        /// A tensor with a border.
+        Pad = 18,
+        /// Slices along an axis, at given positions.
+        Gather = 19,
+        /// One of two tensors, element by element.
+        Select = 20,
+        /// Matrix product of two tensors.
+        MatMul = 21,
+        /// The transpose of a convolution: every input element spreads a window over the output.
+        TransposeConv2d = 22,
+        /// Interpolation along two axes.
+        Resize = 23,
+        /// Mean 0 and variance 1 over the inner axes.
+        Normalize = 24,
+        /// Between 32-bit integers and floats.
+        Cast = 25,
     }
 }
 

@@ -100,6 +100,38 @@ impl Shape {
         self.dimensions().iter().fold(1usize, |product, &d| product.saturating_mul(size(d)))
     }
 
+    /// The dimensions as six, with ones before the outermost.
+    pub fn padded(&self) -> [usize; MAX_RANK] {
+        let mut padded = [1; MAX_RANK];
+        for (to, &from) in padded.iter_mut().rev().zip(self.dimensions().iter().rev()) {
+            *to = size(from);
+        }
+        padded
+    }
+
+    /// How a tensor of this shape is read as one of the shape `output`: the distance in elements from one element to
+    /// the next along each of the output's [`Self::padded`] dimensions, 0 where it repeats. `None` where it cannot be.
+    pub fn broadcast(&self, output: &Self) -> Option<[usize; MAX_RANK]> {
+        let (own, wanted) = (self.padded(), output.padded());
+        let mut strides = [0; MAX_RANK];
+        let mut stride = 1usize;
+        for ((to, own), wanted) in strides.iter_mut().zip(own).zip(wanted).rev() {
+            if own != 1 {
+                if own != wanted {
+                    return None;
+                }
+                *to = stride;
+            }
+            stride = stride.saturating_mul(own);
+        }
+        Some(strides)
+    }
+
+    /// All dimensions but the last `count`, which are left out; `None` where there are fewer.
+    pub fn without_last(&self, count: usize) -> Option<Self> {
+        Self::new(self.dimensions().get(..self.rank().checked_sub(count)?)?)
+    }
+
     /// `[batch, height, width, channels]` of a rank-4 shape.
     pub fn nhwc(&self) -> Option<[usize; 4]> {
         match *self.dimensions() {

@@ -50,6 +50,22 @@ impl Convolution {
     pub fn input_column(&self, column: usize, tap: usize) -> Option<usize> {
         position(column, self.stride[1], tap, self.dilation[1]).checked_sub(self.pad[1]).filter(|&x| x < self.input[1])
     }
+
+    /// The input row whose tap `tap` a transposed convolution lays on output row `row`, if there is one.
+    pub fn spreading_row(&self, row: usize, tap: usize) -> Option<usize> {
+        spreading(row, self.pad[0], tap, self.dilation[0], self.stride[0]).filter(|&y| y < self.input[0])
+    }
+
+    /// The input column whose tap `tap` a transposed convolution lays on output column `column`, if there is one.
+    pub fn spreading_column(&self, column: usize, tap: usize) -> Option<usize> {
+        spreading(column, self.pad[1], tap, self.dilation[1], self.stride[1]).filter(|&x| x < self.input[1])
+    }
+}
+
+/// The position of which tap `tap` lies on an output position.
+fn spreading(output: usize, pad: usize, tap: usize, dilation: usize, stride: usize) -> Option<usize> {
+    let distance = output.saturating_add(pad).checked_sub(tap.saturating_mul(dilation))?;
+    if distance.checked_rem(stride)? == 0 { distance.checked_div(stride) } else { None }
 }
 
 /// Where a tap lies, padding included. Saturates: with 32-bit pointers the last tap of a widely dilated window can lie

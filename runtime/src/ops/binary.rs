@@ -1,43 +1,100 @@
-//! Evaluation of [`Opcode::Binary`](bantam_format::Opcode::Binary). The output takes the first input's values and is
-//! combined with the second input in place.
+//! Evaluation of [`Opcode::Binary`](bantam_format::Opcode::Binary). The output takes the first input's values, repeated as the
+//! shapes ask, and is combined with the second input in place. Comparisons make another type, so they write a third
+//! tensor.
 
 use super::Context;
-use crate::kernels::scalar::{self, BinaryScaling, IntegerBinary};
+use crate::kernels::scalar::{self, BinaryScaling, IntegerBinary, Walk};
+use crate::views::Element;
 use bantam_format::ops::{self, BinaryKind};
 use bantam_format::{Arithmetic, DataType};
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
-    if context.op.input(0).data_type == DataType::F32 {
-        let attributes = ops::FloatBinary::read(context.op.attributes());
-        let kind = BinaryKind::from_code(attributes.kind)?;
-        context.in_place::<f32>()?;
-        let (second, output) = context.operands(1)?;
-        scalar::binary_f32(kind, [attributes.clamp_min, attributes.clamp_max], second, output);
+/// The walk over input `position` in the order of the output.
+fn walk(context: &Context<'_>, position: usize) -> Option<Walk> {
+    let output = context.op.output(0).shape;
+    Some(Walk::new(output.padded(), context.op.input(position).shape.broadcast(&output)?))
+}
+
+/// Applies a function in place: to the first input's values, which the output takes, and the second's.
+fn combine<T: Element>(context: &mut Context<'_>, function: impl Fn(T, T) -> T) -> Option<()> {
+    let (first, second, output) = (context.op.input(0), context.op.input(1), context.op.output(0));
+    if first.shape.elements() == output.shape.elements() {
+        context.in_place::<T>()?;
     } else {
-        let attributes = ops::IntegerBinary::read(context.op.attributes());
-        let kind = BinaryKind::from_code(attributes.kind)?;
-        let scaling = match context.arithmetic() {
-            Arithmetic::Tflite => BinaryScaling::Tflite {
-                first: (attributes.first_multiplier, attributes.first_shift),
-                second: (attributes.second_multiplier, attributes.second_shift),
-                output: (attributes.output_multiplier, attributes.output_shift),
-            },
-            _ => BinaryScaling::Onnx {
-                first: f32::from_bits(attributes.first_multiplier),
-                second: f32::from_bits(attributes.second_multiplier),
-                output: f32::from_bits(attributes.output_multiplier),
-            },
-        };
-        let parameters = IntegerBinary {
-            kind,
-            zero_points: [attributes.first_zero_point, attributes.second_zero_point, attributes.output_zero_point]
-                .map(i32::from),
-            clamp: [attributes.clamp_min, attributes.clamp_max].map(i32::from),
-            scaling,
-        };
-        context.in_place::<i8>()?;
-        let (second, output) = context.operands(1)?;
-        scalar::binary_i8(&parameters, second, output);
+        let walk = walk(context, 0)?;
+        let (input, output) = context.operands::<T, T>(0)?;
+        scalar::walk_copy(walk, input, output);
+    }
+    let walk = walk(context, 1)?;
+    let (values, data) = context.operands::<T, T>(1)?;
+    // Most often the second repeats as a whole.
+    if second.shape.elements() == 1 || output.shape.dimensions().ends_with(second.shape.dimensions()) {
+        scalar::binary(function, values.iter().copied().cycle(), data);
+    } else {
+        scalar::binary(function, walk.read(values), data);
     }
     Some(())
+}
+
+/// Writes 0 or 1.
+fn compare<T: Element>(context: &mut Context<'_>, function: impl Fn(T, T) -> bool) -> Option<()> {
+    let (first, second) = (walk(context, 0)?, walk(context, 1)?);
+    let (sources, output) = context.sources::<i32>()?;
+    let (left, right) = (sources.input::<T>(0)?, sources.input::<T>(1)?);
+    for ((out, a), b) in output.iter_mut().zip(first.read(left)).zip(second.read(right)) {
+        *out = i32::from(function(a, b));
+    }
+    Some(())
+}
+
+pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+    match context.op.input(0).data_type {
+        DataType::F32 => {
+            let attributes = ops::FloatBinary::read(context.op.attributes());
+            let kind = BinaryKind::from_code(attributes.kind)?;
+            if kind.is_comparison() {
+                return compare(context, |a: f32, b: f32| scalar::compare(kind, a, b));
+            }
+            let clamp = [attributes.clamp_min, attributes.clamp_max];
+            combine(context, |a: f32, b: f32| scalar::binary_f32(kind, clamp, a, b))
+        }
+        DataType::I32 => {
+            let kind = BinaryKind::from_code(ops::WordBinary::read(context.op.attributes()).kind)?;
+            if kind.is_comparison() {
+                return compare(context, |a: i32, b: i32| scalar::compare(kind, a, b));
+            }
+            combine(context, |a: i32, b: i32| scalar::binary_i32(kind, a, b))
+        }
+        _ => {
+            let parameters = integer(context)?;
+            if parameters.kind.is_comparison() {
+                return compare(context, |a: i8, b: i8| parameters.compare(a, b));
+            }
+            combine(context, |a: i8, b: i8| parameters.compute(a, b))
+        }
+    }
+}
+
+/// The parameters of an 8-bit op.
+fn integer(context: &Context<'_>) -> Option<IntegerBinary> {
+    let attributes = ops::IntegerBinary::read(context.op.attributes());
+    let kind = BinaryKind::from_code(attributes.kind)?;
+    let scaling = match context.arithmetic() {
+        Arithmetic::Tflite if kind.is_integer_arithmetic() => BinaryScaling::Tflite {
+            first: (attributes.first_multiplier, attributes.first_shift),
+            second: (attributes.second_multiplier, attributes.second_shift),
+            output: (attributes.output_multiplier, attributes.output_shift),
+        },
+        _ => BinaryScaling::Onnx {
+            first: f32::from_bits(attributes.first_multiplier),
+            second: f32::from_bits(attributes.second_multiplier),
+            output: f32::from_bits(attributes.output_multiplier),
+        },
+    };
+    Some(IntegerBinary {
+        kind,
+        zero_points: [attributes.first_zero_point, attributes.second_zero_point, attributes.output_zero_point]
+            .map(i32::from),
+        clamp: [attributes.clamp_min, attributes.clamp_max].map(i32::from),
+        scaling,
+    })
 }

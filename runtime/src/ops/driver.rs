@@ -16,6 +16,22 @@ pub struct Context<'c> {
     pub(crate) requantizer: Requantizer,
 }
 
+/// The inputs of an op while its output is written.
+pub(crate) struct Sources<'a> {
+    op: Op<'a>,
+    constants: &'a [u8],
+    split: Split<'a>,
+}
+
+impl<'a> Sources<'a> {
+    /// The elements of input `position`.
+    pub fn input<T: Element>(&self, position: usize) -> Option<&'a [T]> {
+        let input = self.op.input(position);
+        let bytes = if input.in_arena() { self.split.input(input.range()) } else { self.constants.get(input.range()) };
+        views::slice(bytes?)
+    }
+}
+
 impl<'c> Context<'c> {
     pub(crate) fn arithmetic(&self) -> Arithmetic {
         self.op.artifact().arithmetic()
@@ -57,12 +73,16 @@ impl<'c> Context<'c> {
         })
     }
 
-    /// Input `position` (from the arena or the constants) and output 0, which have no byte in common.
+    /// The inputs (from the arena or the constants), and output 0 with which they have no byte in common.
+    pub(crate) fn sources<O: Element>(&mut self) -> Option<(Sources<'_>, &mut [O])> {
+        let (split, output) = Split::new(self.arena, self.op.output(0).range())?.parts();
+        Some((Sources { op: self.op, constants: self.constants, split }, views::slice_mut(output)?))
+    }
+
+    /// Input `position` and output 0, which have no byte in common.
     pub(crate) fn operands<I: Element, O: Element>(&mut self, position: usize) -> Option<(&[I], &mut [O])> {
-        let (input, output) = (self.op.input(position), self.op.output(0));
-        let split = Split::new(self.arena, output.range())?;
-        let bytes = if input.in_arena() { split.input(input.range()) } else { self.constants.get(input.range()) };
-        Some((views::slice(bytes?)?, views::slice_mut(split.output)?))
+        let (sources, output) = self.sources()?;
+        Some((sources.input(position)?, output))
     }
 
     /// Output 0 holding the values of input 0, for ops that work in place. Copies where the memory is not shared.
@@ -74,10 +94,10 @@ impl<'c> Context<'c> {
 
     /// Copies a tensor's bytes, unless it already is where it shall be.
     pub(crate) fn copy(&mut self, input: &Tensor, output: &Tensor) -> Option<()> {
-        if input.range() != output.range() {
+        if !input.in_arena() || input.range() != output.range() {
             let split = Split::new(self.arena, output.range())?;
-            let source = split.input(input.range())?;
-            for (to, from) in split.output.iter_mut().zip(source) {
+            let source = if input.in_arena() { split.input(input.range()) } else { self.constants.get(input.range()) };
+            for (to, from) in split.output.iter_mut().zip(source?) {
                 *to = *from;
             }
         }

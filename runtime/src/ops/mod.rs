@@ -5,17 +5,27 @@
 
 mod arg_max;
 mod binary;
+mod cast;
 mod clamp;
+mod concat;
 mod conv_2d;
 mod depthwise_conv_2d;
 mod driver;
 mod fully_connected;
+mod gather;
+mod mat_mul;
+mod normalize;
+mod pad;
 mod pool_2d;
 mod quantize;
 mod reduce;
 mod reshape;
+mod resize;
+mod select;
 mod softmax;
+mod strided_copy;
 mod table;
+mod transpose_conv_2d;
 mod unary;
 
 pub(crate) use driver::Context;
@@ -58,8 +68,9 @@ impl Operators {
 /// The operators by the names of their opcodes, for [`ops!`](crate::ops!).
 #[allow(non_upper_case_globals, missing_docs)]
 pub mod linked {
-    use super::{Operator, arg_max, binary, clamp, conv_2d, depthwise_conv_2d, fully_connected, pool_2d, quantize};
-    use super::{reduce, reshape, softmax, table, unary};
+    use super::{Operator, arg_max, binary, cast, clamp, concat, conv_2d, depthwise_conv_2d, fully_connected, gather};
+    use super::{mat_mul, normalize, pad, pool_2d, quantize, reduce, reshape, resize, select, softmax, strided_copy};
+    use super::{table, transpose_conv_2d, unary};
     use crate::kernels::requantize::{self, Requantizer};
     use bantam_format::{Arithmetic, Opcode};
 
@@ -86,6 +97,16 @@ pub mod linked {
         ArgMax = arg_max::eval;
         Quantize = quantize::eval_quantize;
         Dequantize = quantize::eval_dequantize;
+        StridedCopy = strided_copy::eval;
+        Concat = concat::eval;
+        Pad = pad::eval;
+        Gather = gather::eval;
+        Select = select::eval;
+        MatMul = mat_mul::eval;
+        TransposeConv2d = transpose_conv_2d::eval;
+        Resize = resize::eval;
+        Normalize = normalize::eval;
+        Cast = cast::eval;
     }
 
     pub const Tflite: (Arithmetic, Requantizer) = (Arithmetic::Tflite, requantize::tflite);

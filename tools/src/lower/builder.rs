@@ -1,5 +1,6 @@
 //! What all lowerings share: tensors, constants, epilogues, ops.
 
+use super::view::View;
 use super::{Precision, Program};
 use crate::graph::ops::Padding;
 use crate::graph::{Activation, Graph, Node, Value, ValueId};
@@ -7,9 +8,9 @@ use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
 use crate::quantize::weights::{QuantizedWeights, quantize_weights};
 use crate::tensor::{DataType as HostType, Tensor};
-use bantam_format::ops::{Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Window};
+use bantam_format::ops::{Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Table, Window};
 use bantam_format::writer::{Constants, ModelDescription, OpDescription, TensorDescription};
-use bantam_format::{ABSENT, Arithmetic, DataType, IoRecord, MAX_RANK, Opcode, TensorKind};
+use bantam_format::{ABSENT, Arithmetic, DataType, IoRecord, Opcode, TensorKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The reason a node is refused.
@@ -26,9 +27,57 @@ pub(super) struct Builder<'g> {
     values: Vec<Option<ValueId>>,
     tensor_of: BTreeMap<ValueId, u16>,
     floats: BTreeSet<ValueId>,
-    quantized: BTreeMap<ValueId, u16>,
+    converted: BTreeMap<(ValueId, FormKey), u16>,
     parameters: BTreeMap<ValueId, Parameters>,
     macs: u64,
+}
+
+/// How the elements of a tensor are stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Form {
+    /// 32-bit integers that stand for themselves: positions, truth values.
+    Word,
+    /// 32-bit floats.
+    Float,
+    /// 8-bit integers that stand for reals.
+    Integer(Parameters),
+}
+
+/// What distinguishes forms, with an order: the bits of the scale and the zero point of 8-bit integers.
+type FormKey = (u8, u32, i8);
+
+impl Form {
+    fn key(self) -> FormKey {
+        match self {
+            Self::Word => (0, 0, 0),
+            Self::Float => (1, 0, 0),
+            Self::Integer(parameters) => (2, parameters.scale.to_bits(), parameters.zero_point),
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Word => "word",
+            Self::Float => "float",
+            Self::Integer(_) => "quantized",
+        }
+    }
+
+    fn describe(self, name: &str, shape: &[usize]) -> TensorDescription {
+        let (data_type, quantization) = match self {
+            Self::Word => (DataType::I32, None),
+            Self::Float => (DataType::F32, None),
+            Self::Integer(parameters) => (DataType::I8, Some((parameters.scale, i32::from(parameters.zero_point)))),
+        };
+        TensorDescription {
+            name: name.to_owned(),
+            data_type,
+            kind: TensorKind::Arena,
+            location: 0,
+            dimensions: shape.iter().map(|&d| d as u32).collect(),
+            quantization,
+        }
+    }
 }
 
 /// Where an accumulating op's constants ended up.
@@ -49,7 +98,7 @@ impl<'g> Builder<'g> {
         Self {
             graph,
             floats,
-            quantized: BTreeMap::new(),
+            converted: BTreeMap::new(),
             arithmetic,
             tensors: vec![],
             ops: vec![],
@@ -82,59 +131,133 @@ impl<'g> Builder<'g> {
         if let Some(&tensor) = self.tensor_of.get(&value) {
             return tensor;
         }
-        let Value { name, shape, dtype, .. } = self.graph.value(value);
-        let data_type = match dtype {
-            HostType::F32 if self.is_float_value(value) => DataType::F32,
-            HostType::F32 => DataType::I8,
-            _ => DataType::I32,
-        };
-        let quantization = (data_type == DataType::I8)
-            .then(|| self.parameters(value))
-            .map(|parameters| (parameters.scale, i32::from(parameters.zero_point)));
-        let description = TensorDescription {
-            name: name.clone(),
-            data_type,
-            kind: TensorKind::Arena,
-            location: 0,
-            dimensions: shape.iter().map(|&d| d as u32).collect(),
-            quantization,
-        };
+        let Value { name, shape, .. } = self.graph.value(value);
+        let description = self.form(value).describe(name, shape);
         self.add_tensor(description, Some(value))
+    }
+
+    /// Declares that a value is computed in f32. Before its tensor is made.
+    pub fn make_float(&mut self, value: ValueId) {
+        self.floats.insert(value);
+    }
+
+    /// How a value is stored.
+    pub fn form(&self, value: ValueId) -> Form {
+        match self.graph.value(value).dtype {
+            HostType::F32 if self.is_float_value(value) => Form::Float,
+            HostType::F32 => Form::Integer(self.parameters(value)),
+            _ => Form::Word,
+        }
+    }
+
+    /// The form that an 8-bit op of an integer program, or a float op of a float program, reads a value in.
+    pub fn own_form(&self, value: ValueId) -> Form {
+        if self.is_float() { Form::Float } else { Form::Integer(self.parameters(value)) }
     }
 
     /// The tensor an 8-bit op of an integer program (or a float op of a float program) reads a value from: values kept
     /// in floating point are quantised once.
     pub fn operand(&mut self, value: ValueId) -> u16 {
+        self.read(value, self.own_form(value))
+    }
+
+    /// The tensor that holds a value in this form: its own, or one converted from it, once. A constant is stored in the
+    /// form. Integers that are not quantised are words in every form but floats.
+    pub fn read(&mut self, value: ValueId, form: Form) -> u16 {
+        if let Some(constant) = self.graph.constant(value) {
+            return self.stored(value, constant, form);
+        }
         let source = self.activation(value);
-        if self.is_float() || !self.floats.contains(&value) {
+        let own = self.form(value);
+        if own == form || (own == Form::Word && form != Form::Float) {
             return source;
         }
-        if let Some(&tensor) = self.quantized.get(&value) {
+        if let Some(&tensor) = self.converted.get(&(value, form.key())) {
             return tensor;
         }
-        let parameters = self.parameters(value);
-        let zero_point = i32::from(parameters.zero_point);
-        let float = &self.tensors[usize::from(source)];
-        let description = TensorDescription {
-            name: format!("{}/quantized", float.name),
-            data_type: DataType::I8,
-            quantization: Some((parameters.scale, zero_point)),
-            ..float.clone()
-        };
-        let name = description.name.clone();
-        let tensor = self.add_tensor(description, None);
+        let shape = self.graph.value(value).shape.clone();
+        let name = format!("{}/{}", self.graph.value(value).name, form.name());
+        let tensor = self.temporary(&name, form, &shape);
         let mut attributes = Vec::new();
-        QuantizeParameters { scale: parameters.scale, zero_point }.write(&mut attributes);
-        self.ops.push(OpDescription {
-            name,
-            opcode: Opcode::Quantize,
-            walk_down: false,
-            inputs: vec![source],
-            outputs: vec![tensor],
-            attributes,
-        });
-        self.quantized.insert(value, tensor);
+        let record = |parameters: Parameters| QuantizeParameters {
+            scale: parameters.scale,
+            zero_point: i32::from(parameters.zero_point),
+        };
+        let opcode = match (own, form) {
+            (Form::Integer(from), Form::Integer(to)) => {
+                let entries = (i8::MIN..=i8::MAX).map(|q| to.quantize(from.dequantize(q)).cast_unsigned());
+                Table { table: self.constants.add(entries.collect()) }.write(&mut attributes);
+                Opcode::Table
+            }
+            (Form::Integer(from), _) => {
+                record(from).write(&mut attributes);
+                Opcode::Dequantize
+            }
+            (_, Form::Integer(to)) => {
+                record(to).write(&mut attributes);
+                Opcode::Quantize
+            }
+            _ => Opcode::Cast,
+        };
+        self.emit(&name, opcode, vec![source], tensor, attributes);
+        self.converted.insert((value, form.key()), tensor);
         tensor
+    }
+
+    /// A constant tensor.
+    fn stored(&mut self, value: ValueId, constant: &Tensor, form: Form) -> u16 {
+        let bytes = match (form, constant.as_f32()) {
+            (Form::Integer(parameters), Ok(items)) => {
+                items.iter().map(|&x| parameters.quantize(x).cast_unsigned()).collect()
+            }
+            (_, Ok(items)) => float_bytes(items),
+            (Form::Float, Err(_)) => float_bytes(&constant.to_i64().iter().map(|&x| x as f32).collect::<Vec<_>>()),
+            (_, Err(_)) => word_bytes(&constant.to_i64()),
+        };
+        let form = if constant.as_f32().is_err() && form != Form::Float { Form::Word } else { form };
+        let description = TensorDescription {
+            kind: TensorKind::Constant,
+            location: self.constants.add(bytes),
+            ..form.describe(&self.graph.value(value).name, constant.shape())
+        };
+        self.add_tensor(description, None)
+    }
+
+    /// A constant 32-bit integer.
+    pub fn word(&mut self, name: &str, value: i32) -> u16 {
+        let location = self.constants.add(value.to_le_bytes().to_vec());
+        let description = TensorDescription { kind: TensorKind::Constant, location, ..Form::Word.describe(name, &[]) };
+        self.add_tensor(description, None)
+    }
+
+    /// An arena tensor that holds no value of the graph.
+    pub fn temporary(&mut self, name: &str, form: Form, shape: &[usize]) -> u16 {
+        self.add_tensor(form.describe(name, shape), None)
+    }
+
+    /// Adds an op between any tensors.
+    pub fn emit(&mut self, name: &str, opcode: Opcode, inputs: Vec<u16>, output: u16, attributes: Vec<u8>) {
+        let name = name.to_owned();
+        self.ops.push(OpDescription { name, opcode, walk_down: false, inputs, outputs: vec![output], attributes });
+    }
+
+    /// A view of a tensor as a tensor of its own; the tensor itself where nothing moves.
+    pub fn viewed(&mut self, name: &str, source: u16, form: Form, view: &View) -> Result<u16, Refusal> {
+        let tensor = self.temporary(name, form, &view.shape);
+        if view.is_contiguous() {
+            self.aliases[usize::from(tensor)] = Some(source);
+        } else {
+            self.copy_view(name, source, view, tensor)?;
+        }
+        Ok(tensor)
+    }
+
+    /// Copies a view of a tensor into another one.
+    pub fn copy_view(&mut self, name: &str, source: u16, view: &View, target: u16) -> Result<(), Refusal> {
+        let mut attributes = Vec::new();
+        view.copy()?.write(&mut attributes);
+        self.emit(name, Opcode::StridedCopy, vec![source], target, attributes);
+        Ok(())
     }
 
     /// A tensor that shares the memory of `source`.
@@ -143,25 +266,15 @@ impl<'g> Builder<'g> {
         self.aliases[usize::from(tensor)] = Some(source);
     }
 
-    /// A constant operand as floats or quantised over its own range; returns the tensor and its parameters.
-    pub fn constant(&mut self, value: ValueId, tensor: &Tensor, float: bool) -> Result<(u16, Parameters), Refusal> {
-        let items = tensor.as_f32().map_err(|error| error.to_string())?;
-        let (min, max) = items.iter().fold((0f32, 0f32), |(min, max), &x| (min.min(x), max.max(x)));
-        let parameters = Parameters::covering(min, max);
-        let bytes = if float {
-            float_bytes(items)
-        } else {
-            items.iter().map(|&x| parameters.quantize(x).cast_unsigned()).collect()
-        };
-        let description = TensorDescription {
-            name: self.graph.value(value).name.clone(),
-            data_type: if float { DataType::F32 } else { DataType::I8 },
-            kind: TensorKind::Constant,
-            location: self.constants.add(bytes),
-            dimensions: tensor.shape().iter().map(|&d| d as u32).collect(),
-            quantization: (!float).then_some((parameters.scale, i32::from(parameters.zero_point))),
-        };
-        Ok((self.add_tensor(description, None), parameters))
+    /// The parameters of an operand: of a constant those of its own range.
+    pub fn operand_parameters(&self, value: ValueId) -> Parameters {
+        match self.graph.constant(value).and_then(|tensor| tensor.as_f32().ok()) {
+            Some(items) => {
+                let (min, max) = items.iter().fold((0f32, 0f32), |(min, max), &x| (min.min(x), max.max(x)));
+                Parameters::covering(min, max)
+            }
+            None => self.parameters(value),
+        }
     }
 
     fn add_tensor(&mut self, description: TensorDescription, value: Option<ValueId>) -> u16 {
@@ -177,15 +290,8 @@ impl<'g> Builder<'g> {
 
     /// Adds an op that reads `inputs` and writes the node's result.
     pub fn op(&mut self, node: &Node, opcode: Opcode, inputs: Vec<u16>, attributes: Vec<u8>) -> Result<(), Refusal> {
-        for &value in node.inputs.iter().chain(&node.outputs) {
-            let rank = self.graph.value(value).shape.len();
-            if rank > MAX_RANK {
-                return Err(format!("rank {rank}; at most {MAX_RANK} is supported"));
-            }
-        }
         let output = self.activation(node.output());
-        let name = node.name.clone();
-        self.ops.push(OpDescription { name, opcode, walk_down: false, inputs, outputs: vec![output], attributes });
+        self.emit(&node.name, opcode, inputs, output, attributes);
         Ok(())
     }
 
@@ -245,7 +351,18 @@ impl<'g> Builder<'g> {
         scales: &[f32],
         activation: Activation,
     ) -> Epilogue {
-        let (from, to) = (self.parameters(input), self.parameters(output));
+        self.rescaling_epilogue(self.parameters(input), output, scales, activation)
+    }
+
+    /// The same for an input with these parameters.
+    pub fn rescaling_epilogue(
+        &mut self,
+        from: Parameters,
+        output: ValueId,
+        scales: &[f32],
+        activation: Activation,
+    ) -> Epilogue {
+        let to = self.parameters(output);
         let table = match self.arithmetic {
             Arithmetic::Tflite => {
                 let real = |&scale: &f32| f64::from(from.scale) * f64::from(scale) / f64::from(to.scale);
@@ -289,6 +406,11 @@ impl<'g> Builder<'g> {
 pub(super) fn tflite_table(entries: &[QuantizedMultiplier]) -> Vec<u8> {
     let multipliers = entries.iter().flat_map(|entry| entry.multiplier.to_le_bytes());
     multipliers.chain(entries.iter().map(|entry| entry.shift.cast_unsigned())).collect()
+}
+
+/// Little-endian i32, saturated.
+fn word_bytes(values: &[i64]) -> Vec<u8> {
+    values.iter().flat_map(|&value| (value.clamp(i32::MIN.into(), i32::MAX.into()) as i32).to_le_bytes()).collect()
 }
 
 /// Little-endian f32.

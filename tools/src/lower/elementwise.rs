@@ -1,10 +1,11 @@
 //! Elementwise ops.
 
-use super::builder::{Builder, Refusal, clamp};
+use super::builder::{Builder, Form, Refusal, clamp};
 use crate::graph::ops::{Binary, BinaryKind as GraphBinary, Unary};
 use crate::graph::{Activation, Node, ValueId};
 use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
+use crate::tensor::DataType as HostType;
 use bantam_format::ops::{self, BinaryKind, TABLE_ENTRIES, UnaryKind};
 use bantam_format::{Arithmetic, Opcode};
 
@@ -16,39 +17,71 @@ pub(super) fn lower_binary(builder: &mut Builder<'_>, node: &Node, binary: &Bina
         GraphBinary::Add => BinaryKind::Add,
         GraphBinary::Sub => BinaryKind::Sub,
         GraphBinary::Mul => BinaryKind::Mul,
-        other => return Err(format!("elementwise {} is not supported on devices yet", other.name())),
+        GraphBinary::Div => BinaryKind::Div,
+        GraphBinary::Min => BinaryKind::Min,
+        GraphBinary::Max => BinaryKind::Max,
+        GraphBinary::Pow => BinaryKind::Pow,
     };
-    let [first, second] = order(builder, node, binary)?;
-    let graph = builder.graph;
-    let float = builder.is_float_value(node.output());
-    let first_tensor = if float { builder.activation(first) } else { builder.operand(first) };
-    let (second_tensor, second_parameters) = match graph.constant(second) {
-        Some(constant) => builder.constant(second, constant, float)?,
-        None if float => (builder.activation(second), builder.parameters(second)),
-        None => (builder.operand(second), builder.parameters(second)),
-    };
-    let mut attributes = Vec::new();
-    if float {
-        let Activation { min, max } = binary.activation;
-        ops::FloatBinary { kind: kind.code(), reserved: [0; 3], clamp_min: min, clamp_max: max }.write(&mut attributes);
-    } else {
-        let operands = [builder.parameters(first), second_parameters, builder.parameters(node.output())];
-        scaled(builder.arithmetic, kind, operands, binary.activation).write(&mut attributes);
-    }
-    builder.op(node, Opcode::Binary, vec![first_tensor, second_tensor], attributes)
+    let operands = order(builder, node, binary);
+    binary_op(builder, node, kind, operands, binary.activation)
 }
 
-/// The operands such that the first has the result's shape and stands in the arena, and, where there is a choice, is
-/// the one that is not needed afterwards, so that the result can take its place.
-fn order(builder: &Builder<'_>, node: &Node, binary: &Binary) -> Result<[ValueId; 2], Refusal> {
+/// A binary op in the form of the node's result; comparisons in that of their operands.
+fn binary_op(
+    builder: &mut Builder<'_>,
+    node: &Node,
+    kind: BinaryKind,
+    [first, second]: [ValueId; 2],
+    activation: Activation,
+) -> Result<(), Refusal> {
+    let parameters = [first, second].map(|operand| builder.operand_parameters(operand));
+    let words = builder.graph.value(first).dtype != HostType::F32;
+    let float = if kind.is_comparison() {
+        builder.is_float() || [first, second].iter().all(|&operand| builder.is_float_value(operand))
+    } else {
+        builder.is_float_value(node.output())
+    };
+    let mut attributes = Vec::new();
+    let forms = if words {
+        ops::WordBinary { kind: kind.code(), reserved: [0; 3] }.write(&mut attributes);
+        [Form::Word; 2]
+    } else if float {
+        let Activation { min, max } = activation;
+        ops::FloatBinary { kind: kind.code(), reserved: [0; 3], clamp_min: min, clamp_max: max }.write(&mut attributes);
+        [Form::Float; 2]
+    } else {
+        let [first, second] = parameters;
+        let output = builder.parameters(node.output());
+        scaled(builder.arithmetic, kind, [first, second, output], activation).write(&mut attributes);
+        parameters.map(Form::Integer)
+    };
+    let inputs = vec![builder.read(first, forms[0]), builder.read(second, forms[1])];
+    builder.op(node, Opcode::Binary, inputs, attributes)
+}
+
+/// What is left of a batch norm, which nothing could be folded into: in f32, as the product has no range of its own.
+pub(super) fn lower_batch_norm(builder: &mut Builder<'_>, node: &Node) -> Result<(), Refusal> {
+    builder.make_float(node.output());
+    let shape = builder.graph.value(node.output()).shape.clone();
+    let [input, scale, offset] = [0, 1, 2].map(|operand| builder.read(node.inputs[operand], Form::Float));
+    let product = builder.temporary(&format!("{}/product", node.name), Form::Float, &shape);
+    let float = |kind: BinaryKind| {
+        let mut attributes = Vec::new();
+        let Activation { min, max } = Activation::NONE;
+        ops::FloatBinary { kind: kind.code(), reserved: [0; 3], clamp_min: min, clamp_max: max }.write(&mut attributes);
+        attributes
+    };
+    builder.emit(&node.name, Opcode::Binary, vec![input, scale], product, float(BinaryKind::Mul));
+    builder.op(node, Opcode::Binary, vec![product, offset], float(BinaryKind::Add))
+}
+
+/// The operands such that, where there is a choice, the first has the result's shape, stands in the arena, and is the one
+/// that is not needed afterwards, so that the result can take its place.
+fn order(builder: &Builder<'_>, node: &Node, binary: &Binary) -> [ValueId; 2] {
     let graph = builder.graph;
     let output = &graph.value(node.output()).shape;
     let [first, second] = [node.inputs[0], node.inputs[1]];
-    let fits = |first: ValueId, second: ValueId| {
-        let (whole, part) = (&graph.value(first).shape, &graph.value(second).shape);
-        let repeats = part.iter().product::<usize>() == 1 || whole.ends_with(part);
-        graph.constant(first).is_none() && whole == output && repeats
-    };
+    let fits = |first: ValueId| graph.constant(first).is_none() && graph.value(first).shape == *output;
     let needed_later = |value: ValueId| {
         graph.is_output(value)
             || graph
@@ -57,17 +90,11 @@ fn order(builder: &Builder<'_>, node: &Node, binary: &Binary) -> Result<[ValueId
                 .and_then(|&id| graph.node(id))
                 .is_none_or(|last| last.output() != node.output())
     };
-    let straight = fits(first, second);
-    let swapped = binary.kind.is_commutative() && fits(second, first);
+    let (straight, swapped) = (fits(first), binary.kind.is_commutative() && fits(second));
     match (straight, swapped) {
-        (true, true) if needed_later(first) && !needed_later(second) => Ok([second, first]),
-        (true, _) => Ok([first, second]),
-        (_, true) => Ok([second, first]),
-        _ => Err(format!(
-            "broadcasting {:?} with {:?} is not supported on devices yet",
-            graph.value(first).shape,
-            graph.value(second).shape
-        )),
+        (true, true) if needed_later(first) && !needed_later(second) => [second, first],
+        (false, true) => [second, first],
+        _ => [first, second],
     }
 }
 
@@ -82,7 +109,12 @@ fn scaled(
     let none = QuantizedMultiplier { multiplier: 0, shift: 0 };
     let product = kind == BinaryKind::Mul;
     let [first_scale, second_scale, output_scale] = [first, second, output].map(|p| f64::from(p.scale));
-    let multipliers = if arithmetic == Arithmetic::Tflite {
+    let real = |scale: f32| QuantizedMultiplier { multiplier: scale.to_bits().cast_signed(), shift: 0 };
+    let multipliers = if kind.is_comparison() {
+        [real(first.scale), real(second.scale), none]
+    } else if !kind.is_integer_arithmetic() {
+        [real(first.scale), real(second.scale), real(1.0 / output.scale)]
+    } else if arithmetic == Arithmetic::Tflite {
         let twice_max = 2.0 * first_scale.max(second_scale);
         if product {
             [none, none, QuantizedMultiplier::new(first_scale * second_scale / output_scale)]
@@ -94,11 +126,10 @@ fn scaled(
             ]
         }
     } else {
-        let bits = |ratio: f32| QuantizedMultiplier { multiplier: ratio.to_bits().cast_signed(), shift: 0 };
         if product {
-            [none, none, bits(first.scale * second.scale / output.scale)]
+            [none, none, real(first.scale * second.scale / output.scale)]
         } else {
-            [bits(first.scale / output.scale), bits(second.scale / output.scale), none]
+            [real(first.scale / output.scale), real(second.scale / output.scale), none]
         }
     };
     ops::IntegerBinary {
@@ -122,7 +153,7 @@ pub(super) fn lower_unary(builder: &mut Builder<'_>, node: &Node, unary: &Unary)
     let input = builder.operand(node.inputs[0]);
     let mut attributes = Vec::new();
     if builder.is_float() {
-        let (kind, p, q) = float_kind(unary)?;
+        let (kind, p, q) = float_kind(unary);
         ops::Unary { kind: kind.code(), reserved: [0; 3], p, q }.write(&mut attributes);
         return builder.op(node, Opcode::Unary, vec![input], attributes);
     }
@@ -135,8 +166,8 @@ pub(super) fn lower_unary(builder: &mut Builder<'_>, node: &Node, unary: &Unary)
 }
 
 /// The runtime's float function, with its parameters.
-fn float_kind(unary: &Unary) -> Result<(UnaryKind, f32, f32), Refusal> {
-    Ok(match *unary {
+fn float_kind(unary: &Unary) -> (UnaryKind, f32, f32) {
+    match *unary {
         Unary::Sigmoid => (UnaryKind::Sigmoid, 0.0, 0.0),
         Unary::Tanh => (UnaryKind::Tanh, 0.0, 0.0),
         Unary::LeakyRelu { alpha } => (UnaryKind::LeakyRelu, alpha, 0.0),
@@ -152,8 +183,14 @@ fn float_kind(unary: &Unary) -> Result<(UnaryKind, f32, f32), Refusal> {
         Unary::Erf => (UnaryKind::Erf, 0.0, 0.0),
         Unary::Silu => (UnaryKind::Silu, 0.0, 0.0),
         Unary::Gelu => (UnaryKind::Gelu, 0.0, 0.0),
-        other => return Err(format!("{} in floating point is not supported on devices yet", other.name())),
-    })
+        Unary::Reciprocal => (UnaryKind::Reciprocal, 0.0, 0.0),
+        Unary::GeluTanh => (UnaryKind::GeluTanh, 0.0, 0.0),
+        Unary::Softsign => (UnaryKind::Softsign, 0.0, 0.0),
+        Unary::Mish => (UnaryKind::Mish, 0.0, 0.0),
+        Unary::Floor => (UnaryKind::Floor, 0.0, 0.0),
+        Unary::Ceil => (UnaryKind::Ceil, 0.0, 0.0),
+        Unary::Round => (UnaryKind::Round, 0.0, 0.0),
+    }
 }
 
 pub(super) fn lower_clip(builder: &mut Builder<'_>, node: &Node, activation: &Activation) -> Result<(), Refusal> {

@@ -11,12 +11,14 @@ mod linear;
 mod movement;
 mod pooling;
 mod reduction;
+pub mod view;
 
 use crate::graph::ops::Unary;
-use crate::graph::{Graph, Layout, Op, ValueId};
+use crate::graph::{Graph, Layout, Node, Op, ValueId};
 use crate::quantize::Parameters;
+use crate::tensor::DataType;
 use bantam_format::writer::{ModelDescription, OpDescription};
-use bantam_format::{Arithmetic, IoRecord, IoRole, SourceLayout};
+use bantam_format::{Arithmetic, IoRecord, IoRole, MAX_RANK, SourceLayout};
 use builder::Builder;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
@@ -101,8 +103,16 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
             Op::Unary(unary) => elementwise::lower_unary(&mut builder, node, unary),
             Op::Clip(activation) => elementwise::lower_clip(&mut builder, node, activation),
             Op::Reshape(_) => movement::lower_reshape(&mut builder, node),
-            _ => Err("the operator is not supported on devices yet".into()),
+            Op::MatMul => linear::lower_mat_mul(&mut builder, node),
+            Op::BatchNorm => elementwise::lower_batch_norm(&mut builder, node),
+            Op::Transpose(transpose) => movement::lower_transpose(&mut builder, node, transpose),
+            Op::Concat(concat) => movement::lower_concat(&mut builder, node, concat),
+            Op::Pad(pad) => movement::lower_pad(&mut builder, node, pad),
+            Op::Slice(slice) => movement::lower_slice(&mut builder, node, slice),
+            Op::Gather(gather) => movement::lower_gather(&mut builder, node, gather),
+            Op::Cast(to) => movement::lower_cast(&mut builder, node, *to),
         };
+        let result = check_ranks(graph, node).and(result);
         if let Err(reason) = result {
             unsupported.push(Unsupported { node: node.name.clone(), operator: node.op.name().into(), reason });
             builder.activation(node.output());
@@ -112,6 +122,15 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
         return Err(LowerError::Unsupported(unsupported));
     }
     Ok(finish(graph, builder))
+}
+
+/// Refuses tensors of more dimensions than an artifact can hold.
+fn check_ranks(graph: &Graph, node: &Node) -> Result<(), String> {
+    let ranks = node.inputs.iter().chain(&node.outputs).map(|&value| graph.value(value).shape.len());
+    match ranks.max() {
+        Some(rank) if rank > MAX_RANK => Err(format!("rank {rank}; at most {MAX_RANK} is supported")),
+        _ => Ok(()),
+    }
 }
 
 /// Adds inputs and outputs; an artifact needs at least one op, so a model of reshapes alone gets one.
@@ -156,19 +175,34 @@ fn assign_parameters(
     };
     let mut parameters = BTreeMap::new();
     for port in graph.inputs() {
-        parameters.insert(port.value, covering(port.value)?);
+        if graph.value(port.value).dtype == DataType::F32 {
+            parameters.insert(port.value, covering(port.value)?);
+        }
     }
     for (_, node) in graph.nodes() {
         let output = node.output();
+        if graph.value(output).dtype != DataType::F32 {
+            continue;
+        }
+        // The operand's parameters, if it has any.
+        let same = |value: ValueId| parameters.get(&value).copied().map_or_else(|| covering(output), Ok);
         let chosen = match &node.op {
             Op::Softmax(_) | Op::Unary(Unary::Sigmoid) => Parameters::PROBABILITY,
             Op::Unary(Unary::Tanh) => Parameters::SIGNED_UNIT,
-            Op::MaxPool2d(_) | Op::Reshape(_) | Op::Clip(_) => parameters[&node.inputs[0]],
-            Op::AveragePool2d(_) if arithmetic == Arithmetic::Tflite => parameters[&node.inputs[0]],
-            Op::ArgMax(_) => continue,
+            Op::MaxPool2d(_) | Op::Reshape(_) | Op::Clip(_) => same(node.inputs[0])?,
+            Op::AveragePool2d(_) if arithmetic == Arithmetic::Tflite => same(node.inputs[0])?,
+            Op::Transpose(_) | Op::Slice(_) | Op::Gather(_) => same(node.inputs[0])?,
+            Op::Pad(pad) => {
+                let operand = same(node.inputs[0])?;
+                let held = operand.dequantize(i8::MIN)..=operand.dequantize(i8::MAX);
+                if held.contains(&pad.value) { operand } else { covering(output)? }
+            }
             _ => covering(output)?,
         };
         parameters.insert(output, chosen);
     }
     Ok(parameters)
 }
+
+#[cfg(test)]
+mod tests;

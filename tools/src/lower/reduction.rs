@@ -1,34 +1,75 @@
 //! Reductions over whole axes: mean, softmax, the position of the maximum.
 
-use super::builder::{Builder, Refusal, clamp, float_epilogue, tflite_table};
+use super::builder::{Builder, Form, Refusal, clamp, float_epilogue, tflite_table};
+use super::view::View;
 use crate::graph::{Activation, Node, ops::ArgMax, ops::Reduce, ops::ReduceKind, ops::Softmax};
 use crate::quantize::multiplier::QuantizedMultiplier;
 use bantam_format::ops::{self, IntegerEpilogue};
 use bantam_format::{Arithmetic, Opcode};
 
-pub(super) fn lower_reduce(builder: &mut Builder<'_>, node: &Node, reduce: &Reduce) -> Result<(), Refusal> {
-    if reduce.kind != ReduceKind::Mean {
-        return Err("only means are supported on devices yet".into());
-    }
+/// The operand in a form, with these axes behind all others, as a tensor.
+fn with_last(
+    builder: &mut Builder<'_>,
+    node: &Node,
+    form: Form,
+    axes: &[usize],
+) -> Result<(u16, View, Vec<usize>), Refusal> {
+    let input = builder.read(node.inputs[0], form);
     let shape = &builder.graph.value(node.inputs[0]).shape;
-    let (Some(&first), Some(&last)) = (reduce.axes.first(), reduce.axes.last()) else {
+    let others = (0..shape.len()).filter(|axis| !axes.contains(axis));
+    let order: Vec<usize> = others.chain(axes.iter().copied()).collect();
+    let view = View::of(shape).permuted(&order);
+    let unmoved = order.is_sorted();
+    let tensor = if unmoved { input } else { builder.viewed(&format!("{}/moved", node.name), input, form, &view)? };
+    Ok((tensor, view, order))
+}
+
+pub(super) fn lower_reduce(builder: &mut Builder<'_>, node: &Node, reduce: &Reduce) -> Result<(), Refusal> {
+    let kind = match reduce.kind {
+        ReduceKind::Mean => ops::ReduceKind::Mean,
+        ReduceKind::Sum => ops::ReduceKind::Sum,
+        ReduceKind::Max => ops::ReduceKind::Max,
+        ReduceKind::Min => ops::ReduceKind::Min,
+    };
+    lower_reduction(builder, node, kind, &reduce.axes)
+}
+
+/// Any reduction. Kinds without an 8-bit form are computed in f32.
+fn lower_reduction(
+    builder: &mut Builder<'_>,
+    node: &Node,
+    kind: ops::ReduceKind,
+    axes: &[usize],
+) -> Result<(), Refusal> {
+    let shape = &builder.graph.value(node.inputs[0]).shape;
+    let count: usize = axes.iter().map(|&axis| shape[axis]).product();
+    if !kind.has_integer_form() || count > i32::MAX as usize / 255 {
+        builder.make_float(node.output());
+    }
+    let float = builder.form(node.output()) == Form::Float;
+    let form = if float { Form::Float } else { builder.own_form(node.inputs[0]) };
+    let (Some(&first), Some(&last)) = (axes.first(), axes.last()) else {
         return Err("no axis is reduced".into());
     };
     // Axes of size 1 between reduced ones do not separate them.
-    if (first..=last).any(|axis| !reduce.axes.contains(&axis) && shape[axis] != 1) {
-        return Err(format!("the reduced axes {:?} are not neighbours", reduce.axes));
-    }
-    let count: usize = shape[first..=last].iter().product();
-    let epilogue = if builder.is_float() {
+    let together = (first..=last).all(|axis| axes.contains(&axis) || shape[axis] == 1);
+    let (input, first, axis_count) = if together {
+        (builder.read(node.inputs[0], form), first, last - first + 1)
+    } else {
+        let (tensor, _, order) = with_last(builder, node, form, axes)?;
+        (tensor, order.len() - axes.len(), axes.len())
+    };
+    let epilogue = if float {
         float_epilogue(Activation::NONE)
     } else {
+        let divisor = if kind == ops::ReduceKind::Mean { count } else { 1 };
         let (from, to) = (builder.parameters(node.inputs[0]), builder.parameters(node.output()));
         let table = match builder.arithmetic {
             Arithmetic::Tflite => {
                 let ratio = QuantizedMultiplier::new(f64::from(from.scale) / f64::from(to.scale));
-                tflite_table(&[ratio.divided(count)])
+                tflite_table(&[ratio.divided(divisor)])
             }
-            _ => (from.scale / (to.scale * count as f32)).to_le_bytes().to_vec(),
+            _ => (from.scale / (to.scale * divisor as f32)).to_le_bytes().to_vec(),
         };
         let (clamp_min, clamp_max) = clamp(to, Activation::NONE);
         IntegerEpilogue {
@@ -40,48 +81,54 @@ pub(super) fn lower_reduce(builder: &mut Builder<'_>, node: &Node, reduce: &Redu
         }
         .into()
     };
-    let input = builder.operand(node.inputs[0]);
     let mut attributes = Vec::new();
-    ops::Reduce {
-        kind: ops::ReduceKind::Mean.code(),
-        first_axis: first as u8,
-        axis_count: (last - first + 1) as u8,
-        reserved: 0,
-        epilogue,
-    }
-    .write(&mut attributes);
+    ops::Reduce { kind: kind.code(), first_axis: first as u8, axis_count: axis_count as u8, reserved: 0, epilogue }
+        .write(&mut attributes);
     builder.op(node, Opcode::Reduce, vec![input], attributes)
 }
 
+/// Most classes of an 8-bit softmax.
+const MAX_INTEGER_CLASSES: usize = 4095;
+
 pub(super) fn lower_softmax(builder: &mut Builder<'_>, node: &Node, softmax: &Softmax) -> Result<(), Refusal> {
-    last_axis(builder, node, softmax.axis)?;
+    let graph = builder.graph;
+    let shape = &graph.value(node.inputs[0]).shape;
+    if shape[softmax.axis] > MAX_INTEGER_CLASSES {
+        builder.make_float(node.output());
+    }
+    let to = builder.form(node.output());
+    let from = if to == Form::Float { Form::Float } else { builder.own_form(node.inputs[0]) };
     let mut attributes = Vec::new();
-    if builder.is_float() {
-        ops::FloatSoftmax { beta: 1.0 }.write(&mut attributes);
-    } else {
+    if let Form::Integer(parameters) = from {
         // PreprocessSoftmaxScaling of TensorFlow Lite with beta 1 and five integer bits.
-        let scale = f64::from(builder.parameters(node.inputs[0]).scale);
-        let real = (scale * f64::from(1u32 << 26)).min(f64::from(i32::MAX));
+        let real = (f64::from(parameters.scale) * f64::from(1u32 << 26)).min(f64::from(i32::MAX));
         let QuantizedMultiplier { multiplier, shift } = QuantizedMultiplier::new(real);
         if shift < 0 || multiplier <= 0 {
             return Err("all logits are nearly equal: the softmax input has no range".into());
         }
         ops::IntegerSoftmax { multiplier: multiplier.cast_unsigned(), shift, reserved: [0; 3] }.write(&mut attributes);
+    } else {
+        ops::FloatSoftmax { beta: 1.0 }.write(&mut attributes);
     }
-    let input = builder.operand(node.inputs[0]);
-    builder.op(node, Opcode::Softmax, vec![input], attributes)
+    let (input, view, order) = with_last(builder, node, from, &[softmax.axis])?;
+    if order.is_sorted() {
+        return builder.op(node, Opcode::Softmax, vec![input], attributes);
+    }
+    let moved = builder.temporary(&format!("{}/last", node.name), to, &view.shape);
+    builder.emit(&node.name, Opcode::Softmax, vec![input], moved, attributes);
+    // And back: axis `order[i]` is axis i of what was computed.
+    let mut back = vec![0; order.len()];
+    for (position, &axis) in order.iter().enumerate() {
+        back[axis] = position;
+    }
+    let output = builder.activation(node.output());
+    builder.copy_view(&node.name, moved, &View::of(&view.shape).permuted(&back), output)
 }
 
 pub(super) fn lower_arg_max(builder: &mut Builder<'_>, node: &Node, arg_max: &ArgMax) -> Result<(), Refusal> {
-    last_axis(builder, node, arg_max.axis)?;
-    let input = builder.operand(node.inputs[0]);
+    let form = builder.form(node.inputs[0]);
+    let (input, _, _) = with_last(builder, node, form, &[arg_max.axis])?;
     let mut attributes = Vec::new();
-    ops::ArgMax { select_last: 0, reserved: [0; 3] }.write(&mut attributes);
+    ops::ArgMax { select_last: 0, select_least: 0, reserved: [0; 2] }.write(&mut attributes);
     builder.op(node, Opcode::ArgMax, vec![input], attributes)
-}
-
-/// Refuses any axis but the last one that is longer than 1.
-fn last_axis(builder: &Builder<'_>, node: &Node, axis: usize) -> Result<(), Refusal> {
-    let shape = &builder.graph.value(node.inputs[0]).shape;
-    if shape.len() == axis + 1 { Ok(()) } else { Err(format!("axis {axis} of {shape:?} is not the last one")) }
 }

@@ -7,17 +7,20 @@ use crate::{DataType, LoadError, Op};
 record! {
     /// 4 bytes. Input `[..., n]` of 8-bit or float values, output 32-bit with one element per row.
     pub struct ArgMax {
-        /// 1 where the last of equal maxima wins, 0 where the first does.
+        /// 1 where the last of equal elements wins, 0 where the first does.
         pub select_last: u8,
+        /// 1 for the smallest element, 0 for the largest.
+        pub select_least: u8,
         /// Zero.
-        pub reserved: [u8; 3],
+        pub reserved: [u8; 2],
     }
 }
 
 pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let attributes: ArgMax = op.read_attributes()?;
     op.check_reserved(&attributes.reserved)?;
-    ensure(attributes.select_last <= 1, LoadError::AttributeReserved { op: op.index })?;
+    let flags = attributes.select_last <= 1 && attributes.select_least <= 1;
+    ensure(flags, LoadError::AttributeReserved { op: op.index })?;
     op.check_operands(1, 1)?;
     op.check_type(&op.input(0), &[DataType::I8, DataType::F32])?;
     op.check_type(&op.output(0), &[DataType::I32])?;

@@ -2,7 +2,7 @@
 
 use crate::bytes::{coded, record};
 use crate::check::{Cost, ensure};
-use crate::{Arithmetic, DataType, LoadError, Op};
+use crate::{Arithmetic, DataType, LoadError, Op, Tensor};
 
 coded! {
     /// What is computed of the two elements.
@@ -13,12 +13,57 @@ coded! {
         Sub = 1,
         /// The product.
         Mul = 2,
+        /// The quotient.
+        Div = 3,
+        /// The smaller.
+        Min = 4,
+        /// The larger.
+        Max = 5,
+        /// The first to the power of the second.
+        Pow = 6,
+        /// The first, times the second where it is negative.
+        PRelu = 7,
+        /// 1 where both are equal, else 0.
+        Equal = 8,
+        /// 1 where the first is smaller, else 0.
+        Less = 9,
+        /// 1 where the first is smaller or equal, else 0.
+        LessOrEqual = 10,
+        /// 1 where the first is larger, else 0.
+        Greater = 11,
+        /// 1 where the first is larger or equal, else 0.
+        GreaterOrEqual = 12,
+        /// Bits set in both.
+        And = 13,
+        /// Bits set in either.
+        Or = 14,
+        /// Bits set in one.
+        Xor = 15,
+    }
+}
+
+impl BinaryKind {
+    /// Whether the result is 0 or 1, as a 32-bit integer whatever the inputs are.
+    pub const fn is_comparison(self) -> bool {
+        matches!(self, Self::Equal | Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual)
+    }
+
+    /// Whether it works on bits: only 32-bit integers have it.
+    pub const fn is_bitwise(self) -> bool {
+        matches!(self, Self::And | Self::Or | Self::Xor)
+    }
+
+    /// Whether 8-bit operands are added or multiplied as integers, by the rules of the file's arithmetic; the other
+    /// kinds compute with the real values that they stand for.
+    pub const fn is_integer_arithmetic(self) -> bool {
+        matches!(self, Self::Add | Self::Sub | Self::Mul)
     }
 }
 
 record! {
     /// 24 bytes, for 8-bit operands. `multipliers` and `shifts` belong to the first input, the second input and the
-    /// output; under `onnx` the multipliers are f32 bits, the shifts zero. Products use only the output's.
+    /// output; under `onnx` the multipliers are f32 bits, the shifts zero. Products use only the output's. Kinds other
+    /// than sums and products have f32 multipliers in every arithmetic: the inputs' scales, 1 / the output's scale.
     pub struct IntegerBinary {
         /// Code of [`BinaryKind`].
         pub kind: u8,
@@ -63,15 +108,30 @@ record! {
     }
 }
 
-/// The kind, and the rules for operands: the first input has the output's shape, the second one's dimensions are the
-/// last dimensions of it (or a single element) and repeat.
+record! {
+    /// 4 bytes, for 32-bit integers.
+    pub struct WordBinary {
+        /// Code of [`BinaryKind`].
+        pub kind: u8,
+        /// Zero.
+        pub reserved: [u8; 3],
+    }
+}
+
+/// The kind, and the rules for operands: both inputs broadcast to the output's shape.
 fn check_operands(op: &Op<'_>, kind: u8, data_type: DataType) -> Result<BinaryKind, LoadError> {
-    let kind = BinaryKind::from_code(kind).ok_or(LoadError::OperatorKind { op: op.index, code: kind })?;
+    let unknown = LoadError::OperatorKind { op: op.index, code: kind };
+    let kind = BinaryKind::from_code(kind).ok_or(unknown)?;
+    let exists = match data_type {
+        DataType::I32 => !matches!(kind, BinaryKind::Pow | BinaryKind::PRelu),
+        _ => !kind.is_bitwise(),
+    };
+    ensure(exists, unknown)?;
     let (first, second, output) = (op.input(0), op.input(1), op.output(0));
     op.check_type(&second, &[data_type])?;
-    op.check_type(&output, &[data_type])?;
-    let broadcast = second.shape.elements() == 1 || first.shape.dimensions().ends_with(second.shape.dimensions());
-    ensure(first.shape == output.shape && broadcast, op.shape_error())?;
+    op.check_type(&output, &[if kind.is_comparison() { DataType::I32 } else { data_type }])?;
+    let fits = |input: &Tensor| input.shape.broadcast(&output.shape).is_some();
+    ensure(fits(&first) && fits(&second), op.shape_error())?;
     Ok(kind)
 }
 
@@ -80,25 +140,27 @@ fn check_integer(op: &Op<'_>) -> Result<(), LoadError> {
     op.check_reserved(&attributes.reserved)?;
     let kind = check_operands(op, attributes.kind, DataType::I8)?;
     op.check_clamp(attributes.clamp_min, attributes.clamp_max)?;
+    let product = kind == BinaryKind::Mul;
+    let tflite = op.artifact.arithmetic() == Arithmetic::Tflite;
+    let rescales = if kind.is_integer_arithmetic() { product || tflite } else { !kind.is_comparison() };
     let scaled = [
-        (attributes.first_multiplier, attributes.first_shift, kind != BinaryKind::Mul),
-        (attributes.second_multiplier, attributes.second_shift, kind != BinaryKind::Mul),
-        (
-            attributes.output_multiplier,
-            attributes.output_shift,
-            kind == BinaryKind::Mul || op.artifact.arithmetic() == Arithmetic::Tflite,
-        ),
+        (attributes.first_multiplier, attributes.first_shift, !product),
+        (attributes.second_multiplier, attributes.second_shift, !product),
+        (attributes.output_multiplier, attributes.output_shift, rescales),
     ];
     for (channel, (multiplier, shift, used)) in (0u32..).zip(scaled) {
         if !used {
             op.check_reserved(&multiplier.to_le_bytes())?;
             op.check_reserved(&shift.to_le_bytes())?;
-            continue;
-        }
-        op.check_multiplier(multiplier, channel)?;
-        match op.artifact.arithmetic() {
-            Arithmetic::Tflite => op.check_shift(shift, channel)?,
-            _ => op.check_reserved(&shift.to_le_bytes())?,
+        } else if !kind.is_integer_arithmetic() {
+            op.check_real_multiplier(multiplier, channel)?;
+            op.check_reserved(&shift.to_le_bytes())?;
+        } else {
+            op.check_multiplier(multiplier, channel)?;
+            match op.artifact.arithmetic() {
+                Arithmetic::Tflite => op.check_shift(shift, channel)?,
+                _ => op.check_reserved(&shift.to_le_bytes())?,
+            }
         }
     }
     Ok(())
@@ -111,10 +173,17 @@ fn check_float(op: &Op<'_>) -> Result<(), LoadError> {
     op.check_clamp(attributes.clamp_min, attributes.clamp_max)
 }
 
+fn check_words(op: &Op<'_>) -> Result<(), LoadError> {
+    let attributes: WordBinary = op.read_attributes()?;
+    op.check_reserved(&attributes.reserved)?;
+    check_operands(op, attributes.kind, DataType::I32).map(drop)
+}
+
 pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
-    op.check_operands(2, 1)?;
-    match op.check_type(&op.input(0), &[DataType::I8, DataType::F32])? {
+    op.check_any_operands(2..=2)?;
+    match op.input(0).data_type {
         DataType::F32 => check_float(op)?,
+        DataType::I32 => check_words(op)?,
         _ => check_integer(op)?,
     }
     Ok(Cost::work(&[op.output(0).shape.elements()]))

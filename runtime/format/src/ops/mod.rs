@@ -5,32 +5,50 @@
 
 mod arg_max;
 mod binary;
+mod cast;
 mod clamp;
+mod concat;
 mod conv_2d;
 mod depthwise_conv_2d;
 mod epilogue;
 mod fully_connected;
+mod gather;
+mod mat_mul;
+mod normalize;
+mod pad;
 mod pool_2d;
 mod quantize;
 mod reduce;
 mod reshape;
+mod resize;
+mod select;
 mod softmax;
+mod strided_copy;
 mod table;
+mod transpose_conv_2d;
 mod unary;
 mod window;
 
 pub use arg_max::ArgMax;
-pub use binary::{BinaryKind, FloatBinary, IntegerBinary};
+pub use binary::{BinaryKind, FloatBinary, IntegerBinary, WordBinary};
 pub use clamp::{FloatClamp, IntegerClamp};
+pub use concat::Concat;
 pub use conv_2d::Conv2d;
 pub use depthwise_conv_2d::DepthwiseConv2d;
 pub use epilogue::{Epilogue, FloatEpilogue, IntegerEpilogue};
 pub use fully_connected::FullyConnected;
+pub use gather::Gather;
+pub use mat_mul::MatMul;
+pub use normalize::Normalize;
+pub use pad::{Pad, PadMode};
 pub use pool_2d::Pool2d;
 pub use quantize::QuantizeParameters;
 pub use reduce::{Reduce, ReduceKind};
+pub use resize::{Resize, ResizeTap};
 pub use softmax::{FloatSoftmax, IntegerSoftmax};
+pub use strided_copy::StridedCopy;
 pub use table::{TABLE_ENTRIES, Table};
+pub use transpose_conv_2d::TransposeConv2d;
 pub use unary::{Unary, UnaryKind};
 pub use window::Window;
 
@@ -46,12 +64,29 @@ pub fn overlap(opcode: Opcode, attributes: &[u8], input: &Tensor, output: &Tenso
             let window = Window::read(attributes);
             if input.shape.dimension(0) == 1 { Overlap::Banded(window.rows(input, output)) } else { Overlap::Disjoint }
         }
-        Opcode::Binary | Opcode::Table | Opcode::Unary | Opcode::Clamp | Opcode::Reshape | Opcode::Softmax => {
-            Overlap::InPlace
-        }
-        Opcode::FullyConnected | Opcode::Reduce | Opcode::ArgMax | Opcode::Quantize | Opcode::Dequantize => {
-            Overlap::Disjoint
-        }
+        // A comparison makes another type.
+        Opcode::Binary if input.data_type != output.data_type => Overlap::Disjoint,
+        Opcode::Binary
+        | Opcode::Table
+        | Opcode::Unary
+        | Opcode::Clamp
+        | Opcode::Reshape
+        | Opcode::Softmax
+        | Opcode::Normalize => Overlap::InPlace,
+        Opcode::FullyConnected
+        | Opcode::Reduce
+        | Opcode::ArgMax
+        | Opcode::Quantize
+        | Opcode::Dequantize
+        | Opcode::StridedCopy
+        | Opcode::Concat
+        | Opcode::Pad
+        | Opcode::Gather
+        | Opcode::Select
+        | Opcode::MatMul
+        | Opcode::TransposeConv2d
+        | Opcode::Resize
+        | Opcode::Cast => Overlap::Disjoint,
     }
 }
 
@@ -79,5 +114,15 @@ fn check_opcode(op: &Op<'_>) -> Result<Cost, LoadError> {
         Opcode::ArgMax => arg_max::check(op),
         Opcode::Quantize => quantize::check_quantize(op),
         Opcode::Dequantize => quantize::check_dequantize(op),
+        Opcode::StridedCopy => strided_copy::check(op),
+        Opcode::Concat => concat::check(op),
+        Opcode::Pad => pad::check(op),
+        Opcode::Gather => gather::check(op),
+        Opcode::Select => select::check(op),
+        Opcode::MatMul => mat_mul::check(op),
+        Opcode::TransposeConv2d => transpose_conv_2d::check(op),
+        Opcode::Resize => resize::check(op),
+        Opcode::Normalize => normalize::check(op),
+        Opcode::Cast => cast::check(op),
     }
 }

@@ -10,13 +10,31 @@ coded! {
     pub enum ReduceKind: u8 {
         /// The arithmetic mean.
         Mean = 0,
+        /// The sum.
+        Sum = 1,
+        /// The largest element.
+        Max = 2,
+        /// The smallest element.
+        Min = 3,
+        /// The product.
+        Product = 4,
+        /// The sum of absolute values.
+        L1 = 5,
+        /// The square root of the sum of squares.
+        L2 = 6,
+        /// The sum of squares.
+        SumSquare = 7,
+        /// The logarithm of the sum.
+        LogSum = 8,
+        /// The logarithm of the sum of exponentials.
+        LogSumExp = 9,
     }
 }
 
 record! {
     /// 12 bytes. Reduces `axis_count` neighbouring axes from `first_axis` on; the output has as many elements as the
-    /// other axes together. 8-bit: the sum of `input - input_zero_point` is requantised by a one-entry table that
-    /// includes the division.
+    /// other axes together. 8-bit: the sum (or the largest or smallest) of `input - input_zero_point` is requantised
+    /// by a one-entry table, which for means includes the division.
     pub struct Reduce {
         /// Code of [`ReduceKind`].
         pub kind: u8,
@@ -28,6 +46,13 @@ record! {
         pub reserved: u8,
         /// What the sum becomes.
         pub epilogue: Epilogue,
+    }
+}
+
+impl ReduceKind {
+    /// Whether it exists for 8-bit elements.
+    pub const fn has_integer_form(self) -> bool {
+        matches!(self, Self::Mean | Self::Sum | Self::Max | Self::Min)
     }
 }
 
@@ -46,12 +71,11 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let attributes: Reduce = op.read_attributes()?;
     op.check_reserved(&[attributes.reserved])?;
     op.check_operands(1, 1)?;
-    ensure(
-        ReduceKind::from_code(attributes.kind).is_some(),
-        LoadError::OperatorKind { op: op.index, code: attributes.kind },
-    )?;
+    let unknown = LoadError::OperatorKind { op: op.index, code: attributes.kind };
+    let kind = ReduceKind::from_code(attributes.kind).ok_or(unknown)?;
     let input = op.input(0);
     let data_type = op.check_type(&input, &[DataType::I8, DataType::F32])?;
+    ensure(data_type == DataType::F32 || kind.has_integer_form(), unknown)?;
     op.check_type(&op.output(0), &[data_type])?;
     let [outer, reduced, inner] =
         attributes.collapse(input.shape.dimensions()).ok_or(LoadError::ReduceAxes { op: op.index })?;

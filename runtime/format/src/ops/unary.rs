@@ -38,6 +38,32 @@ coded! {
         Silu = 13,
         /// `x / 2 (1 + erf(x / sqrt 2))`.
         Gelu = 14,
+        /// `1 / x`.
+        Reciprocal = 15,
+        /// `x / (1 + |x|)`.
+        Softsign = 16,
+        /// `x tanh(log(1 + exp(x)))`.
+        Mish = 17,
+        /// The hyperbolic approximation of Gelu.
+        GeluTanh = 18,
+        /// The largest integer not above x.
+        Floor = 19,
+        /// The smallest integer not below x.
+        Ceil = 20,
+        /// The nearest integer, ties to even.
+        Round = 21,
+        /// `x > 0 ? q x : q p (exp(x) - 1)`.
+        Selu = 22,
+        /// `x > 0 ? x : p (exp(x / p) - 1)`.
+        Celu = 23,
+        /// `x > p ? x : 0`.
+        ThresholdedRelu = 24,
+        /// Sine of radians.
+        Sin = 25,
+        /// Cosine of radians.
+        Cos = 26,
+        /// -1, 0 or 1.
+        Sign = 27,
     }
 }
 

@@ -92,3 +92,48 @@ pub fn depthwise_conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
         }
     }
 }
+
+/// The transpose of a convolution, over all images: each output element sums the taps that lie on it. Weights are
+/// `[output channels, kernel height, kernel width, input channels / groups]`.
+pub fn transpose_conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
+    geometry: &Convolution,
+    input: &[T],
+    zero_point: i32,
+    weights: &[T],
+    bias: &[T::Accumulator],
+    epilogue: &E,
+    output: &mut [T],
+) {
+    let [height, width, channels] = geometry.input;
+    let [out_height, out_width, out_channels] = geometry.output;
+    let (depth, taps) = (geometry.group_channels(), geometry.taps());
+    let group_outputs = (out_channels / geometry.groups.max(1)).max(1);
+    let images = output.chunks_exact_mut((out_height * out_width * out_channels).max(1));
+    for (input, output) in input.chunks_exact((height * width * channels).max(1)).zip(images) {
+        for (at, pixel) in output.chunks_exact_mut(out_channels.max(1)).enumerate() {
+            let (y, x) = (at / out_width.max(1), at % out_width.max(1));
+            for (tile, outputs) in pixel.chunks_mut(TILE).enumerate() {
+                let first = tile * TILE;
+                let mut accumulators = biased::<T>(bias, first);
+                for (offset, accumulator) in accumulators.iter_mut().take(outputs.len()).enumerate() {
+                    let channel = first + offset;
+                    let first_input = channel / group_outputs * depth;
+                    let filter = weights.get(channel * taps..).unwrap_or(&[]);
+                    for tap_y in 0..geometry.kernel[0] {
+                        let Some(input_y) = geometry.spreading_row(y, tap_y) else { continue };
+                        for tap_x in 0..geometry.kernel[1] {
+                            let Some(input_x) = geometry.spreading_column(x, tap_x) else { continue };
+                            let at = (input_y * width + input_x) * channels + first_input;
+                            let values = input.get(at..).unwrap_or(&[]).iter().take(depth);
+                            let at = (tap_y * geometry.kernel[1] + tap_x) * depth;
+                            for (&value, &weight) in values.zip(filter.get(at..).unwrap_or(&[])) {
+                                *accumulator = value.multiply_add(*accumulator, zero_point, weight);
+                            }
+                        }
+                    }
+                }
+                epilogue.store(first, &accumulators, outputs);
+            }
+        }
+    }
+}

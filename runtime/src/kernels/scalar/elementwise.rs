@@ -44,7 +44,24 @@ pub struct IntegerBinary {
 const LEFT_SHIFT: u32 = 20;
 
 impl IntegerBinary {
-    fn compute(&self, first: i8, second: i8) -> i8 {
+    /// The comparison of the real values that two elements stand for.
+    pub fn compare(&self, first: i8, second: i8) -> bool {
+        let [first, second] = self.real(first, second);
+        compare(self.kind, first, second)
+    }
+
+    /// The real values of two elements, where the scaling is that of the real kinds.
+    fn real(&self, first: i8, second: i8) -> [f32; 2] {
+        let [first_zero, second_zero, _] = self.zero_points;
+        let (a, b) = (i32::from(first) - first_zero, i32::from(second) - second_zero);
+        match self.scaling {
+            BinaryScaling::Onnx { first, second, .. } => [a as f32 * first, b as f32 * second],
+            BinaryScaling::Tflite { .. } => [a as f32, b as f32],
+        }
+    }
+
+    /// The result for two elements.
+    pub fn compute(&self, first: i8, second: i8) -> i8 {
         let [first_zero, second_zero, output_zero] = self.zero_points;
         let (a, b) = (i32::from(first) - first_zero, i32::from(second) - second_zero);
         match self.scaling {
@@ -61,11 +78,15 @@ impl IntegerBinary {
                 let [low, high] = self.clamp;
                 scale(raw, output).saturating_add(output_zero).max(low).min(high) as i8
             }
-            BinaryScaling::Onnx { first, second, output } => {
+            BinaryScaling::Onnx { first: first_scale, second: second_scale, output } => {
                 let value = match self.kind {
                     BinaryKind::Mul => (a * b) as f32 * output,
-                    BinaryKind::Sub => a as f32 * first - b as f32 * second,
-                    _ => a as f32 * first + b as f32 * second,
+                    BinaryKind::Sub => a as f32 * first_scale - b as f32 * second_scale,
+                    BinaryKind::Add => a as f32 * first_scale + b as f32 * second_scale,
+                    kind => {
+                        let [a, b] = self.real(first, second);
+                        float_operation(kind, a, b) * output
+                    }
                 };
                 round_and_saturate(value, output_zero, self.clamp)
             }
@@ -73,23 +94,63 @@ impl IntegerBinary {
     }
 }
 
-/// Combines `data` with `second`, which repeats.
-pub fn binary_i8(parameters: &IntegerBinary, second: &[i8], data: &mut [i8]) {
-    for (value, &second) in data.iter_mut().zip(second.iter().cycle()) {
-        *value = parameters.compute(*value, second);
+/// Combines `data` with as many second operands.
+pub fn binary<T: Copy>(function: impl Fn(T, T) -> T, second: impl Iterator<Item = T>, data: &mut [T]) {
+    for (value, second) in data.iter_mut().zip(second) {
+        *value = function(*value, second);
     }
 }
 
-/// Combines `data` with `second`, which repeats.
-pub fn binary_f32(kind: BinaryKind, clamp: [f32; 2], second: &[f32], data: &mut [f32]) {
-    for (value, &second) in data.iter_mut().zip(second.iter().cycle()) {
-        let result = match kind {
-            BinaryKind::Mul => *value * second,
-            BinaryKind::Sub => *value - second,
-            _ => *value + second,
-        };
-        *value = clamp_f32(result, clamp);
+/// The result of a float op, clamped.
+pub fn binary_f32(kind: BinaryKind, clamp: [f32; 2], a: f32, b: f32) -> f32 {
+    clamp_f32(float_operation(kind, a, b), clamp)
+}
+
+fn float_operation(kind: BinaryKind, a: f32, b: f32) -> f32 {
+    match kind {
+        BinaryKind::Mul => a * b,
+        BinaryKind::Sub => a - b,
+        BinaryKind::Div => a / b,
+        BinaryKind::Min if a.is_nan() || a < b => a,
+        BinaryKind::Max if a.is_nan() || a > b => a,
+        BinaryKind::Min | BinaryKind::Max => b,
+        BinaryKind::Pow => libm::powf(a, b),
+        BinaryKind::PRelu if a < 0.0 => a * b,
+        BinaryKind::PRelu => a,
+        _ => a + b,
     }
+}
+
+/// The result of an op on 32-bit integers: sums, differences and products wrap, a division by zero gives zero.
+pub fn binary_i32(kind: BinaryKind, a: i32, b: i32) -> i32 {
+    match kind {
+        BinaryKind::Mul => a.wrapping_mul(b),
+        BinaryKind::Sub => a.wrapping_sub(b),
+        BinaryKind::Div if b == 0 => 0,
+        BinaryKind::Div => a.wrapping_div(b),
+        BinaryKind::Min => a.min(b),
+        BinaryKind::Max => a.max(b),
+        BinaryKind::And => a & b,
+        BinaryKind::Or => a | b,
+        BinaryKind::Xor => a ^ b,
+        _ => a.wrapping_add(b),
+    }
+}
+
+/// A comparison; every one of them is false with NaN.
+pub fn compare<T: PartialOrd>(kind: BinaryKind, a: T, b: T) -> bool {
+    match kind {
+        BinaryKind::Less => a < b,
+        BinaryKind::LessOrEqual => a <= b,
+        BinaryKind::Greater => a > b,
+        BinaryKind::GreaterOrEqual => a >= b,
+        _ => a == b,
+    }
+}
+
+/// A float as an integer, cut towards zero; saturates, and NaN is 0.
+pub fn truncate(x: f32) -> i32 {
+    x as i32
 }
 
 /// Replaces every value by its entry; that of -128 stands first.
@@ -105,6 +166,15 @@ pub fn clamp<T: Number>(bounds: [T; 2], data: &mut [T]) {
     for value in data {
         *value = value.clamp(bounds);
     }
+}
+
+/// `sqrt(2 / pi)`, of the hyperbolic approximation of Gelu.
+const SQRT_2_OVER_PI: f32 = core::f32::consts::FRAC_2_SQRT_PI * core::f32::consts::FRAC_1_SQRT_2;
+
+/// log(1 + e^x) without overflow: e^-|x| never exceeds 1.
+fn softplus(x: f32) -> f32 {
+    let positive = if x > 0.0 { x } else { 0.0 };
+    positive + libm::log1pf(libm::expf(-libm::fabsf(x)))
 }
 
 /// One float function of `x`. Transcendentals are those of the `libm` crate, on every target.
@@ -130,11 +200,7 @@ pub fn unary(kind: UnaryKind, p: f32, q: f32, x: f32) -> f32 {
         }
         UnaryKind::HardSigmoid => hard_sigmoid(x),
         UnaryKind::HardSwish => x * hard_sigmoid(x),
-        UnaryKind::Softplus => {
-            // log(1 + e^x) without overflow: e^-|x| never exceeds 1.
-            let positive = if x > 0.0 { x } else { 0.0 };
-            positive + libm::log1pf(libm::expf(-libm::fabsf(x)))
-        }
+        UnaryKind::Softplus => softplus(x),
         UnaryKind::Exp => libm::expf(x),
         UnaryKind::Log => libm::logf(x),
         UnaryKind::Sqrt => libm::sqrtf(x),
@@ -143,6 +209,24 @@ pub fn unary(kind: UnaryKind, p: f32, q: f32, x: f32) -> f32 {
         UnaryKind::Erf => libm::erff(x),
         UnaryKind::Silu => x * sigmoid(x),
         UnaryKind::Gelu => 0.5 * x * (1.0 + libm::erff(x * core::f32::consts::FRAC_1_SQRT_2)),
+        UnaryKind::Reciprocal => 1.0 / x,
+        UnaryKind::Softsign => x / (1.0 + libm::fabsf(x)),
+        UnaryKind::Mish => x * libm::tanhf(softplus(x)),
+        UnaryKind::GeluTanh => 0.5 * x * (1.0 + libm::tanhf(SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x))),
+        UnaryKind::Floor => libm::floorf(x),
+        UnaryKind::Ceil => libm::ceilf(x),
+        UnaryKind::Round => libm::rintf(x),
+        UnaryKind::Selu if x > 0.0 => q * x,
+        UnaryKind::Selu => q * (p * libm::expm1f(x)),
+        UnaryKind::Celu if x > 0.0 => x,
+        UnaryKind::Celu => p * libm::expm1f(x / p),
+        UnaryKind::ThresholdedRelu if x > p => x,
+        UnaryKind::ThresholdedRelu => 0.0,
+        UnaryKind::Sin => libm::sinf(x),
+        UnaryKind::Cos => libm::cosf(x),
+        UnaryKind::Sign if x > 0.0 => 1.0,
+        UnaryKind::Sign if x < 0.0 => -1.0,
+        UnaryKind::Sign => x,
         // `UnaryKind` grows with the format; the parser refuses kinds this version does not know.
         _ => x,
     }

@@ -30,3 +30,28 @@ pub fn fully_connected<T: Number, E: Epilogue<T::Accumulator, T>>(
         }
     }
 }
+
+/// A matrix `[rows, depth]` times a matrix `[depth, columns]`.
+pub fn mat_mul<T: Number, E: Epilogue<T::Accumulator, T>>(
+    depth: usize,
+    columns: usize,
+    [first_zero_point, second_zero_point]: [i32; 2],
+    first: &[T],
+    second: &[T],
+    epilogue: &E,
+    output: &mut [T],
+) {
+    let rows = output.chunks_exact_mut(columns.max(1)).zip(first.chunks_exact(depth.max(1)));
+    for (outputs, left) in rows {
+        for (tile, outputs) in outputs.chunks_mut(TILE).enumerate() {
+            let mut accumulators = [T::ZERO; TILE];
+            for (&value, right) in left.iter().zip(second.chunks_exact(columns.max(1))) {
+                let right = right.get(tile * TILE..).unwrap_or(&[]);
+                for (accumulator, &other) in accumulators.iter_mut().take(outputs.len()).zip(right) {
+                    *accumulator = value.multiply_add_both(*accumulator, first_zero_point, other, second_zero_point);
+                }
+            }
+            epilogue.store(tile * TILE, &accumulators, outputs);
+        }
+    }
+}

@@ -3,15 +3,24 @@
 mod convolution;
 mod elementwise;
 mod linear;
+mod movement;
+mod normalization;
 mod pooling;
 mod reduction;
+mod resize;
 mod softmax;
 
-pub use convolution::{conv_2d, depthwise_conv_2d};
-pub use elementwise::{BinaryScaling, IntegerBinary, binary_f32, binary_i8, clamp, dequantize, quantize, table, unary};
-pub use linear::fully_connected;
+pub use convolution::{conv_2d, depthwise_conv_2d, transpose_conv_2d};
+pub use elementwise::{
+    BinaryScaling, IntegerBinary, binary, binary_f32, binary_i32, clamp, compare, dequantize, quantize, table,
+    truncate, unary,
+};
+pub use linear::{fully_connected, mat_mul};
+pub use movement::{Pad, Walk, concat, gather, pad, select, walk_copy};
+pub use normalization::normalize;
 pub use pooling::{average_pool_2d, max_pool_2d};
-pub use reduction::{arg_max, sum};
+pub use reduction::{arg_max, extreme, reduce_f32, sum};
+pub use resize::{Interpolate, resize};
 pub use softmax::{softmax_f32, softmax_i8};
 
 use super::requantize::clamp_f32;
@@ -29,6 +38,14 @@ pub trait Number: Copy {
     const LOWEST: Self;
     /// `sum + (self - zero_point) * weight`; floats have no zero point, and the product is rounded before the sum.
     fn multiply_add(self, sum: Self::Accumulator, zero_point: i32, weight: Self) -> Self::Accumulator;
+    /// `sum + (self - zero_point) * (other - other_zero_point)`.
+    fn multiply_add_both(
+        self,
+        sum: Self::Accumulator,
+        zero_point: i32,
+        other: Self,
+        other_zero_point: i32,
+    ) -> Self::Accumulator;
     /// `sum + (self - zero_point)`.
     fn add(self, sum: Self::Accumulator, zero_point: i32) -> Self::Accumulator;
     /// Clamps; NaN stays NaN.
@@ -44,6 +61,10 @@ impl Number for i8 {
 
     fn multiply_add(self, sum: i32, zero_point: i32, weight: i8) -> i32 {
         sum + (i32::from(self) - zero_point) * i32::from(weight)
+    }
+
+    fn multiply_add_both(self, sum: i32, zero_point: i32, other: i8, other_zero_point: i32) -> i32 {
+        sum + (i32::from(self) - zero_point) * (i32::from(other) - other_zero_point)
     }
 
     fn add(self, sum: i32, zero_point: i32) -> i32 {
@@ -66,6 +87,10 @@ impl Number for f32 {
 
     fn multiply_add(self, sum: f32, _: i32, weight: f32) -> f32 {
         sum + self * weight
+    }
+
+    fn multiply_add_both(self, sum: f32, _: i32, other: f32, _: i32) -> f32 {
+        sum + self * other
     }
 
     fn add(self, sum: f32, _: i32) -> f32 {

@@ -1,7 +1,8 @@
 //! Reductions over whole axes.
 
 use super::{Number, TILE};
-use crate::kernels::Epilogue;
+use crate::kernels::{ClampFloat, Epilogue};
+use bantam_format::ops::ReduceKind;
 
 /// Sums of `input - zero_point` over the middle of `[outer, reduced, inner]`, handed to the epilogue.
 pub fn sum<T: Number, E: Epilogue<T::Accumulator, T>>(
@@ -26,13 +27,77 @@ pub fn sum<T: Number, E: Epilogue<T::Accumulator, T>>(
     }
 }
 
-/// Index of the largest of every `classes` elements; of equal ones the first, or the last. NaN is never chosen
-/// unless it stands first.
-pub fn arg_max<T: Number + PartialEq>(classes: usize, select_last: bool, input: &[T], output: &mut [i32]) {
+/// The largest (or smallest) of `input - zero_point` over the middle of `[outer, reduced, inner]`, requantised.
+pub fn extreme<E: Epilogue<i32, i8>>(
+    [_, reduced, inner]: [usize; 3],
+    smallest: bool,
+    input: &[i8],
+    zero_point: i32,
+    epilogue: &E,
+    output: &mut [i8],
+) {
+    let blocks = input.chunks_exact((reduced * inner).max(1));
+    for (outputs, block) in output.chunks_exact_mut(inner.max(1)).zip(blocks) {
+        for (index, out) in outputs.iter_mut().enumerate() {
+            let values = block.iter().skip(index).step_by(inner.max(1)).map(|&value| i32::from(value) - zero_point);
+            let best = if smallest { values.min() } else { values.max() };
+            epilogue.store(0, &[best.unwrap_or(0)], core::slice::from_mut(out));
+        }
+    }
+}
+
+/// A float reduction over the middle of `[outer, reduced, inner]`, in order, clamped.
+pub fn reduce_f32(
+    kind: ReduceKind,
+    [_, reduced, inner]: [usize; 3],
+    input: &[f32],
+    clamp: &ClampFloat,
+    output: &mut [f32],
+) {
+    let blocks = input.chunks_exact((reduced * inner).max(1));
+    for (outputs, block) in output.chunks_exact_mut(inner.max(1)).zip(blocks) {
+        for (index, out) in outputs.iter_mut().enumerate() {
+            *out = clamp.apply(reduce_line(kind, block.iter().skip(index).step_by(inner.max(1)).copied()));
+        }
+    }
+}
+
+fn reduce_line(kind: ReduceKind, values: impl Iterator<Item = f32> + Clone) -> f32 {
+    let sum = |function: fn(f32) -> f32| values.clone().fold(0.0, |sum, x| sum + function(x));
+    let largest = || values.clone().fold(f32::NEG_INFINITY, |best, x| if x > best { x } else { best });
+    match kind {
+        ReduceKind::Max => largest(),
+        ReduceKind::Min => values.fold(f32::INFINITY, |best, x| if x < best { x } else { best }),
+        ReduceKind::Product => values.fold(1.0, |product, x| product * x),
+        ReduceKind::L1 => sum(libm::fabsf),
+        ReduceKind::L2 => libm::sqrtf(sum(|x| x * x)),
+        ReduceKind::SumSquare => sum(|x| x * x),
+        ReduceKind::LogSum => libm::logf(sum(|x| x)),
+        ReduceKind::LogSumExp => {
+            // Without overflow: no exponent is above zero.
+            let largest = largest();
+            if largest.is_infinite() {
+                return largest;
+            }
+            largest + libm::logf(values.fold(0.0, |sum, x| sum + libm::expf(x - largest)))
+        }
+        _ => sum(|x| x),
+    }
+}
+
+/// Index of the largest (or smallest) of every `classes` elements; of equal ones the first, or the last. NaN is never
+/// chosen unless it stands first.
+pub fn arg_max<T: Number + PartialEq>(
+    classes: usize,
+    [select_last, select_least]: [bool; 2],
+    input: &[T],
+    output: &mut [i32],
+) {
     for (out, row) in output.iter_mut().zip(input.chunks_exact(classes.max(1))) {
         let mut best = (0, row.first().copied().unwrap_or(T::LOWEST));
         for (index, &value) in (0i32..).zip(row) {
-            if value.exceeds(best.1) || (select_last && value == best.1) {
+            let better = if select_least { best.1.exceeds(value) } else { value.exceeds(best.1) };
+            if better || (select_last && value == best.1) {
                 best = (index, value);
             }
         }

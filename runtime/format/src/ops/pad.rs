@@ -1,0 +1,61 @@
+//! Attributes and rules of [`Opcode::Pad`](crate::Opcode::Pad).
+
+use crate::bytes::{coded, record, size};
+use crate::check::{Cost, ensure};
+use crate::{DataType, LoadError, MAX_RANK, Op};
+
+coded! {
+    /// What stands in the border.
+    pub enum PadMode: u8 {
+        /// A value.
+        Constant = 0,
+        /// The input mirrored at its outermost elements, which are not repeated.
+        Reflect = 1,
+        /// The outermost element, repeated.
+        Edge = 2,
+        /// The input once more, as if it went round.
+        Wrap = 3,
+    }
+}
+
+record! {
+    /// 32 bytes. The padding behind follows from the output's size and has no field.
+    pub struct Pad {
+        /// Code of [`PadMode`].
+        pub mode: u8,
+        /// Zero.
+        pub reserved: [u8; 3],
+        /// The bits of the constant, an 8-bit one with its sign extended; zero in other modes.
+        pub value: u32,
+        /// Elements before the input along each axis; zero for axes the tensors do not have.
+        pub before: [u32; MAX_RANK],
+    }
+}
+
+pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
+    let attributes: Pad = op.read_attributes()?;
+    op.check_reserved(&attributes.reserved)?;
+    op.check_operands(1, 1)?;
+    let unknown = LoadError::OperatorKind { op: op.index, code: attributes.mode };
+    let mode = PadMode::from_code(attributes.mode).ok_or(unknown)?;
+    let (input, output) = (op.input(0), op.output(0));
+    op.check_type(&output, &[input.data_type])?;
+    let value = attributes.value.cast_signed();
+    let fits = if mode == PadMode::Constant {
+        input.data_type != DataType::I8 || i8::try_from(value).is_ok()
+    } else {
+        value == 0
+    };
+    ensure(fits, LoadError::PadValue { op: op.index })?;
+    ensure(input.shape.rank() == output.shape.rank(), op.shape_error())?;
+    for (axis, &before) in attributes.before.iter().enumerate() {
+        let (before, inside) = (size(before), input.shape.dimension(axis));
+        let after = before
+            .checked_add(inside)
+            .and_then(|end| output.shape.dimension(axis).checked_sub(end))
+            .ok_or(LoadError::PadExtent { op: op.index })?;
+        let reflects = mode != PadMode::Reflect || before.max(after) < inside;
+        ensure(reflects, LoadError::PadExtent { op: op.index })?;
+    }
+    Ok(Cost::work(&[output.shape.elements()]))
+}

@@ -1,0 +1,44 @@
+//! Evaluation of [`Opcode::MatMul`](bantam_format::Opcode::MatMul), one matrix of the batch after the other.
+
+use super::Context;
+use crate::kernels::scalar::{self, Number, Walk};
+use crate::kernels::{ClampFloat, Epilogue};
+use crate::views::Element;
+use bantam_format::{DataType, ops};
+
+pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+    let attributes = ops::MatMul::read(context.op.attributes());
+    if context.op.input(0).data_type == DataType::F32 {
+        let epilogue = ClampFloat::new(&attributes.epilogue.float());
+        multiply::<f32, _>(context, [0; 2], &epilogue)
+    } else {
+        let epilogue = attributes.epilogue.integer();
+        let requantization = context.requantization(&epilogue, false, 1)?;
+        let zero_points = [epilogue.input_zero_point, attributes.second_zero_point].map(i32::from);
+        multiply::<i8, _>(context, zero_points, &requantization)
+    }
+}
+
+fn multiply<T: Element + Number, E: Epilogue<T::Accumulator, T>>(
+    context: &mut Context<'_>,
+    zero_points: [i32; 2],
+    epilogue: &E,
+) -> Option<()> {
+    let (first, second, output) = (context.op.input(0).shape, context.op.input(1).shape, context.op.output(0).shape);
+    let [rows, depth, columns] = ops::MatMul::sizes(&first, &second, &output)?;
+    let batch = output.without_last(2)?;
+    // Positions of matrices, counted in matrices.
+    let walk =
+        |operand: bantam_format::Shape| Some(Walk::new(batch.padded(), operand.without_last(2)?.broadcast(&batch)?));
+    let (firsts, seconds) = (walk(first)?, walk(second)?);
+    let (sources, output) = context.sources::<T>()?;
+    let (left, right) = (sources.input::<T>(0)?, sources.input::<T>(1)?);
+    let matrices = output.chunks_exact_mut(rows.checked_mul(columns)?.max(1));
+    for ((matrix, first), second) in matrices.zip(firsts).zip(seconds) {
+        let (first_size, second_size) = (rows.checked_mul(depth)?, depth.checked_mul(columns)?);
+        let left = left.get(first.checked_mul(first_size)?..)?.get(..first_size)?;
+        let right = right.get(second.checked_mul(second_size)?..)?.get(..second_size)?;
+        scalar::mat_mul(depth, columns, zero_points, left, right, epilogue, matrix);
+    }
+    Some(())
+}

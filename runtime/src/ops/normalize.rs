@@ -1,0 +1,14 @@
+//! Evaluation of [`Opcode::Normalize`](bantam_format::Opcode::Normalize).
+
+use super::Context;
+use crate::kernels::scalar;
+use bantam_format::ops;
+
+pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+    let attributes = ops::Normalize::read(context.op.attributes());
+    let inner = attributes.inner(context.op.input(0).shape.dimensions())?;
+    let (scale, offset) = (context.bias(attributes.scale, inner)?, context.bias(attributes.offset, inner)?);
+    let root_mean_square = attributes.root_mean_square == 1;
+    scalar::normalize(inner, root_mean_square, attributes.epsilon, scale, offset, context.in_place()?);
+    Some(())
+}

@@ -1,0 +1,201 @@
+//! Lowered graphs against the graph executor: in f32 nearly equal, in 8 bits within a few steps of the result's range.
+
+use super::{Precision, lower};
+use crate::execute::{execute, execute_observed};
+use crate::graph::ops::{
+    ArgMax, Binary, BinaryKind, Concat, Gather, Pad, Reduce, ReduceKind, Reshape, Slice, SliceRange, Softmax,
+    Transpose, Unary,
+};
+use crate::graph::{Graph, Op, ValueId};
+use crate::plan;
+use crate::quantize::Parameters;
+use crate::tensor::{DataType, Tensor};
+use bantam::{AlignedBytes, DataType as DeviceType, Model, Session};
+use bantam_format::Arithmetic;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Share of the result's range by which an 8-bit result may be off.
+const TOLERANCE: f32 = 0.04;
+const ROWS: u64 = 6;
+
+/// Numbers between -2 and 2, always the same.
+fn numbers(shape: &[usize], seed: u64) -> Tensor {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let items = (0..shape.iter().product::<usize>()).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 22) as f32 - 2.0
+    });
+    Tensor::from_vec(shape.to_vec(), items.collect()).unwrap()
+}
+
+fn inputs(graph: &Graph, seed: u64) -> Vec<Tensor> {
+    let ports = graph.inputs().iter().enumerate();
+    ports.map(|(index, port)| numbers(&graph.value(port.value).shape, seed * 7 + index as u64 + 1)).collect()
+}
+
+fn floats(tensor: &Tensor) -> Vec<f32> {
+    tensor.as_f32().map_or_else(|_| tensor.to_i64().iter().map(|&x| x as f32).collect(), <[f32]>::to_vec)
+}
+
+/// Every output of the artifact made of a graph, dequantised, for each row.
+fn run(graph: &Graph, precision: Precision<'_>) -> Vec<Vec<Vec<f32>>> {
+    let mut program = lower(graph, precision).unwrap();
+    plan::plan(&mut program);
+    let file = bantam_format::writer::write(&program.description).unwrap();
+    let file = AlignedBytes::copy_of(&file);
+    let model = Model::parse(file.bytes()).unwrap();
+    plan::verify::verify(&model).unwrap();
+    let mut arena = AlignedBytes::zeroed(Session::arena_bytes(&model, &bantam::ops::ALL));
+    let mut session = Session::new(&model, arena.bytes_mut(), &bantam::ops::ALL).unwrap();
+    let rows = (0..ROWS).map(|row| {
+        for (index, (tensor, io)) in inputs(graph, row).iter().zip(model.inputs()).enumerate() {
+            let items = tensor.as_f32().unwrap();
+            if io.tensor.data_type == DeviceType::F32 {
+                session.input_mut::<f32>(index).unwrap().copy_from_slice(items);
+            } else {
+                let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8 };
+                let target = session.input_mut::<i8>(index).unwrap();
+                target.iter_mut().zip(items).for_each(|(to, &x)| *to = parameters.quantize(x));
+            }
+        }
+        session.run().unwrap();
+        let outputs = model.outputs().enumerate().map(|(index, io)| match io.tensor.data_type {
+            DeviceType::F32 => session.output::<f32>(index).unwrap().to_vec(),
+            DeviceType::I32 => session.output::<i32>(index).unwrap().iter().map(|&x| x as f32).collect(),
+            _ => {
+                let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8 };
+                session.output::<i8>(index).unwrap().iter().map(|&q| parameters.dequantize(q)).collect()
+            }
+        });
+        outputs.collect()
+    });
+    rows.collect()
+}
+
+/// The artifacts in f32 and in 8 bits compute what the graph does.
+fn check(graph: &Graph) {
+    graph.validate().unwrap();
+    let expected: Vec<Vec<Vec<f32>>> =
+        (0..ROWS).map(|row| execute(graph, &inputs(graph, row)).unwrap().iter().map(floats).collect()).collect();
+    for (got, expected) in run(graph, Precision::Float).iter().flatten().zip(expected.iter().flatten()) {
+        assert_eq!(got.len(), expected.len());
+        for (got, expected) in got.iter().zip(expected) {
+            assert!((got - expected).abs() <= 1e-4 * expected.abs().max(1.0), "{got} {expected}\n{graph}");
+        }
+    }
+    let mut ranges: BTreeMap<ValueId, (f32, f32)> = BTreeMap::new();
+    for row in 0..ROWS {
+        let see = |value: ValueId, tensor: &Tensor| {
+            for &item in tensor.as_f32().unwrap_or(&[]) {
+                let range = ranges.entry(value).or_insert((item, item));
+                *range = (range.0.min(item), range.1.max(item));
+            }
+        };
+        execute_observed(graph, &inputs(graph, row), see).unwrap();
+    }
+    for arithmetic in [Arithmetic::Onnx, Arithmetic::Tflite] {
+        let precision = Precision::Int8 { ranges: &ranges, floats: &BTreeSet::new(), arithmetic };
+        for (got, expected) in run(graph, precision).iter().flatten().zip(expected.iter().flatten()) {
+            assert_eq!(got.len(), expected.len());
+            let range = expected.iter().fold(0f32, |range, x| range.max(x.abs())) * 2.0;
+            for (got, expected) in got.iter().zip(expected) {
+                assert!((got - expected).abs() <= TOLERANCE * range, "{arithmetic:?} {got} {expected}\n{graph}");
+            }
+        }
+    }
+}
+
+fn add(graph: &mut Graph, op: Op, operands: &[ValueId]) -> ValueId {
+    graph.add_node(op.name(), op.clone(), operands).unwrap()
+}
+
+fn binary(graph: &mut Graph, kind: BinaryKind, operands: [ValueId; 2]) -> ValueId {
+    add(graph, Op::Binary(Binary::new(kind)), &operands)
+}
+
+fn reduce(graph: &mut Graph, kind: ReduceKind, axes: &[usize], keep_dims: bool, operand: ValueId) -> ValueId {
+    add(graph, Op::Reduce(Reduce { kind, axes: axes.to_vec(), keep_dims }), &[operand])
+}
+
+#[test]
+fn elements_are_moved() {
+    let mut graph = Graph::new("movement");
+    let x = graph.add_input("x", vec![1, 4, 6, 3], DataType::F32);
+    let first = add(&mut graph, Op::Transpose(Transpose { permutation: vec![0, 3, 1, 2] }), &[x]);
+    let whole = |count| SliceRange { start: 0, count, step: 1 };
+    let ranges = vec![whole(1), whole(3), SliceRange { start: 1, count: 2, step: 2 }, whole(6)];
+    let sliced = add(&mut graph, Op::Slice(Slice { ranges }), &[first]);
+    let pad = Pad { before: vec![0, 0, 1, 2], after: vec![0, 1, 0, 0], value: 0.5 };
+    let padded = add(&mut graph, Op::Pad(pad), &[sliced]);
+    // Another range: requantised when it is joined.
+    let small = graph.add_constant("small", Tensor::scalar(0.3f32));
+    let scaled = binary(&mut graph, BinaryKind::Mul, [padded, small]);
+    let border = graph.add_constant("border", numbers(&[1, 4, 1, 8], 9));
+    let joined = add(&mut graph, Op::Concat(Concat { axis: 2 }), &[padded, scaled, border]);
+    let positions = graph.add_constant("positions", Tensor::vector(vec![-1i64, 0, 3, 3]));
+    let gathered = add(&mut graph, Op::Gather(Gather { axis: 2 }), &[joined, positions]);
+    let flat = add(&mut graph, Op::Reshape(Reshape { shape: vec![16, 8] }), &[gathered]);
+    let swapped = add(&mut graph, Op::Transpose(Transpose { permutation: vec![1, 0] }), &[flat]);
+    graph.add_output("y", swapped);
+    graph.add_output("joined", joined);
+    check(&graph);
+}
+
+#[test]
+fn operands_broadcast_and_axes_are_reduced_wherever_they_are() {
+    let mut graph = Graph::new("broadcast");
+    let x = graph.add_input("x", vec![2, 3, 4], DataType::F32);
+    let largest = reduce(&mut graph, ReduceKind::Max, &[2], true, x);
+    let difference = binary(&mut graph, BinaryKind::Sub, [largest, x]);
+    let three = graph.add_constant("three", Tensor::from_vec(vec![3, 1], vec![2.0f32, 3.0, 4.0]).unwrap());
+    let shifted = binary(&mut graph, BinaryKind::Add, [difference, three]);
+    let ratio = binary(&mut graph, BinaryKind::Div, [three, shifted]);
+    let lower = binary(&mut graph, BinaryKind::Min, [ratio, three]);
+    let sum = reduce(&mut graph, ReduceKind::Sum, &[0, 2], false, lower);
+    let mean = reduce(&mut graph, ReduceKind::Mean, &[0, 2], true, x);
+    let least = reduce(&mut graph, ReduceKind::Min, &[1], false, x);
+    let softmax = add(&mut graph, Op::Softmax(Softmax { axis: 1 }), &[x]);
+    for (name, value) in [("sum", sum), ("mean", mean), ("least", least), ("softmax", softmax)] {
+        graph.add_output(name, value);
+    }
+    check(&graph);
+}
+
+#[test]
+fn positions_are_found_along_any_axis() {
+    let mut graph = Graph::new("positions");
+    // Far apart, so that 8 bits tell them from each other.
+    let x = graph.add_input("x", vec![2, 3], DataType::F32);
+    let steps =
+        graph.add_constant("steps", Tensor::from_vec(vec![2, 3], vec![9.0f32, 0.0, 5.0, 0.0, 9.0, 0.0]).unwrap());
+    let apart = binary(&mut graph, BinaryKind::Add, [x, steps]);
+    let found = add(&mut graph, Op::ArgMax(ArgMax { axis: 0, keep_dims: false }), &[apart]);
+    let real = add(&mut graph, Op::Cast(DataType::F32), &[found]);
+    let half = graph.add_constant("half", Tensor::scalar(0.5f32));
+    let halves = binary(&mut graph, BinaryKind::Mul, [real, half]);
+    graph.add_output("found", found);
+    graph.add_output("halves", halves);
+    check(&graph);
+}
+
+#[test]
+fn activations_are_multiplied_and_normalised() {
+    let mut graph = Graph::new("attention");
+    let x = graph.add_input("x", vec![2, 3, 5], DataType::F32);
+    let transposed = add(&mut graph, Op::Transpose(Transpose { permutation: vec![0, 2, 1] }), &[x]);
+    let scores = add(&mut graph, Op::MatMul, &[x, transposed]);
+    let shares = add(&mut graph, Op::Softmax(Softmax { axis: 2 }), &[scores]);
+    let mixed = add(&mut graph, Op::MatMul, &[shares, x]);
+    let weights = graph.add_constant("weights", numbers(&[5, 4], 3));
+    let projected = add(&mut graph, Op::MatMul, &[mixed, weights]);
+    let scale = graph.add_constant("scale", Tensor::vector(vec![1.0f32, -0.5, 2.0, 0.25]));
+    let offset = graph.add_constant("offset", Tensor::vector(vec![0.5f32, 0.0, -1.0, 1.0]));
+    let normal = add(&mut graph, Op::BatchNorm, &[projected, scale, offset]);
+    let turned = add(&mut graph, Op::Transpose(Transpose { permutation: vec![1, 0, 2] }), &[normal]);
+    let rounded = add(&mut graph, Op::Unary(Unary::Softsign), &[turned]);
+    graph.add_output("normal", normal);
+    graph.add_output("rounded", rounded);
+    check(&graph);
+}
