@@ -116,8 +116,8 @@ fn pads_take_their_border_from_the_mode() {
         let value = if mode == PadMode::Constant { u32::MAX } else { 0 };
         let pad = Pad { mode: mode.code(), reserved: [0; 3], value, before };
         let expected = (0..elements(&to)).map(|at| {
-            let axes = unravel(at, &to).into_iter().zip(&from).zip(&sides);
-            axes.fold(Some(0i64), |sum, ((at, &size), [before, _])| {
+            let mut axes = unravel(at, &to).into_iter().zip(&from).zip(&sides);
+            axes.try_fold(0i64, |sum, ((at, &size), [before, _])| {
                 let (at, size) = (at as i64 - i64::from(*before), i64::from(size));
                 let inside = match mode {
                     PadMode::Reflect => (size - 1 - (size - 1 - at.abs()).abs()).max(0),
@@ -126,7 +126,7 @@ fn pads_take_their_border_from_the_mode() {
                     _ if at < 0 || at >= size => return None,
                     _ => at,
                 };
-                Some(sum? * size + inside)
+                Some(sum * size + inside)
             })
             .map_or(-1, |at| at as i32)
         });

@@ -24,7 +24,11 @@ pub fn load_error(error: &LoadError) -> String {
 /// The fields of a value's debug text, as `; name 1, other 2`.
 fn operands(debug: &str) -> String {
     let fields = debug.split_once('{').map_or("", |(_, rest)| rest.trim_end_matches('}').trim());
-    if fields.is_empty() { String::new() } else { format!("; found {}", fields.replace(':', "")) }
+    if fields.is_empty() {
+        String::new()
+    } else {
+        format!("; found {}", fields.replace("found: ", "").replace(':', ""))
+    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ impl Eval {
         let subject = Subject::open(&self.model, &self.shapes.options())?;
         let path = evaluation_data(&self.data)?;
         let data = Dataset::load(&path, &subject.inputs())?;
+        let data = if matches!(subject, Subject::Artifact(_)) { data.quantized() } else { data };
         let labels = data.labels()?;
         let outputs = subject.run_all(&data)?;
         check_labels(&labels, &outputs, &data)?;

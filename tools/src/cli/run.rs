@@ -44,7 +44,7 @@ impl Run {
             check_output(path, &[&self.model, &self.input])?;
         }
         let artifact = ArtifactFile::load(&self.model)?;
-        let data = Dataset::load(&self.input, &artifact.inputs())?;
+        let data = Dataset::load(&self.input, &artifact.inputs())?.quantized();
         let model = artifact.model();
         let run = |row| {
             let failed = |reason| SubjectError::Run { row, data: data.path().to_owned(), reason };

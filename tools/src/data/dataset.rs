@@ -81,6 +81,8 @@ pub struct Dataset {
     columns: Vec<Column>,
     rows: usize,
     labels: Option<Tensor>,
+    /// Whether signed 8-bit arrays hold what an artifact stores.
+    quantized: bool,
 }
 
 impl Dataset {
@@ -95,6 +97,9 @@ impl Dataset {
         let mut columns = Vec::new();
         let mut rows = None;
         for spec in specs {
+            if let Some(&batch) = spec.shape.first().filter(|&&batch| batch != 1) {
+                return Err(DataError::Batch { input: spec.name.clone(), batch });
+            }
             let alone = specs.len() == 1;
             let found = find(&spec.name)
                 .or_else(|| if alone { find("x") } else { None })
@@ -129,7 +134,7 @@ impl Dataset {
             Some((_, tensor)) if specs.iter().all(|spec| spec.name != "y") => Some(tensor.clone()),
             _ => None,
         };
-        Ok(Self { path: path.to_owned(), columns, rows, labels })
+        Ok(Self { path: path.to_owned(), columns, rows, labels, quantized: false })
     }
 
     /// Seeded uniform noise between `low` and `high`, for comparisons without data.
@@ -156,7 +161,7 @@ impl Dataset {
                 Column { spec: spec.clone(), tensor, channels_first: false }
             })
             .collect();
-        Self { path: "random data".into(), columns, rows, labels: None }
+        Self { path: "random data".into(), columns, rows, labels: None, quantized: false }
     }
 
     /// Number of rows.
@@ -204,11 +209,18 @@ impl Dataset {
             .collect()
     }
 
-    /// Row `row` of input `input` as 8-bit integers: signed 8-bit arrays as they are, anything else quantised.
+    /// Takes signed 8-bit arrays as already quantised: what an artifact's input stores, not real values.
+    #[must_use]
+    pub fn quantized(self) -> Self {
+        Self { quantized: true, ..self }
+    }
+
+    /// Row `row` of input `input` as 8-bit integers: real values are quantised, arrays that are
+    /// [`quantized`](Self::quantized) already stay as they are.
     #[must_use]
     pub fn integers(&self, input: usize, row: usize, parameters: Parameters) -> Vec<i8> {
         let column = &self.columns[input];
-        if let Data::I8(items) = column.row(row) {
+        if let (true, Data::I8(items)) = (self.quantized, column.row(row)) {
             return match column.arranged(items).into_data() {
                 Data::I8(items) => items,
                 _ => vec![],

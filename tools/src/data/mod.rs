@@ -67,6 +67,16 @@ pub enum DataError {
         /// The shapes that fit.
         expected: String,
     },
+    /// The model takes several rows at once.
+    #[error(
+        "input '{input}' takes batches of {batch} rows; only single rows are supported: export the model with a batch of 1, or with a free batch"
+    )]
+    Batch {
+        /// The model's input.
+        input: String,
+        /// Its batch.
+        batch: usize,
+    },
     /// Arrays disagree on the number of rows.
     #[error("'{path}': array '{array}' has {got} rows, the first input's array has {expected}")]
     Rows {

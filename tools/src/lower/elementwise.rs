@@ -1,7 +1,7 @@
 //! Elementwise ops.
 
 use super::builder::{Builder, Form, Refusal, clamp};
-use crate::graph::ops::{Binary, BinaryKind as GraphBinary, Unary};
+use crate::graph::ops::{Binary, BinaryKind as GraphBinary, Compare, Unary};
 use crate::graph::{Activation, Node, ValueId};
 use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
@@ -21,9 +21,28 @@ pub(super) fn lower_binary(builder: &mut Builder<'_>, node: &Node, binary: &Bina
         GraphBinary::Min => BinaryKind::Min,
         GraphBinary::Max => BinaryKind::Max,
         GraphBinary::Pow => BinaryKind::Pow,
+        other => return Err(format!("elementwise {} is not supported on devices yet", other.name())),
     };
     let operands = order(builder, node, binary);
     binary_op(builder, node, kind, operands, binary.activation)
+}
+
+/// A comparison: integers 0 and 1.
+pub(super) fn lower_compare(builder: &mut Builder<'_>, node: &Node, compare: Compare) -> Result<(), Refusal> {
+    let kind = match compare {
+        Compare::Equal => BinaryKind::Equal,
+        Compare::Less => BinaryKind::Less,
+        Compare::LessOrEqual => BinaryKind::LessOrEqual,
+    };
+    binary_op(builder, node, kind, [node.inputs[0], node.inputs[1]], Activation::NONE)
+}
+
+/// A choice between two tensors, both in the form of the result.
+pub(super) fn lower_select(builder: &mut Builder<'_>, node: &Node) -> Result<(), Refusal> {
+    let form = builder.form(node.output());
+    let forms = [Form::Word, form, form];
+    let inputs = node.inputs.iter().zip(forms).map(|(&value, form)| builder.read(value, form)).collect();
+    builder.op(node, Opcode::Select, inputs, vec![])
 }
 
 /// A binary op in the form of the node's result; comparisons in that of their operands.
@@ -153,7 +172,7 @@ pub(super) fn lower_unary(builder: &mut Builder<'_>, node: &Node, unary: &Unary)
     let input = builder.operand(node.inputs[0]);
     let mut attributes = Vec::new();
     if builder.is_float() {
-        let (kind, p, q) = float_kind(unary);
+        let (kind, p, q) = float_kind(unary)?;
         ops::Unary { kind: kind.code(), reserved: [0; 3], p, q }.write(&mut attributes);
         return builder.op(node, Opcode::Unary, vec![input], attributes);
     }
@@ -166,8 +185,8 @@ pub(super) fn lower_unary(builder: &mut Builder<'_>, node: &Node, unary: &Unary)
 }
 
 /// The runtime's float function, with its parameters.
-fn float_kind(unary: &Unary) -> (UnaryKind, f32, f32) {
-    match *unary {
+fn float_kind(unary: &Unary) -> Result<(UnaryKind, f32, f32), Refusal> {
+    Ok(match *unary {
         Unary::Sigmoid => (UnaryKind::Sigmoid, 0.0, 0.0),
         Unary::Tanh => (UnaryKind::Tanh, 0.0, 0.0),
         Unary::LeakyRelu { alpha } => (UnaryKind::LeakyRelu, alpha, 0.0),
@@ -190,7 +209,11 @@ fn float_kind(unary: &Unary) -> (UnaryKind, f32, f32) {
         Unary::Floor => (UnaryKind::Floor, 0.0, 0.0),
         Unary::Ceil => (UnaryKind::Ceil, 0.0, 0.0),
         Unary::Round => (UnaryKind::Round, 0.0, 0.0),
-    }
+        Unary::Sign => (UnaryKind::Sign, 0.0, 0.0),
+        Unary::Sin => (UnaryKind::Sin, 0.0, 0.0),
+        Unary::Cos => (UnaryKind::Cos, 0.0, 0.0),
+        other => return Err(format!("{} in floating point is not supported on devices yet", other.name())),
+    })
 }
 
 pub(super) fn lower_clip(builder: &mut Builder<'_>, node: &Node, activation: &Activation) -> Result<(), Refusal> {

@@ -111,6 +111,10 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
             Op::Slice(slice) => movement::lower_slice(&mut builder, node, slice),
             Op::Gather(gather) => movement::lower_gather(&mut builder, node, gather),
             Op::Cast(to) => movement::lower_cast(&mut builder, node, *to),
+            Op::ConvTranspose2d(conv) => convolution::lower_transposed(&mut builder, node, conv),
+            Op::Compare(compare) => elementwise::lower_compare(&mut builder, node, *compare),
+            Op::Select => elementwise::lower_select(&mut builder, node),
+            Op::GatherElements(_) | Op::TopPositions(_) => Err("the operator is not supported on devices yet".into()),
         };
         let result = check_ranks(graph, node).and(result);
         if let Err(reason) = result {

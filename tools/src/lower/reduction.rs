@@ -30,6 +30,7 @@ pub(super) fn lower_reduce(builder: &mut Builder<'_>, node: &Node, reduce: &Redu
         ReduceKind::Sum => ops::ReduceKind::Sum,
         ReduceKind::Max => ops::ReduceKind::Max,
         ReduceKind::Min => ops::ReduceKind::Min,
+        ReduceKind::Product => ops::ReduceKind::Product,
     };
     lower_reduction(builder, node, kind, &reduce.axes)
 }

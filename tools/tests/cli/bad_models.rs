@@ -2,6 +2,7 @@
 
 use super::bench::Bench;
 use super::networks::{append, axis, edit};
+use bantam_tools::reference::pb::AttributeProto;
 
 #[test]
 fn models_that_are_not_there_or_something_else() {
@@ -79,9 +80,10 @@ fn operators_that_are_not_supported_are_named() {
 fn nodes_that_no_device_runs_are_named() {
     let bench = Bench::new();
     edit(&bench, "digits/model.onnx", "twice.onnx", |graph| {
-        append(graph, "Concat", &["probabilities", "probabilities"], &[1, 20], vec![axis(1)]);
+        let fmod = AttributeProto { name: "fmod".into(), ..axis(1) };
+        append(graph, "Mod", &["probabilities", "probabilities"], &[1, 10], vec![fmod]);
     });
-    let parts = ["'twice.onnx'", "1 of the model's nodes", "appended_Concat", "not supported on devices yet"];
+    let parts = ["'twice.onnx'", "1 of the model's nodes", "appended_Mod", "not supported on devices yet"];
     bench.refuses("shrink twice.onnx --float", &parts);
     bench.refuses("shrink twice.onnx --calibrate digits/calibration.npz", &parts);
 }
