@@ -4,7 +4,9 @@ use crate::build::{ModelBuilder, window};
 use crate::quantization::{Quantization, table};
 use crate::random::Random;
 use crate::run::Values;
-use bantam_format::ops::{Conv2d, DepthwiseConv2d, Epilogue, FloatEpilogue, FullyConnected, IntegerEpilogue, Window};
+use bantam_format::ops::{
+    Accumulation, Conv2d, DepthwiseConv2d, Epilogue, FloatEpilogue, FullyConnected, IntegerEpilogue, Window,
+};
 use bantam_format::{ABSENT, Arithmetic, DataType, Opcode};
 
 /// Extents of a windowed op.
@@ -200,24 +202,15 @@ impl Accumulating {
         epilogue: Epilogue,
     ) {
         let per_channel = u8::from(data_type == DataType::I8 && self.weight_scales.len() > 1);
-        let (window, weight_type) = (self.window, data_type.code());
+        let weight_type = data_type.code();
+        let accumulation = Accumulation { weight_type, per_channel, weights, bias, epilogue };
+        let (window, groups) = (self.window, self.groups);
         match self.opcode {
-            Opcode::Conv2d => {
-                let groups = self.groups;
-                let attributes = Conv2d { window, groups, weight_type, per_channel, weights, bias, epilogue };
-                builder.op(self.opcode, &[x], y, &attributes);
-            }
+            Opcode::Conv2d => builder.op(self.opcode, &[x], y, &Conv2d { window, groups, accumulation }),
             Opcode::DepthwiseConv2d => {
-                let reserved = [0; 2];
-                let attributes =
-                    DepthwiseConv2d { window, reserved, weight_type, per_channel, weights, bias, epilogue };
-                builder.op(self.opcode, &[x], y, &attributes);
+                builder.op(self.opcode, &[x], y, &DepthwiseConv2d { window, reserved: [0; 2], accumulation });
             }
-            _ => {
-                let reserved = [0; 2];
-                let attributes = FullyConnected { weight_type, per_channel, reserved, weights, bias, epilogue };
-                builder.op(self.opcode, &[x], y, &attributes);
-            }
+            _ => builder.op(self.opcode, &[x], y, &FullyConnected::from(accumulation)),
         }
     }
 }

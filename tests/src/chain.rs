@@ -6,9 +6,9 @@ use crate::quantization::{Quantization, lookup_table, multiplier, table};
 use crate::random::Random;
 use crate::run::Values;
 use bantam_format::ops::{
-    ArgMax, BinaryKind, Epilogue, FloatBinary, FloatClamp, FloatEpilogue, FloatSoftmax, IntegerBinary, IntegerClamp,
-    IntegerEpilogue, IntegerSoftmax, MatMul, Pool2d, QuantizeParameters, Reduce, Resize, ResizeTap, Table,
-    TransposeConv2d, Unary, UnaryKind, Window,
+    Accumulation, ArgMax, BinaryKind, Conv2d, Epilogue, FloatBinary, FloatClamp, FloatEpilogue, FloatSoftmax,
+    IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Pool2d, QuantizeParameters, Reduce, Resize,
+    ResizeTap, Table, Unary, UnaryKind, Window,
 };
 use bantam_format::{Arithmetic, DataType, Opcode, Shape, Tensor, TensorKind};
 
@@ -249,15 +249,15 @@ impl Chain {
             let bias = Values::I32(vec![200; channels as usize]);
             (Values::I8(self.random.i8s(count)), bias, self.epilogue(table, output))
         };
-        let attributes = TransposeConv2d {
-            window: window([kernel; 2], [stride; 2], [1; 2], [0; 2]),
-            groups: 1,
+        let accumulation = Accumulation {
             weight_type: self.data_type.code(),
             per_channel: 0,
             weights: self.builder.constant(&weights),
             bias: self.builder.constant(&bias),
             epilogue,
         };
+        let window = window([kernel; 2], [stride; 2], [1; 2], [0; 2]);
+        let attributes = Conv2d { window, groups: 1, accumulation };
         let opcode = Opcode::TransposeConv2d;
         self.next(opcode, &[], self.data_type, dimensions, output, Placement::Behind, &attributes);
     }

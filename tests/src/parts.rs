@@ -33,10 +33,10 @@ macro_rules! records {
 
 records! {
     Header, SectionEntry, TensorRecord, OpRecord, IoRecord, StateRecord, ops::Window, ops::IntegerEpilogue,
-    ops::Conv2d, ops::DepthwiseConv2d, ops::FullyConnected, ops::Pool2d, ops::Reduce, ops::IntegerBinary,
+    ops::Accumulation, ops::Conv2d, ops::DepthwiseConv2d, ops::FullyConnected, ops::Pool2d, ops::Reduce, ops::IntegerBinary,
     ops::FloatBinary, ops::Table, ops::Unary, ops::IntegerClamp, ops::FloatClamp, ops::IntegerSoftmax,
     ops::FloatSoftmax, ops::ArgMax, ops::QuantizeParameters, ops::WordBinary, ops::StridedCopy, ops::Concat, ops::Pad,
-    ops::Gather, ops::MatMul, ops::TransposeConv2d, ops::Resize, ops::ResizeTap, ops::Normalize,
+    ops::Gather, ops::MatMul, ops::Resize, ops::ResizeTap, ops::Normalize,
 }
 
 /// Attributes of ops without attributes.

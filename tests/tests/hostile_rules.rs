@@ -3,7 +3,7 @@
 use bantam_format::ops::{
     ArgMax, Concat, Conv2d, DepthwiseConv2d, FloatBinary, FloatClamp, FloatSoftmax, FullyConnected, Gather,
     IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Normalize, Pad, Pool2d, QuantizeParameters,
-    Reduce, Resize, ResizeTap, StridedCopy, TransposeConv2d, Unary,
+    Reduce, Resize, ResizeTap, StridedCopy, Unary,
 };
 use bantam_format::{
     AlignedBytes, Arithmetic, Artifact, ChecksumPolicy, DataType, HEADER_BYTES, Limits, LoadError, Opcode,
@@ -261,7 +261,7 @@ fn of_ops() -> Vec<(u16, Hostile)> {
         ),
         (66, attributes!("image_onnx", FullyConnected, FullyConnected, |a| a.reserved[0] = 1)),
         (66, attributes!("image_onnx", FullyConnected, FullyConnected, |a| a.per_channel = 2)),
-        (66, attributes!("image_onnx", Conv2d, Conv2d, |a| a.per_channel = 2)),
+        (66, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.per_channel = 2)),
         (66, attributes!("image_onnx", DepthwiseConv2d, DepthwiseConv2d, |a| a.reserved[1] = 1)),
         (66, attributes!("image_onnx", MaxPool2d, Pool2d, |a| a.count_include_pad = 1)),
         (66, attributes!("image_onnx", AveragePool2d, Pool2d, |a| a.count_include_pad = 2)),
@@ -349,7 +349,7 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
             put(parts.section(SectionKind::Constants), start as usize + at, value);
         })
     };
-    let table = |attributes: &Conv2d| attributes.epilogue.integer().table;
+    let table = |attributes: &Conv2d| attributes.accumulation.epilogue.integer().table;
     let mut cases = vec![
         (80, attributes!("image_onnx", Conv2d, Conv2d, |a| a.window.kernel_height = 0)),
         (80, attributes!("image_onnx", DepthwiseConv2d, DepthwiseConv2d, |a| a.window.stride_width = 0)),
@@ -363,11 +363,15 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
         (83, attributes!("image_onnx", Conv2d, Conv2d, |a| a.groups = 0)),
         (83, attributes!("image_onnx", Conv2d, Conv2d, |a| a.groups = 3)),
         (83, attributes!("image_onnx", Conv2d, Conv2d, |a| a.groups = 4)),
-        (84, attributes!("image_onnx", Conv2d, Conv2d, |a| a.weight_type = DataType::F32.code())),
+        (84, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.weight_type = DataType::F32.code())),
         (84, attributes!("image_float", FullyConnected, FullyConnected, |a| a.weight_type = DataType::I8.code())),
-        (85, attributes!("image_onnx", Conv2d, Conv2d, |a| a.weights = u32::MAX - 3)),
-        (85, attributes!("image_onnx", Conv2d, Conv2d, |a| a.bias = u32::MAX - 7)),
-        (85, attributes!("image_onnx", Conv2d, Conv2d, |a| integer(&mut a.epilogue, |e| e.table = u32::MAX - 3))),
+        (85, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.weights = u32::MAX - 3)),
+        (85, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.bias = u32::MAX - 7)),
+        (
+            85,
+            attributes!("image_onnx", Conv2d, Conv2d, |a| integer(&mut a.accumulation.epilogue, |e| e.table =
+                u32::MAX - 3)),
+        ),
         (
             85,
             changed("image_onnx", |parts| {
@@ -375,11 +379,11 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
                 parts.attributes::<bantam_format::ops::Table>(op, |a| a.table = (length - 252) / 4 * 4);
             }),
         ),
-        (86, attributes!("image_onnx", Conv2d, Conv2d, |a| a.weights += 2)),
-        (86, attributes!("image_onnx", Conv2d, Conv2d, |a| a.bias += 1)),
-        (86, attributes!("image_onnx", Conv2d, Conv2d, |a| integer(&mut a.epilogue, |e| e.table += 3))),
-        (87, constant("image_onnx", Opcode::Conv2d, 0, i32::MIN as u32, |a| a.bias)),
-        (87, constant("image_onnx", Opcode::Conv2d, 0, i32::MAX as u32, |a| a.bias)),
+        (86, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.weights += 2)),
+        (86, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.bias += 1)),
+        (86, attributes!("image_onnx", Conv2d, Conv2d, |a| integer(&mut a.accumulation.epilogue, |e| e.table += 3))),
+        (87, constant("image_onnx", Opcode::Conv2d, 0, i32::MIN as u32, |a| a.accumulation.bias)),
+        (87, constant("image_onnx", Opcode::Conv2d, 0, i32::MAX as u32, |a| a.accumulation.bias)),
         (88, constant("image_onnx", Opcode::Conv2d, 0, f32::NAN.to_bits(), table)),
         (88, constant("image_onnx", Opcode::Conv2d, 0, f32::INFINITY.to_bits(), table)),
         (88, constant("image_onnx", Opcode::Conv2d, 0, (-1f32).to_bits(), table)),
@@ -389,7 +393,11 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
         (88, attributes!("image_onnx", AveragePool2d, Pool2d, |a| integer(&mut a.epilogue, |e| e.table = u32::MAX))),
         (89, attributes!("mixed_tflite", Binary, IntegerBinary, |a| a.output_shift = 31)),
         (89, attributes!("mixed_tflite", Binary, IntegerBinary, |a| a.output_shift = -32)),
-        (90, attributes!("image_onnx", Conv2d, Conv2d, |a| integer(&mut a.epilogue, |e| e.clamp_max = -121))),
+        (
+            90,
+            attributes!("image_onnx", Conv2d, Conv2d, |a| integer(&mut a.accumulation.epilogue, |e| e.clamp_max =
+                -121)),
+        ),
         (90, attributes!("image_onnx", Clamp, IntegerClamp, |a| a.clamp_min = 101)),
         (90, attributes!("image_onnx", Reduce, Reduce, |a| integer(&mut a.epilogue, |e| e.clamp_min = 127))),
         (90, attributes!("mixed_float", Clamp, FloatClamp, |a| a.clamp_min = f32::NAN)),
@@ -446,9 +454,9 @@ fn of_movements() -> Vec<(u16, Hostile)> {
         (71, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.dimensions = [u32::MAX; 6])),
         (71, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.dimensions[5] = 0)),
         (71, attributes!("moved_onnx", Concat, Concat, |a| a.axis = 0)),
-        (80, attributes!("moved_onnx", TransposeConv2d, TransposeConv2d, |a| a.window.stride_width = 0)),
-        (83, attributes!("moved_onnx", TransposeConv2d, TransposeConv2d, |a| a.groups = 3)),
-        (84, attributes!("moved_onnx", TransposeConv2d, TransposeConv2d, |a| a.weight_type = 4)),
+        (80, attributes!("moved_onnx", TransposeConv2d, Conv2d, |a| a.window.stride_width = 0)),
+        (83, attributes!("moved_onnx", TransposeConv2d, Conv2d, |a| a.groups = 3)),
+        (84, attributes!("moved_onnx", TransposeConv2d, Conv2d, |a| a.accumulation.weight_type = 4)),
         (85, attributes!("moved_float", Normalize, Normalize, |a| a.scale = 1 << 20)),
         (
             88,

@@ -2,8 +2,8 @@
 //! results against the float op on dequantised values.
 
 use bantam_format::ops::{
-    ArgMax, BinaryKind, Concat, FloatBinary, Gather, IntegerEpilogue, MatMul, Pad, PadMode, Reduce, ReduceKind, Resize,
-    StridedCopy, TransposeConv2d, Unary, UnaryKind, WordBinary,
+    Accumulation, ArgMax, BinaryKind, Concat, Conv2d, FloatBinary, Gather, IntegerEpilogue, MatMul, Pad, PadMode,
+    Reduce, ReduceKind, Resize, StridedCopy, Unary, UnaryKind, WordBinary,
 };
 use bantam_format::{ABSENT, Arithmetic, DataType, Opcode};
 use bantam_tests::build::{unbounded, window};
@@ -437,15 +437,14 @@ fn transposed_convolutions_spread_every_input_element() {
         for arithmetic in INTEGER {
             let got = single(arithmetic, &[(&from, Values::I8(x.clone()))], (&to, DataType::I8), |builder, x, y| {
                 let stored = builder.constant_bytes(table(arithmetic, &[0.003]));
-                let attributes = TransposeConv2d {
-                    window,
-                    groups,
+                let accumulation = Accumulation {
                     weight_type: DataType::I8.code(),
                     per_channel: 0,
                     weights: builder.constant(&Values::I8(weights.clone())),
                     bias: builder.constant(&Values::I32(vec![100; outputs])),
                     epilogue: epilogue(stored, [quantization; 2]).into(),
                 };
+                let attributes = Conv2d { window, groups, accumulation };
                 builder.op(Opcode::TransposeConv2d, x, y, &attributes);
             });
             let (bits, shift) = multiplier(arithmetic, 0.003);
@@ -456,15 +455,14 @@ fn transposed_convolutions_spread_every_input_element() {
         let whole = x.iter().map(|&x| f32::from(x) - f32::from(quantization.zero_point)).collect();
         let floats =
             single(Arithmetic::Float, &[(&from, Values::F32(whole))], (&to, DataType::F32), |builder, x, y| {
-                let attributes = TransposeConv2d {
-                    window,
-                    groups,
+                let accumulation = Accumulation {
                     weight_type: DataType::F32.code(),
                     per_channel: 0,
                     weights: builder.constant(&Values::F32(weights.iter().map(|&w| f32::from(w)).collect())),
                     bias: builder.constant(&Values::F32(vec![100.0; outputs])),
                     epilogue: unbounded(),
                 };
+                let attributes = Conv2d { window, groups, accumulation };
                 builder.op(Opcode::TransposeConv2d, x, y, &attributes);
             });
         // Whole numbers below 2^24 are exact.

@@ -1,10 +1,10 @@
 //! SPEC.md says what the code does: its tables are compared with the rules, the codes and the records.
 
 use bantam_format::ops::{
-    ArgMax, BinaryKind, Concat, Conv2d, DepthwiseConv2d, Epilogue, FloatBinary, FloatClamp, FloatSoftmax,
+    Accumulation, ArgMax, BinaryKind, Concat, Conv2d, DepthwiseConv2d, Epilogue, FloatBinary, FloatClamp, FloatSoftmax,
     FullyConnected, Gather, IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Normalize, Pad,
-    PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Resize, ResizeTap, StridedCopy, Table, TransposeConv2d,
-    Unary, UnaryKind, Window, WordBinary,
+    PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Resize, ResizeTap, StridedCopy, Table, Unary, UnaryKind,
+    Window, WordBinary,
 };
 use bantam_format::{
     Arithmetic, DataType, Header, IoRecord, IoRole, LoadError, OpRecord, Opcode, SectionEntry, SectionKind,
@@ -116,6 +116,7 @@ fn every_record_is_listed_with_its_fields_and_offsets() {
     listed::<StateRecord>("StateRecord");
     listed::<Window>("Window");
     listed::<IntegerEpilogue>("Epilogue");
+    listed::<Accumulation>("Accumulation");
     listed::<Conv2d>("Conv2d");
     listed::<DepthwiseConv2d>("DepthwiseConv2d");
     listed::<FullyConnected>("FullyConnected");
@@ -137,7 +138,6 @@ fn every_record_is_listed_with_its_fields_and_offsets() {
     listed::<Pad>("Pad");
     listed::<Gather>("Gather");
     listed::<MatMul>("MatMul");
-    listed::<TransposeConv2d>("TransposeConv2d");
     listed::<Resize>("Resize");
     listed::<ResizeTap>("ResizeTap");
     listed::<Normalize>("Normalize");

@@ -11,6 +11,19 @@ pub mod scalar;
 pub use bantam_format::overlap::Band;
 pub use requantize::{AverageInteger, ClampFloat, Epilogue, MeanFloat, Requantization};
 
+/// What an accumulating kernel multiplies with, and what its sums become.
+#[derive(Clone, Copy, Debug)]
+pub struct Accumulation<'a, T: scalar::Number, E> {
+    /// Zero point of the input; 0 for floats.
+    pub zero_point: i32,
+    /// Weights, in the order the kernel states.
+    pub weights: &'a [T],
+    /// One value per output channel, or empty for zeros.
+    pub bias: &'a [T::Accumulator],
+    /// What the sums become.
+    pub epilogue: E,
+}
+
 /// Geometry of a windowed op over images of `[height, width, channels]`. Pairs are height, then width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Convolution {

@@ -1,10 +1,13 @@
 //! Evaluation of [`Opcode::Conv2d`](bantam_format::Opcode::Conv2d).
 
 use super::Context;
-use crate::kernels::{ClampFloat, Convolution, scalar};
-use bantam_format::{DataType, Tensor, ops};
+use super::accumulation::{Accumulate, accumulate};
+use crate::kernels::scalar::{self, Number};
+use crate::kernels::{Accumulation, Convolution, Epilogue};
+use crate::views::Element;
+use bantam_format::{Tensor, ops};
 
-/// The geometry that both convolutions hand to their kernels.
+/// The geometry of windowed ops as their kernels take it.
 pub(super) fn geometry(window: &ops::Window, groups: u16, input: &Tensor, output: &Tensor) -> Convolution {
     Convolution {
         kernel: [usize::from(window.kernel_height), usize::from(window.kernel_width)],
@@ -17,27 +20,26 @@ pub(super) fn geometry(window: &ops::Window, groups: u16, input: &Tensor, output
     }
 }
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
-    let attributes = ops::Conv2d::read(context.op.attributes());
-    let (input, output) = (context.op.input(0), context.op.output(0));
-    let geometry = geometry(&attributes.window, attributes.groups, &input, &output);
-    let [_, _, channels] = geometry.output;
-    let weights = channels.checked_mul(geometry.taps())?;
-    if input.data_type == DataType::F32 {
-        let (weights, bias) =
-            (context.constant(attributes.weights, weights)?, context.bias(attributes.bias, channels)?);
-        let epilogue = ClampFloat::new(&attributes.epilogue.float());
-        context.banded(&attributes.window, |band, input, output| {
-            scalar::conv_2d::<f32, _>(&geometry, band, input, 0, weights, bias, &epilogue, output);
-        })
-    } else {
-        let (weights, bias) =
-            (context.constant(attributes.weights, weights)?, context.bias(attributes.bias, channels)?);
-        let epilogue = attributes.epilogue.integer();
-        let requantization = context.requantization(&epilogue, attributes.per_channel == 1, channels)?;
-        let zero_point = i32::from(epilogue.input_zero_point);
-        context.banded(&attributes.window, |band, input, output| {
-            scalar::conv_2d::<i8, _>(&geometry, band, input, zero_point, weights, bias, &requantization, output);
+struct Conv2d {
+    window: ops::Window,
+    geometry: Convolution,
+}
+
+impl Accumulate for Conv2d {
+    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
+        &self,
+        context: &mut Context<'_>,
+        accumulation: &Accumulation<'_, T, E>,
+    ) -> Option<()> {
+        context.banded(&self.window, |band, input, output| {
+            scalar::conv_2d(&self.geometry, band, input, accumulation, output);
         })
     }
+}
+
+pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+    let attributes = ops::Conv2d::read(context.op.attributes());
+    let geometry = geometry(&attributes.window, attributes.groups, &context.op.input(0), &context.op.output(0));
+    let extent = [geometry.output[2], geometry.taps()];
+    accumulate(context, &attributes.accumulation, extent, &Conv2d { window: attributes.window, geometry })
 }

@@ -1,40 +1,33 @@
 //! Evaluation of [`Opcode::DepthwiseConv2d`](bantam_format::Opcode::DepthwiseConv2d).
 
 use super::Context;
+use super::accumulation::{Accumulate, accumulate};
 use super::conv_2d::geometry;
-use crate::kernels::{ClampFloat, scalar};
-use bantam_format::{DataType, ops};
+use crate::kernels::scalar::{self, Number};
+use crate::kernels::{Accumulation, Convolution, Epilogue};
+use crate::views::Element;
+use bantam_format::ops;
+
+struct DepthwiseConv2d {
+    window: ops::Window,
+    geometry: Convolution,
+}
+
+impl Accumulate for DepthwiseConv2d {
+    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
+        &self,
+        context: &mut Context<'_>,
+        accumulation: &Accumulation<'_, T, E>,
+    ) -> Option<()> {
+        context.banded(&self.window, |band, input, output| {
+            scalar::depthwise_conv_2d(&self.geometry, band, input, accumulation, output);
+        })
+    }
+}
 
 pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::DepthwiseConv2d::read(context.op.attributes());
-    let (input, output) = (context.op.input(0), context.op.output(0));
-    let geometry = geometry(&attributes.window, 1, &input, &output);
-    let [_, _, channels] = geometry.output;
-    let weights = channels.checked_mul(attributes.window.taps())?;
-    if input.data_type == DataType::F32 {
-        let (weights, bias) =
-            (context.constant(attributes.weights, weights)?, context.bias(attributes.bias, channels)?);
-        let epilogue = ClampFloat::new(&attributes.epilogue.float());
-        context.banded(&attributes.window, |band, input, output| {
-            scalar::depthwise_conv_2d::<f32, _>(&geometry, band, input, 0, weights, bias, &epilogue, output);
-        })
-    } else {
-        let (weights, bias) =
-            (context.constant(attributes.weights, weights)?, context.bias(attributes.bias, channels)?);
-        let epilogue = attributes.epilogue.integer();
-        let requantization = context.requantization(&epilogue, attributes.per_channel == 1, channels)?;
-        let zero_point = i32::from(epilogue.input_zero_point);
-        context.banded(&attributes.window, |band, input, output| {
-            scalar::depthwise_conv_2d::<i8, _>(
-                &geometry,
-                band,
-                input,
-                zero_point,
-                weights,
-                bias,
-                &requantization,
-                output,
-            );
-        })
-    }
+    let geometry = geometry(&attributes.window, 1, &context.op.input(0), &context.op.output(0));
+    let extent = [geometry.output[2], attributes.window.taps()];
+    accumulate(context, &attributes.accumulation, extent, &DepthwiseConv2d { window: attributes.window, geometry })
 }

@@ -1,27 +1,31 @@
 //! Evaluation of [`Opcode::FullyConnected`](bantam_format::Opcode::FullyConnected).
 
 use super::Context;
-use crate::kernels::{ClampFloat, scalar};
-use bantam_format::{DataType, ops};
+use super::accumulation::{Accumulate, accumulate};
+use crate::kernels::scalar::{self, Number};
+use crate::kernels::{Accumulation, Epilogue};
+use crate::views::Element;
+use bantam_format::ops;
+
+struct FullyConnected {
+    depth: usize,
+    channels: usize,
+}
+
+impl Accumulate for FullyConnected {
+    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
+        &self,
+        context: &mut Context<'_>,
+        accumulation: &Accumulation<'_, T, E>,
+    ) -> Option<()> {
+        let (input, output) = context.operands(0)?;
+        scalar::fully_connected(self.depth, self.channels, input, accumulation, output);
+        Some(())
+    }
+}
 
 pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::FullyConnected::read(context.op.attributes());
     let (depth, channels) = (context.op.input(0).shape.innermost(), context.op.output(0).shape.innermost());
-    let weights = channels.checked_mul(depth)?;
-    if context.op.input(0).data_type == DataType::F32 {
-        let (weights, bias) =
-            (context.constant(attributes.weights, weights)?, context.bias(attributes.bias, channels)?);
-        let epilogue = ClampFloat::new(&attributes.epilogue.float());
-        let (input, output) = context.operands(0)?;
-        scalar::fully_connected::<f32, _>(depth, channels, input, 0, weights, bias, &epilogue, output);
-    } else {
-        let (weights, bias) =
-            (context.constant(attributes.weights, weights)?, context.bias(attributes.bias, channels)?);
-        let epilogue = attributes.epilogue.integer();
-        let requantization = context.requantization(&epilogue, attributes.per_channel == 1, channels)?;
-        let zero_point = i32::from(epilogue.input_zero_point);
-        let (input, output) = context.operands(0)?;
-        scalar::fully_connected::<i8, _>(depth, channels, input, zero_point, weights, bias, &requantization, output);
-    }
-    Some(())
+    accumulate(context, &attributes.accumulation(), [channels, depth], &FullyConnected { depth, channels })
 }

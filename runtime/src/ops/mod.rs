@@ -3,6 +3,7 @@
 //! The attributes and rules stand in the file of the same name in `bantam-format`. An evaluation gets what the parser
 //! checked; where it still finds something missing it gives `None`, which a session reports and never panics on.
 
+mod accumulation;
 mod arg_max;
 mod binary;
 mod cast;

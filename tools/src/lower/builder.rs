@@ -8,7 +8,7 @@ use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
 use crate::quantize::weights::{QuantizedWeights, quantize_weights};
 use crate::tensor::{DataType as HostType, Tensor};
-use bantam_format::ops::{Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Table, Window};
+use bantam_format::ops::{Accumulation, Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Table, Window};
 use bantam_format::writer::{Constants, ModelDescription, OpDescription, TensorDescription};
 use bantam_format::{ABSENT, Arithmetic, DataType, IoRecord, Opcode, TensorKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,15 +78,6 @@ impl Form {
             quantization,
         }
     }
-}
-
-/// Where an accumulating op's constants ended up.
-pub(super) struct Accumulation {
-    pub weight_type: u8,
-    pub per_channel: u8,
-    pub weights: u32,
-    pub bias: u32,
-    pub epilogue: Epilogue,
 }
 
 impl<'g> Builder<'g> {

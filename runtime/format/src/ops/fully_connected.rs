@@ -1,7 +1,6 @@
 //! Attributes and rules of [`Opcode::FullyConnected`](crate::Opcode::FullyConnected).
 
-use super::Epilogue;
-use super::conv_2d::Accumulation;
+use super::{Accumulation, Epilogue};
 use crate::bytes::record;
 use crate::check::{Cost, ensure};
 use crate::{LoadError, Op};
@@ -24,6 +23,21 @@ record! {
     }
 }
 
+impl FullyConnected {
+    /// Weights, bias and requantisation, which here have reserved bytes between them.
+    pub fn accumulation(&self) -> Accumulation {
+        let Self { weight_type, per_channel, weights, bias, epilogue, .. } = *self;
+        Accumulation { weight_type, per_channel, weights, bias, epilogue }
+    }
+}
+
+impl From<Accumulation> for FullyConnected {
+    fn from(accumulation: Accumulation) -> Self {
+        let Accumulation { weight_type, per_channel, weights, bias, epilogue } = accumulation;
+        Self { weight_type, per_channel, reserved: [0; 2], weights, bias, epilogue }
+    }
+}
+
 pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let attributes: FullyConnected = op.read_attributes()?;
     op.check_reserved(&attributes.reserved)?;
@@ -32,15 +46,6 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     ensure(input.rank() > 0 && output.rank() > 0, LoadError::OperandRank { op: op.index })?;
     let rows = |shape: &crate::Shape| shape.elements().checked_div(shape.innermost());
     ensure(rows(&input) == rows(&output), op.shape_error())?;
-    Accumulation {
-        weight_type: attributes.weight_type,
-        per_channel: attributes.per_channel,
-        weights: attributes.weights,
-        bias: attributes.bias,
-        epilogue: attributes.epilogue,
-        channels: output.innermost(),
-        taps: input.innermost(),
-    }
-    .check(op)?;
+    attributes.accumulation().check(op, output.innermost(), input.innermost())?;
     Ok(Cost::macs(&[output.elements(), input.innermost()]).scanning(output.innermost()))
 }

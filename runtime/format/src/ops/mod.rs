@@ -3,6 +3,7 @@
 //!
 //! A new opcode is one file here and one in the runtime, and a line in each table.
 
+mod accumulation;
 mod arg_max;
 mod binary;
 mod cast;
@@ -29,6 +30,7 @@ mod transpose_conv_2d;
 mod unary;
 mod window;
 
+pub use accumulation::Accumulation;
 pub use arg_max::ArgMax;
 pub use binary::{BinaryKind, FloatBinary, IntegerBinary, WordBinary};
 pub use clamp::{FloatClamp, IntegerClamp};
@@ -48,7 +50,6 @@ pub use resize::{Resize, ResizeTap};
 pub use softmax::{FloatSoftmax, IntegerSoftmax};
 pub use strided_copy::StridedCopy;
 pub use table::{TABLE_ENTRIES, Table};
-pub use transpose_conv_2d::TransposeConv2d;
 pub use unary::{Unary, UnaryKind};
 pub use window::Window;
 

@@ -1,66 +1,40 @@
 //! Convolutions. Taps in the padding are skipped, which is what a tap on the zero point adds.
 
 use super::{Number, TILE, biased};
-use crate::kernels::{Band, Convolution, Epilogue};
+use crate::kernels::{Accumulation, Band, Convolution, Epilogue};
 
 /// Two-dimensional convolution of a band. `input` holds the rows `band.input`, `output` the rows `band.output`;
 /// weights are `[output channels, kernel height, kernel width, input channels / groups]`.
-#[allow(clippy::too_many_arguments)]
 pub fn conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
     geometry: &Convolution,
     band: &Band,
     input: &[T],
-    zero_point: i32,
-    weights: &[T],
-    bias: &[T::Accumulator],
-    epilogue: &E,
+    accumulation: &Accumulation<'_, T, E>,
     output: &mut [T],
 ) {
-    let [_, width, channels] = geometry.input;
-    let [_, out_width, out_channels] = geometry.output;
-    let (depth, taps) = (geometry.group_channels(), geometry.taps());
-    let group_outputs = (out_channels / geometry.groups.max(1)).max(1);
-    let rows = output.chunks_exact_mut((out_width * out_channels).max(1));
-    for (y, row) in band.output.clone().zip(rows) {
-        for (x, pixel) in row.chunks_exact_mut(out_channels.max(1)).enumerate() {
-            for (tile, outputs) in pixel.chunks_mut(TILE).enumerate() {
-                let first = tile * TILE;
-                let mut accumulators = biased::<T>(bias, first);
-                for (offset, accumulator) in accumulators.iter_mut().take(outputs.len()).enumerate() {
-                    let channel = first + offset;
-                    let first_input = channel / group_outputs * depth;
-                    let filter = weights.get(channel * taps..).unwrap_or(&[]);
-                    for tap_y in 0..geometry.kernel[0] {
-                        let Some(input_y) = geometry.input_row(y, tap_y) else { continue };
-                        let Some(input_y) = input_y.checked_sub(band.input.start) else { continue };
-                        for tap_x in 0..geometry.kernel[1] {
-                            let Some(input_x) = geometry.input_column(x, tap_x) else { continue };
-                            let at = (input_y * width + input_x) * channels + first_input;
-                            let values = input.get(at..).unwrap_or(&[]).iter().take(depth);
-                            let at = (tap_y * geometry.kernel[1] + tap_x) * depth;
-                            for (&value, &weight) in values.zip(filter.get(at..).unwrap_or(&[])) {
-                                *accumulator = value.multiply_add(*accumulator, zero_point, weight);
-                            }
-                        }
-                    }
-                }
-                epilogue.store(first, &accumulators, outputs);
-            }
-        }
-    }
+    let under_tap = [Convolution::input_row, Convolution::input_column];
+    sum_of_taps(geometry, under_tap, band, input, accumulation, output);
+}
+
+/// The transpose of a convolution, weights and bands as there: each output element sums the taps that lie on it.
+pub fn transpose_conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
+    geometry: &Convolution,
+    band: &Band,
+    input: &[T],
+    accumulation: &Accumulation<'_, T, E>,
+    output: &mut [T],
+) {
+    let under_tap = [Convolution::spreading_row, Convolution::spreading_column];
+    sum_of_taps(geometry, under_tap, band, input, accumulation, output);
 }
 
 /// Convolution of each channel by itself. Weights are `[kernel height, kernel width, output channels]`; output
 /// channel o reads input channel o / multiplier.
-#[allow(clippy::too_many_arguments)]
 pub fn depthwise_conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
     geometry: &Convolution,
     band: &Band,
     input: &[T],
-    zero_point: i32,
-    weights: &[T],
-    bias: &[T::Accumulator],
-    epilogue: &E,
+    &Accumulation { zero_point, weights, bias, ref epilogue }: &Accumulation<'_, T, E>,
     output: &mut [T],
 ) {
     let [_, width, channels] = geometry.input;
@@ -93,25 +67,25 @@ pub fn depthwise_conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
     }
 }
 
-/// The transpose of a convolution, over all images: each output element sums the taps that lie on it. Weights are
-/// `[output channels, kernel height, kernel width, input channels / groups]`.
-pub fn transpose_conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
+/// The input row or column that an output row or column meets under a tap.
+type UnderTap = fn(&Convolution, usize, usize) -> Option<usize>;
+
+#[inline(always)]
+fn sum_of_taps<T: Number, E: Epilogue<T::Accumulator, T>>(
     geometry: &Convolution,
+    [row_under, column_under]: [UnderTap; 2],
+    band: &Band,
     input: &[T],
-    zero_point: i32,
-    weights: &[T],
-    bias: &[T::Accumulator],
-    epilogue: &E,
+    &Accumulation { zero_point, weights, bias, ref epilogue }: &Accumulation<'_, T, E>,
     output: &mut [T],
 ) {
-    let [height, width, channels] = geometry.input;
-    let [out_height, out_width, out_channels] = geometry.output;
+    let [_, width, channels] = geometry.input;
+    let [_, out_width, out_channels] = geometry.output;
     let (depth, taps) = (geometry.group_channels(), geometry.taps());
     let group_outputs = (out_channels / geometry.groups.max(1)).max(1);
-    let images = output.chunks_exact_mut((out_height * out_width * out_channels).max(1));
-    for (input, output) in input.chunks_exact((height * width * channels).max(1)).zip(images) {
-        for (at, pixel) in output.chunks_exact_mut(out_channels.max(1)).enumerate() {
-            let (y, x) = (at / out_width.max(1), at % out_width.max(1));
+    let rows = output.chunks_exact_mut((out_width * out_channels).max(1));
+    for (y, row) in band.output.clone().zip(rows) {
+        for (x, pixel) in row.chunks_exact_mut(out_channels.max(1)).enumerate() {
             for (tile, outputs) in pixel.chunks_mut(TILE).enumerate() {
                 let first = tile * TILE;
                 let mut accumulators = biased::<T>(bias, first);
@@ -120,9 +94,10 @@ pub fn transpose_conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
                     let first_input = channel / group_outputs * depth;
                     let filter = weights.get(channel * taps..).unwrap_or(&[]);
                     for tap_y in 0..geometry.kernel[0] {
-                        let Some(input_y) = geometry.spreading_row(y, tap_y) else { continue };
+                        let Some(input_y) = row_under(geometry, y, tap_y) else { continue };
+                        let Some(input_y) = input_y.checked_sub(band.input.start) else { continue };
                         for tap_x in 0..geometry.kernel[1] {
-                            let Some(input_x) = geometry.spreading_column(x, tap_x) else { continue };
+                            let Some(input_x) = column_under(geometry, x, tap_x) else { continue };
                             let at = (input_y * width + input_x) * channels + first_input;
                             let values = input.get(at..).unwrap_or(&[]).iter().take(depth);
                             let at = (tap_y * geometry.kernel[1] + tap_x) * depth;

@@ -1,18 +1,14 @@
 //! Matrix products with constant weights.
 
 use super::{Number, TILE, biased};
-use crate::kernels::Epilogue;
+use crate::kernels::{Accumulation, Epilogue};
 
 /// Every row of `depth` inputs times weights `[channels, depth]`.
-#[allow(clippy::too_many_arguments)]
 pub fn fully_connected<T: Number, E: Epilogue<T::Accumulator, T>>(
     depth: usize,
     channels: usize,
     input: &[T],
-    zero_point: i32,
-    weights: &[T],
-    bias: &[T::Accumulator],
-    epilogue: &E,
+    &Accumulation { zero_point, weights, bias, ref epilogue }: &Accumulation<'_, T, E>,
     output: &mut [T],
 ) {
     let rows = output.chunks_exact_mut(channels.max(1)).zip(input.chunks_exact(depth.max(1)));

@@ -151,14 +151,19 @@ pub(super) fn group(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     Ok(())
 }
 
-/// `LayerNormalization`: over all axes from one on. Mean and inverse deviation are further results.
-pub(super) fn layer(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
+/// What is normalised over all axes from one on: the operand, the axes, epsilon.
+fn over_last_axes(lowering: &mut Lowering<'_>) -> Result<(ValueId, Vec<usize>, f32), Reason> {
     let epsilon = lowering.attributes.float("epsilon")?.unwrap_or(1e-5);
     only_float(lowering, "stash_type")?;
     let operand = lowering.input(0)?;
     let rank = lowering.shape(operand).len();
     let axis = lowering.attributes.int("axis")?.unwrap_or(-1);
-    let axes: Vec<usize> = (lowering.axis(axis, rank)?..rank).collect();
+    Ok((operand, (lowering.axis(axis, rank)?..rank).collect(), epsilon))
+}
+
+/// `LayerNormalization`: over all axes from one on. Mean and inverse deviation are further results.
+pub(super) fn layer(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
+    let (operand, axes, epsilon) = over_last_axes(lowering)?;
     let [value, mean, deviation] = standardize(lowering, operand, &axes, epsilon)?;
     let scale = lowering.input(1)?;
     let mut result = lowering.multiply(value, scale)?;
@@ -173,12 +178,7 @@ pub(super) fn layer(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
 
 /// `RMSNormalization`: as [`layer`], without a mean or a bias.
 pub(super) fn root_mean_square(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
-    let epsilon = lowering.attributes.float("epsilon")?.unwrap_or(1e-5);
-    only_float(lowering, "stash_type")?;
-    let operand = lowering.input(0)?;
-    let rank = lowering.shape(operand).len();
-    let axis = lowering.attributes.int("axis")?.unwrap_or(-1);
-    let axes: Vec<usize> = (lowering.axis(axis, rank)?..rank).collect();
+    let (operand, axes, epsilon) = over_last_axes(lowering)?;
     let factor = inverse_root_mean_square(lowering, operand, &axes, epsilon)?;
     let value = lowering.multiply(operand, factor)?;
     let scale = lowering.input(1)?;
