@@ -117,13 +117,20 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
     let specs = InputSpec::of_graph(&model.graph);
     let mut notes = Vec::new();
     if let Some(reason) = &model.no_reference {
-        notes.push(format!("the float model is run by bantam's own executor, as tract cannot load it: {reason}"));
+        notes.push(format!("the model is run by bantam's own executor: {reason}"));
     }
     let load = |path: &Option<PathBuf>| path.as_ref().map(|path| Dataset::load(path, &specs)).transpose();
     let (calibration, evaluation) = (load(&folder.calibration)?, load(&folder.evaluation)?);
 
     let mut calibration_rows = 0;
-    let (ranges, floats) = if options.arithmetic == Arithmetic::Float {
+    let quantized = model.graph.is_quantized();
+    if quantized {
+        notes.push("the model is already quantised: its own integers and scales are kept".into());
+        if let (Some(data), false) = (&calibration, options.arithmetic == Arithmetic::Float) {
+            notes.push(format!("'{}' is not needed for calibration", data.path().display()));
+        }
+    }
+    let (ranges, floats) = if quantized || options.arithmetic == Arithmetic::Float {
         Default::default()
     } else {
         let data = calibration.as_ref().ok_or_else(|| ShrinkError::NoCalibration(folder.model.clone()))?;
@@ -151,6 +158,7 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
     step("quantising");
     let precision = match options.arithmetic {
         Arithmetic::Float => Precision::Float,
+        arithmetic if quantized => Precision::Quantized { arithmetic },
         arithmetic => Precision::Int8 { ranges: &ranges, floats: &floats, arithmetic },
     };
     let lowered = lower(&model.graph, precision);
@@ -209,7 +217,7 @@ fn card(options: &ShrinkOptions, model: &OnnxModel, calibration_rows: usize) -> 
     if !options.folder.input_description.is_empty() {
         card["input"] = options.folder.input_description.clone().into();
     }
-    if options.arithmetic != Arithmetic::Float {
+    if calibration_rows > 0 {
         card["calibration"] = serde_json::json!({ "rows": calibration_rows, "ranges": options.ranges });
     }
     card.to_string()

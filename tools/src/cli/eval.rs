@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 /// Score a model on labelled data
 ///
-/// A .onnx model is run by an independent engine (tract) on the original float network.
+/// A .onnx model is run by an independent engine (tract) on the original float network; a quantised one by bantam's
+/// own executor.
 #[derive(Debug, Args)]
 pub(super) struct Eval {
     /// A .bantam or .onnx file
@@ -44,7 +45,7 @@ impl Eval {
         if let Subject::Onnx(model) = &subject
             && let Some(reason) = &model.no_reference
         {
-            note(&format!("note: run by bantam's own executor, as tract cannot load the model: {reason}"));
+            note(&format!("note: run by bantam's own executor: {reason}"));
         }
         if self.json {
             let classes: Vec<_> = per_class

@@ -102,6 +102,7 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
     let model = shrunk.artifact.model();
     let numbers = match options.arithmetic {
         Arithmetic::Float => "32-bit floats".to_owned(),
+        _ if shrunk.calibration_rows == 0 => "the 8-bit integers it already has".to_owned(),
         _ => format!("8-bit integers, ranges from {}", counted(shrunk.calibration_rows, "calibration row")),
     };
     print(&format!("{}: {} to {numbers}", options.folder.name, options.folder.model.display()));

@@ -35,9 +35,13 @@ pub fn multiply_accumulates(op: &Op, operands: &[Facts], result: &Facts) -> u64 
 }
 
 /// Whether evaluating an operator over constants takes little time and memory compared with the
-/// constants themselves.
+/// constants themselves. Reading quantised constants is not: it would take four times their memory, and lose the
+/// integers that the artifact is to hold.
 #[must_use]
 pub fn is_cheap(op: &Op, operands: &[&Tensor]) -> bool {
+    if matches!(op, Op::Dequantize(_)) {
+        return false;
+    }
     let shapes: Vec<Facts> = operands.iter().map(|operand| facts(operand)).collect();
     let Ok(results) = op.infer(&shapes) else { return false };
     let given: usize = operands.iter().map(|operand| operand.len()).sum();

@@ -10,13 +10,14 @@ mod cost;
 mod linear;
 mod movement;
 mod pooling;
+mod quantization;
 mod reduction;
 mod selection;
 mod unary;
 
 pub use cost::{is_cheap, multiply_accumulates};
 
-use crate::graph::ops::Facts;
+use crate::graph::ops::{Dequantize, Facts};
 use crate::graph::{Graph, Op, ShapeError, ValueId};
 use crate::tensor::{DataType, Tensor, TensorError};
 use thiserror::Error;
@@ -193,8 +194,18 @@ pub fn evaluate(op: &Op, operands: &[&Tensor]) -> Result<Vec<Tensor>, ExecuteErr
         Op::GatherElements(gather) => selection::gather_elements(gather.axis, operands, result),
         Op::TopPositions(top) => selection::top_positions(top, operands[0], result),
         Op::Cast(to) => Ok(operands[0].cast(*to)),
+        Op::Quantize(quantize) => quantization::quantize(quantize, operands[0], result),
+        Op::Dequantize(dequantize) => quantization::dequantize(dequantize, operands[0], result),
     }?;
     Ok(vec![tensor])
+}
+
+/// The real numbers that integers stand for.
+///
+/// # Errors
+/// [`ExecuteError::Shape`] if the scales do not fit the integers.
+pub fn dequantized(integers: &Tensor, dequantize: &Dequantize) -> Result<Tensor, ExecuteError> {
+    quantization::dequantize(dequantize, integers, &dequantize.infer(&[facts(integers)])?)
 }
 
 fn facts(tensor: &Tensor) -> Facts {

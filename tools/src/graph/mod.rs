@@ -13,6 +13,7 @@ mod edit;
 mod error;
 mod op;
 pub mod ops;
+mod quantized;
 mod validate;
 mod value;
 

@@ -3,9 +3,9 @@
 use super::activation::Activation;
 use super::error::ShapeError;
 use super::ops::{
-    ArgMax, AveragePool2d, Binary, Compare, Concat, Conv2d, ConvTranspose2d, Facts, FullyConnected, Gather,
-    GatherElements, Pad, Pool2d, Reduce, Reshape, Slice, Softmax, TopPositions, Transpose, Unary, infer_batch_norm,
-    infer_binary, infer_compare, infer_matmul, infer_select, one,
+    ArgMax, AveragePool2d, Binary, Compare, Concat, Conv2d, ConvTranspose2d, Dequantize, Facts, FullyConnected, Gather,
+    GatherElements, Pad, Pool2d, Quantize, Reduce, Reshape, Slice, Softmax, TopPositions, Transpose, Unary,
+    infer_batch_norm, infer_binary, infer_compare, infer_matmul, infer_select, one,
 };
 use crate::tensor::DataType;
 
@@ -62,6 +62,10 @@ pub enum Op {
     TopPositions(TopPositions),
     /// Converts the elements: floats are cut towards zero and saturate, integers wrap.
     Cast(DataType),
+    /// Integers that stand for real numbers.
+    Quantize(Quantize),
+    /// The real numbers that integers stand for.
+    Dequantize(Dequantize),
 }
 
 impl Op {
@@ -93,6 +97,8 @@ impl Op {
             Self::GatherElements(_) => "GatherElements",
             Self::TopPositions(_) => "TopPositions",
             Self::Cast(_) => "Cast",
+            Self::Quantize(_) => "Quantize",
+            Self::Dequantize(_) => "Dequantize",
         }
     }
 
@@ -132,6 +138,8 @@ impl Op {
             Self::GatherElements(gather) => gather.infer(operands),
             Self::TopPositions(top) => top.infer(operands),
             Self::Cast(to) => Facts::new(one(operands)?.shape.clone(), *to),
+            Self::Quantize(quantize) => quantize.infer(operands),
+            Self::Dequantize(dequantize) => dequantize.infer(operands),
         }?;
         Ok(vec![facts])
     }
@@ -175,6 +183,10 @@ impl Op {
     /// the operator commutes with any movement of elements.
     #[must_use]
     pub const fn is_elementwise_unary(&self) -> bool {
-        matches!(self, Self::Unary(_) | Self::Clip(_) | Self::Cast(_))
+        match self {
+            Self::Unary(_) | Self::Clip(_) | Self::Cast(_) | Self::Quantize(_) => true,
+            Self::Dequantize(dequantize) => dequantize.axis.is_none(),
+            _ => false,
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! What all lowerings share: tensors, constants, epilogues, ops.
 
+use super::quantization::{integer_bytes, own_weights};
 use super::view::View;
 use super::{Precision, Program};
-use crate::graph::ops::Padding;
-use crate::graph::{Activation, Graph, Node, Value, ValueId};
+use crate::execute::dequantized;
+use crate::graph::ops::{Dequantize, Padding};
+use crate::graph::{Activation, Graph, Node, Op, Value, ValueId};
 use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
 use crate::quantize::weights::{QuantizedWeights, quantize_weights};
@@ -11,6 +13,7 @@ use crate::tensor::{DataType as HostType, Tensor};
 use bantam_format::ops::{Accumulation, Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Table, Window};
 use bantam_format::writer::{Constants, ModelDescription, OpDescription, TensorDescription};
 use bantam_format::{ABSENT, Arithmetic, DataType, IoRecord, Opcode, TensorKind};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The reason a node is refused.
@@ -29,6 +32,8 @@ pub(super) struct Builder<'g> {
     floats: BTreeSet<ValueId>,
     converted: BTreeMap<(ValueId, FormKey), u16>,
     parameters: BTreeMap<ValueId, Parameters>,
+    /// Whether the integers are the model's own: values without parameters are real numbers.
+    own_integers: bool,
     macs: u64,
 }
 
@@ -85,6 +90,11 @@ impl<'g> Builder<'g> {
         let (arithmetic, floats) = match precision {
             Precision::Float => (Arithmetic::Float, BTreeSet::new()),
             Precision::Int8 { arithmetic, floats, .. } => (arithmetic, floats.clone()),
+            Precision::Quantized { arithmetic } => {
+                let real =
+                    |value: &ValueId| graph.value(*value).dtype == HostType::F32 && !parameters.contains_key(value);
+                (arithmetic, graph.value_ids().filter(real).collect())
+            }
         };
         Self {
             graph,
@@ -98,6 +108,7 @@ impl<'g> Builder<'g> {
             values: vec![],
             tensor_of: BTreeMap::new(),
             parameters,
+            own_integers: matches!(precision, Precision::Quantized { .. }),
             macs: 0,
         }
     }
@@ -137,19 +148,52 @@ impl<'g> Builder<'g> {
         match self.graph.value(value).dtype {
             HostType::F32 if self.is_float_value(value) => Form::Float,
             HostType::F32 => Form::Integer(self.parameters(value)),
+            HostType::I8 | HostType::U8 if self.parameters.contains_key(&value) => {
+                Form::Integer(self.parameters(value))
+            }
             _ => Form::Word,
         }
     }
 
-    /// The form that an 8-bit op of an integer program, or a float op of a float program, reads a value in.
-    pub fn own_form(&self, value: ValueId) -> Form {
-        if self.is_float() { Form::Float } else { Form::Integer(self.parameters(value)) }
+    /// Whether a value has no scale: it can only be read as real numbers.
+    pub fn is_real(&self, value: ValueId) -> bool {
+        self.is_float() || (self.own_integers && !self.parameters.contains_key(&value))
     }
 
-    /// The tensor an 8-bit op of an integer program (or a float op of a float program) reads a value from: values kept
-    /// in floating point are quantised once.
-    pub fn operand(&mut self, value: ValueId) -> u16 {
-        self.read(value, self.own_form(value))
+    /// Declares that a node of a quantised model is computed in f32, if it reads real numbers.
+    pub fn settle(&mut self, node: &Node) {
+        let reads_real = |inputs: &[ValueId]| {
+            inputs.iter().any(|&input| self.graph.value(input).dtype == HostType::F32 && self.is_real(input))
+        };
+        let float = match &node.op {
+            // They quantise what they take, which changes nothing.
+            Op::Quantize(_) | Op::Dequantize(_) | Op::Concat(_) | Op::Select | Op::Pad(_) => false,
+            Op::Reshape(_) | Op::Transpose(_) | Op::Slice(_) | Op::Gather(_) => false,
+            Op::Conv2d(_) | Op::ConvTranspose2d(_) | Op::FullyConnected(_) => {
+                let scale = self.parameters(node.inputs[0]).scale;
+                // What is refused is refused when it is lowered.
+                self.is_real(node.inputs[0]) || matches!(own_weights(self.graph, node, scale), Ok(None))
+            }
+            _ => reads_real(&node.inputs),
+        };
+        if self.own_integers && float {
+            self.make_float(node.output());
+        }
+    }
+
+    /// Whether a node computes its result in f32.
+    pub fn computes_floats(&self, node: &Node) -> bool {
+        self.form(node.output()) == Form::Float
+    }
+
+    /// The form that a node reads an operand in: floats for a float result, else 8-bit integers.
+    pub fn own_form(&self, node: &Node, value: ValueId) -> Form {
+        if self.computes_floats(node) { Form::Float } else { Form::Integer(self.parameters(value)) }
+    }
+
+    /// The tensor a node reads an operand from: values kept in floating point are quantised once.
+    pub fn operand(&mut self, node: &Node, value: ValueId) -> u16 {
+        self.read(value, self.own_form(node, value))
     }
 
     /// The tensor that holds a value in this form: its own, or one converted from it, once. A constant is stored in the
@@ -158,9 +202,15 @@ impl<'g> Builder<'g> {
         if let Some(constant) = self.graph.constant(value) {
             return self.stored(value, constant, form);
         }
+        if let Some((integers, dequantize)) = self.graph.quantized_constant(value) {
+            return self.stored_quantized(value, integers, dequantize, form);
+        }
         let source = self.activation(value);
         let own = self.form(value);
-        if own == form || (own == Form::Word && form != Form::Float) {
+        // The model's own integers are moved as they are, whatever they stand for.
+        let integers = self.graph.value(value).dtype != HostType::F32;
+        let same = matches!((own, form), (Form::Integer(_), Form::Integer(_)) if integers);
+        if own == form || same || (own == Form::Word && form != Form::Float) {
             return source;
         }
         if let Some(&tensor) = self.converted.get(&(value, form.key())) {
@@ -180,6 +230,17 @@ impl<'g> Builder<'g> {
                 Table { table: self.constants.add(entries.collect()) }.write(&mut attributes);
                 Opcode::Table
             }
+            (Form::Integer(_), Form::Word) => {
+                let unsigned = self.graph.value(value).dtype == HostType::U8;
+                let itself = Parameters { scale: 1.0, zero_point: if unsigned { i8::MIN } else { 0 } };
+                let real = self.temporary(&format!("{name}/real"), Form::Float, &shape);
+                let mut conversion = Vec::new();
+                record(itself).write(&mut conversion);
+                self.emit(&name, Opcode::Dequantize, vec![source], real, conversion);
+                self.emit(&name, Opcode::Cast, vec![real], tensor, attributes);
+                self.converted.insert((value, form.key()), tensor);
+                return tensor;
+            }
             (Form::Integer(from), _) => {
                 record(from).write(&mut attributes);
                 Opcode::Dequantize
@@ -197,6 +258,9 @@ impl<'g> Builder<'g> {
 
     /// A constant tensor.
     fn stored(&mut self, value: ValueId, constant: &Tensor, form: Form) -> u16 {
+        if let (Form::Integer(_), Some(bytes)) = (form, integer_bytes(constant)) {
+            return self.add_constant(value, constant.shape(), form, bytes);
+        }
         let bytes = match (form, constant.as_f32()) {
             (Form::Integer(parameters), Ok(items)) => {
                 items.iter().map(|&x| parameters.quantize(x).cast_unsigned()).collect()
@@ -206,12 +270,36 @@ impl<'g> Builder<'g> {
             (_, Err(_)) => word_bytes(&constant.to_i64()),
         };
         let form = if constant.as_f32().is_err() && form != Form::Float { Form::Word } else { form };
+        self.add_constant(value, constant.shape(), form, bytes)
+    }
+
+    /// A quantised constant: its integers where they are asked for at its own scale.
+    fn stored_quantized(&mut self, value: ValueId, integers: &Tensor, dequantize: &Dequantize, form: Form) -> u16 {
+        let own = Form::Integer(self.parameters(value));
+        if let Some(bytes) = integer_bytes(integers).filter(|_| form == own && dequantize.axis.is_none()) {
+            return self.add_constant(value, integers.shape(), form, bytes);
+        }
+        match dequantized(integers, dequantize) {
+            Ok(constant) => self.stored(value, &constant, form),
+            // Never: the graph has checked that the scales fit.
+            Err(_) => self.activation(value),
+        }
+    }
+
+    fn add_constant(&mut self, value: ValueId, shape: &[usize], form: Form, bytes: Vec<u8>) -> u16 {
         let description = TensorDescription {
             kind: TensorKind::Constant,
             location: self.constants.add(bytes),
-            ..form.describe(&self.graph.value(value).name, constant.shape())
+            ..form.describe(&self.graph.value(value).name, shape)
         };
         self.add_tensor(description, None)
+    }
+
+    /// A constant of floats that is no value of the graph.
+    pub fn float_constant(&mut self, name: &str, shape: &[usize], items: &[f32]) -> u16 {
+        let location = self.constants.add(float_bytes(items));
+        let kind = TensorKind::Constant;
+        self.add_tensor(TensorDescription { kind, location, ..Form::Float.describe(name, shape) }, None)
     }
 
     /// A constant 32-bit integer.
@@ -292,9 +380,13 @@ impl<'g> Builder<'g> {
     }
 
     /// A constant operand's elements.
-    pub fn floats(&self, value: ValueId, what: &str) -> Result<&'g [f32], Refusal> {
+    pub fn floats(&self, value: ValueId, what: &str) -> Result<Cow<'g, [f32]>, Refusal> {
+        if let Some((integers, dequantize)) = self.graph.quantized_constant(value) {
+            let real = dequantized(integers, dequantize).map_err(|error| format!("{what}: {error}"))?;
+            return Ok(Cow::Owned(real.as_f32().map_err(|error| error.to_string())?.to_vec()));
+        }
         let tensor = self.graph.constant(value).ok_or_else(|| format!("{what} must be constant"))?;
-        tensor.as_f32().map_err(|error| format!("{what}: {error}"))
+        Ok(Cow::Borrowed(tensor.as_f32().map_err(|error| format!("{what}: {error}"))?))
     }
 
     /// Stores weights `[channels, taps]`, bias and requantisation of an accumulating node. `reorder` puts the
@@ -307,23 +399,25 @@ impl<'g> Builder<'g> {
         reorder: impl FnOnce(Vec<u8>, usize) -> Vec<u8>,
     ) -> Result<Accumulation, Refusal> {
         let weights = self.floats(node.inputs[1], "the weights")?;
-        let bias = node.inputs.get(2).map_or(Ok(&[][..]), |&bias| self.floats(bias, "the bias"))?;
+        let bias = node.inputs.get(2).map_or(Ok(Cow::Borrowed(&[][..])), |&bias| self.floats(bias, "the bias"))?;
         let (input, output) = (node.inputs[0], node.output());
-        if self.is_float() {
+        if self.computes_floats(node) {
             return Ok(Accumulation {
                 weight_type: DataType::F32.code(),
                 per_channel: 0,
-                weights: self.constants.add(reorder(float_bytes(weights), 4)),
-                bias: if bias.is_empty() { ABSENT } else { self.constants.add(float_bytes(bias)) },
+                weights: self.constants.add(reorder(float_bytes(&weights), 4)),
+                bias: if bias.is_empty() { ABSENT } else { self.constants.add(float_bytes(&bias)) },
                 epilogue: float_epilogue(activation),
             });
         }
         let input_scale = self.parameters(input).scale;
-        let QuantizedWeights { weights, scales, bias } = quantize_weights(weights, bias, channels, input_scale);
+        let own = if self.own_integers { own_weights(self.graph, node, input_scale)? } else { None };
+        let own = own.unwrap_or_else(|| quantize_weights(&weights, &bias, channels, input_scale));
+        let QuantizedWeights { weights, scales, bias } = own;
         let weights = weights.into_iter().map(i8::cast_unsigned).collect();
         Ok(Accumulation {
             weight_type: DataType::I8.code(),
-            per_channel: 1,
+            per_channel: u8::from(scales.len() > 1),
             weights: self.constants.add(reorder(weights, 1)),
             bias: if bias.iter().all(|&b| b == 0) {
                 ABSENT

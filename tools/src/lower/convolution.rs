@@ -30,7 +30,7 @@ fn lower_as(builder: &mut Builder<'_>, node: &Node, opcode: Opcode, conv: &Conv2
         if depthwise { transpose(&bytes, channels, taps, size) } else { bytes }
     })?;
     builder.count_macs(&[outputs, taps, group_channels]);
-    let input = builder.operand(node.inputs[0]);
+    let input = builder.operand(node, node.inputs[0]);
     let mut attributes = Vec::new();
     if depthwise {
         ops::DepthwiseConv2d { window, reserved: [0; 2], accumulation }.write(&mut attributes);

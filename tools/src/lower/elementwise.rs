@@ -56,7 +56,9 @@ fn binary_op(
     let parameters = [first, second].map(|operand| builder.operand_parameters(operand));
     let words = builder.graph.value(first).dtype != HostType::F32;
     let float = if kind.is_comparison() {
-        builder.is_float() || [first, second].iter().all(|&operand| builder.is_float_value(operand))
+        let operands = [first, second];
+        operands.iter().any(|&operand| builder.is_real(operand))
+            || operands.iter().all(|&operand| builder.is_float_value(operand))
     } else {
         builder.is_float_value(node.output())
     };
@@ -169,17 +171,23 @@ fn scaled(
 }
 
 pub(super) fn lower_unary(builder: &mut Builder<'_>, node: &Node, unary: &Unary) -> Result<(), Refusal> {
-    let input = builder.operand(node.inputs[0]);
+    let input = builder.operand(node, node.inputs[0]);
     let mut attributes = Vec::new();
-    if builder.is_float() {
+    if builder.computes_floats(node) {
         let (kind, p, q) = float_kind(unary)?;
         ops::Unary { kind: kind.code(), reserved: [0; 3], p, q }.write(&mut attributes);
         return builder.op(node, Opcode::Unary, vec![input], attributes);
     }
+    table_op(builder, node, input, |x| unary.apply(x))
+}
+
+/// A function of one 8-bit number.
+fn table_op(builder: &mut Builder<'_>, node: &Node, input: u16, function: impl Fn(f32) -> f32) -> Result<(), Refusal> {
     let (from, to) = (builder.parameters(node.inputs[0]), builder.parameters(node.output()));
-    let entries = (i8::MIN..=i8::MAX).map(|q| to.quantize(unary.apply(from.dequantize(q))).cast_unsigned());
+    let entries = (i8::MIN..=i8::MAX).map(|q| to.quantize(function(from.dequantize(q))).cast_unsigned());
     let entries: Vec<u8> = entries.collect();
     debug_assert_eq!(entries.len(), TABLE_ENTRIES);
+    let mut attributes = Vec::new();
     ops::Table { table: builder.constants.add(entries) }.write(&mut attributes);
     builder.op(node, Opcode::Table, vec![input], attributes)
 }
@@ -217,10 +225,12 @@ fn float_kind(unary: &Unary) -> Result<(UnaryKind, f32, f32), Refusal> {
 }
 
 pub(super) fn lower_clip(builder: &mut Builder<'_>, node: &Node, activation: &Activation) -> Result<(), Refusal> {
-    let input = builder.operand(node.inputs[0]);
+    let input = builder.operand(node, node.inputs[0]);
     let mut attributes = Vec::new();
-    if builder.is_float() {
+    if builder.computes_floats(node) {
         ops::FloatClamp { clamp_min: activation.min, clamp_max: activation.max }.write(&mut attributes);
+    } else if builder.parameters(node.inputs[0]) != builder.parameters(node.output()) {
+        return table_op(builder, node, input, |x| activation.apply(x));
     } else {
         let (clamp_min, clamp_max) = clamp(builder.parameters(node.output()), *activation);
         ops::IntegerClamp { clamp_min, clamp_max, reserved: [0; 2] }.write(&mut attributes);

@@ -12,7 +12,7 @@ pub(super) fn lower(builder: &mut Builder<'_>, node: &Node, linear: &FullyConnec
     let outputs = builder.graph.value(node.output()).shape.iter().product();
     let accumulation = builder.accumulation(node, channels, linear.activation, |bytes, _| bytes)?;
     builder.count_macs(&[outputs, depth]);
-    let input = builder.operand(node.inputs[0]);
+    let input = builder.operand(node, node.inputs[0]);
     let mut attributes = Vec::new();
     ops::FullyConnected::from(accumulation).write(&mut attributes);
     builder.op(node, Opcode::FullyConnected, vec![input], attributes)

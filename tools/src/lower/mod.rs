@@ -9,13 +9,13 @@ mod convolution;
 mod elementwise;
 mod linear;
 mod movement;
+mod parameters;
 mod pooling;
+mod quantization;
 mod reduction;
 pub mod view;
 
-use crate::graph::ops::Unary;
 use crate::graph::{Graph, Layout, Node, Op, ValueId};
-use crate::quantize::Parameters;
 use crate::tensor::DataType;
 use bantam_format::writer::{ModelDescription, OpDescription};
 use bantam_format::{Arithmetic, IoRecord, IoRole, MAX_RANK, SourceLayout};
@@ -34,6 +34,11 @@ pub enum Precision<'a> {
         ranges: &'a BTreeMap<ValueId, (f32, f32)>,
         /// Activations that stay in floating point, quantised where an integer op reads them.
         floats: &'a BTreeSet<ValueId>,
+        /// How accumulators are requantised.
+        arithmetic: Arithmetic,
+    },
+    /// The model's own integers: 8 bits where its `Quantize` and `Dequantize` say so, floats elsewhere.
+    Quantized {
         /// How accumulators are requantised.
         arithmetic: Arithmetic,
     },
@@ -82,8 +87,14 @@ fn list(nodes: &[Unsupported]) -> String {
 /// [`LowerError::Unsupported`] with every node that has no lowering, [`LowerError::NoRange`] where a range is missing.
 pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerError> {
     let parameters = match precision {
-        Precision::Float => BTreeMap::new(),
-        Precision::Int8 { ranges, arithmetic, .. } => assign_parameters(graph, ranges, arithmetic)?,
+        // Integers that the model itself makes stay integers.
+        Precision::Float => {
+            let mut parameters = parameters::from_graph(graph);
+            parameters.retain(|&value, _| graph.value(value).dtype != DataType::F32);
+            parameters
+        }
+        Precision::Int8 { ranges, arithmetic, .. } => parameters::from_ranges(graph, ranges, arithmetic)?,
+        Precision::Quantized { .. } => parameters::from_graph(graph),
     };
     let mut builder = Builder::new(graph, precision, parameters);
     for port in graph.inputs() {
@@ -91,6 +102,7 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
     }
     let mut unsupported = Vec::new();
     for (_, node) in graph.nodes() {
+        builder.settle(node);
         let result = match &node.op {
             Op::Conv2d(conv) => convolution::lower(&mut builder, node, conv),
             Op::FullyConnected(linear) => linear::lower(&mut builder, node, linear),
@@ -114,6 +126,8 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
             Op::ConvTranspose2d(conv) => convolution::lower_transposed(&mut builder, node, conv),
             Op::Compare(compare) => elementwise::lower_compare(&mut builder, node, *compare),
             Op::Select => elementwise::lower_select(&mut builder, node),
+            Op::Quantize(_) => quantization::lower_quantize(&mut builder, node),
+            Op::Dequantize(dequantize) => quantization::lower_dequantize(&mut builder, node, dequantize),
             Op::GatherElements(_) | Op::TopPositions(_) => Err("the operator is not supported on devices yet".into()),
         };
         let result = check_ranks(graph, node).and(result);
@@ -165,47 +179,6 @@ fn finish(graph: &Graph, mut builder: Builder<'_>) -> Program {
         }
     }
     builder.into_program(io)
-}
-
-/// Chooses scale and zero point of every activation: from its range, or fixed by its producer.
-fn assign_parameters(
-    graph: &Graph,
-    ranges: &BTreeMap<ValueId, (f32, f32)>,
-    arithmetic: Arithmetic,
-) -> Result<BTreeMap<ValueId, Parameters>, LowerError> {
-    let covering = |value: ValueId| {
-        let (min, max) = ranges.get(&value).ok_or_else(|| LowerError::NoRange(graph.value(value).name.clone()))?;
-        Ok(Parameters::covering(*min, *max))
-    };
-    let mut parameters = BTreeMap::new();
-    for port in graph.inputs() {
-        if graph.value(port.value).dtype == DataType::F32 {
-            parameters.insert(port.value, covering(port.value)?);
-        }
-    }
-    for (_, node) in graph.nodes() {
-        let output = node.output();
-        if graph.value(output).dtype != DataType::F32 {
-            continue;
-        }
-        // The operand's parameters, if it has any.
-        let same = |value: ValueId| parameters.get(&value).copied().map_or_else(|| covering(output), Ok);
-        let chosen = match &node.op {
-            Op::Softmax(_) | Op::Unary(Unary::Sigmoid) => Parameters::PROBABILITY,
-            Op::Unary(Unary::Tanh) => Parameters::SIGNED_UNIT,
-            Op::MaxPool2d(_) | Op::Reshape(_) | Op::Clip(_) => same(node.inputs[0])?,
-            Op::AveragePool2d(_) if arithmetic == Arithmetic::Tflite => same(node.inputs[0])?,
-            Op::Transpose(_) | Op::Slice(_) | Op::Gather(_) => same(node.inputs[0])?,
-            Op::Pad(pad) => {
-                let operand = same(node.inputs[0])?;
-                let held = operand.dequantize(i8::MIN)..=operand.dequantize(i8::MAX);
-                if held.contains(&pad.value) { operand } else { covering(output)? }
-            }
-            _ => covering(output)?,
-        };
-        parameters.insert(output, chosen);
-    }
-    Ok(parameters)
 }
 
 #[cfg(test)]

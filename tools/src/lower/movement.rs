@@ -129,7 +129,7 @@ pub(super) fn lower_cast(builder: &mut Builder<'_>, node: &Node, to: HostType) -
             let source = builder.read(input, Form::Word);
             builder.op(node, Opcode::Cast, vec![source], vec![])
         }
-        (HostType::Bool, _) | (_, HostType::I64) | (HostType::I32 | HostType::I64, HostType::I32) => {
+        (HostType::Bool, _) | (_, HostType::I64 | HostType::I32) => {
             let source = builder.read(input, Form::Word);
             builder.alias(output, source);
             Ok(())

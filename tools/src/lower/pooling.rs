@@ -1,13 +1,14 @@
 //! Pooling over windows.
 
-use super::builder::{Builder, Refusal, clamp, float_epilogue, window};
+use super::builder::{Builder, Form, Refusal, clamp, float_epilogue, window};
 use crate::graph::{Node, ops::AveragePool2d, ops::Pool2d};
 use bantam_format::ops::{self, Epilogue, IntegerEpilogue};
 use bantam_format::{Arithmetic, Opcode};
 
 pub(super) fn lower_max(builder: &mut Builder<'_>, node: &Node, pool: &Pool2d) -> Result<(), Refusal> {
-    let epilogue = epilogue(builder, node, pool, 0);
-    lower(builder, node, pool, Opcode::MaxPool2d, false, epilogue)
+    let form = builder.form(node.output());
+    let epilogue = epilogue(builder, node, form, pool, 0);
+    lower(builder, node, form, pool, Opcode::MaxPool2d, false, epilogue)
 }
 
 pub(super) fn lower_average(builder: &mut Builder<'_>, node: &Node, average: &AveragePool2d) -> Result<(), Refusal> {
@@ -19,15 +20,18 @@ pub(super) fn lower_average(builder: &mut Builder<'_>, node: &Node, average: &Av
                     use --arithmetic onnx"
             .into());
     }
-    let epilogue = epilogue(builder, node, &average.pool, multiplier);
-    lower(builder, node, &average.pool, Opcode::AveragePool2d, include_pad, epilogue)
+    // Where the arithmetic has no scales, the operand is read in those of the result.
+    let output = builder.form(node.output());
+    let form = if multiplier == 0 { output } else { builder.own_form(node, node.inputs[0]) };
+    let epilogue = epilogue(builder, node, form, &average.pool, multiplier);
+    lower(builder, node, form, &average.pool, Opcode::AveragePool2d, include_pad, epilogue)
 }
 
-fn epilogue(builder: &Builder<'_>, node: &Node, pool: &Pool2d, multiplier: u32) -> Epilogue {
-    if builder.is_float() {
+fn epilogue(builder: &Builder<'_>, node: &Node, operand: Form, pool: &Pool2d, multiplier: u32) -> Epilogue {
+    let Form::Integer(from) = operand else {
         return float_epilogue(pool.activation);
-    }
-    let (from, to) = (builder.parameters(node.inputs[0]), builder.parameters(node.output()));
+    };
+    let to = builder.parameters(node.output());
     let (clamp_min, clamp_max) = clamp(to, pool.activation);
     IntegerEpilogue {
         table: multiplier,
@@ -42,13 +46,14 @@ fn epilogue(builder: &Builder<'_>, node: &Node, pool: &Pool2d, multiplier: u32) 
 fn lower(
     builder: &mut Builder<'_>,
     node: &Node,
+    form: Form,
     pool: &Pool2d,
     opcode: Opcode,
     include_pad: bool,
     epilogue: Epilogue,
 ) -> Result<(), Refusal> {
     let window = window(pool.kernel, pool.stride, pool.dilation, pool.padding)?;
-    let input = builder.operand(node.inputs[0]);
+    let input = builder.read(node.inputs[0], form);
     let mut attributes = Vec::new();
     ops::Pool2d { window, count_include_pad: u8::from(include_pad), reserved: [0; 3], epilogue }.write(&mut attributes);
     builder.op(node, opcode, vec![input], attributes)

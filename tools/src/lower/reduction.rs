@@ -3,6 +3,7 @@
 use super::builder::{Builder, Form, Refusal, clamp, float_epilogue, tflite_table};
 use super::view::View;
 use crate::graph::{Activation, Node, ops::ArgMax, ops::Reduce, ops::ReduceKind, ops::Softmax};
+use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
 use bantam_format::ops::{self, IntegerEpilogue};
 use bantam_format::{Arithmetic, Opcode};
@@ -48,7 +49,7 @@ fn lower_reduction(
         builder.make_float(node.output());
     }
     let float = builder.form(node.output()) == Form::Float;
-    let form = if float { Form::Float } else { builder.own_form(node.inputs[0]) };
+    let form = builder.own_form(node, node.inputs[0]);
     let (Some(&first), Some(&last)) = (axes.first(), axes.last()) else {
         return Err("no axis is reduced".into());
     };
@@ -94,11 +95,12 @@ const MAX_INTEGER_CLASSES: usize = 4095;
 pub(super) fn lower_softmax(builder: &mut Builder<'_>, node: &Node, softmax: &Softmax) -> Result<(), Refusal> {
     let graph = builder.graph;
     let shape = &graph.value(node.inputs[0]).shape;
-    if shape[softmax.axis] > MAX_INTEGER_CLASSES {
+    // The 8-bit form has fixed parameters.
+    if shape[softmax.axis] > MAX_INTEGER_CLASSES || builder.parameters(node.output()) != Parameters::PROBABILITY {
         builder.make_float(node.output());
     }
     let to = builder.form(node.output());
-    let from = if to == Form::Float { Form::Float } else { builder.own_form(node.inputs[0]) };
+    let from = builder.own_form(node, node.inputs[0]);
     let mut attributes = Vec::new();
     if let Form::Integer(parameters) = from {
         // PreprocessSoftmaxScaling of TensorFlow Lite with beta 1 and five integer bits.

@@ -3,10 +3,10 @@
 use super::{Precision, lower};
 use crate::execute::{execute, execute_observed};
 use crate::graph::ops::{
-    ArgMax, Binary, BinaryKind, Concat, Gather, Pad, Reduce, ReduceKind, Reshape, Slice, SliceRange, Softmax,
-    Transpose, Unary,
+    ArgMax, Binary, BinaryKind, Concat, Conv2d, Dequantize, FullyConnected, Gather, Pad, Padding, Pool2d, Quantize,
+    Reduce, ReduceKind, Reshape, Slice, SliceRange, Softmax, Transpose, Unary,
 };
-use crate::graph::{Graph, Op, ValueId};
+use crate::graph::{Activation, Graph, Op, ValueId};
 use crate::plan;
 use crate::quantize::Parameters;
 use crate::tensor::{DataType, Tensor};
@@ -198,4 +198,137 @@ fn activations_are_multiplied_and_normalised() {
     graph.add_output("normal", normal);
     graph.add_output("rounded", rounded);
     check(&graph);
+}
+
+/// Real numbers through the model's own integers of one type.
+fn through_integers(graph: &mut Graph, value: ValueId, scale: f32, zero_point: i32, to: DataType) -> ValueId {
+    let integers = add(graph, Op::Quantize(Quantize { scale, zero_point, to }), &[value]);
+    add(graph, Op::Dequantize(Dequantize::per_tensor(scale, zero_point)), &[integers])
+}
+
+/// A quantised constant with a scale per position of the first axis.
+fn quantized_weights(graph: &mut Graph, shape: &[usize], seed: u64) -> ValueId {
+    let items = numbers(shape, seed).as_f32().unwrap().iter().map(|x| (x * 63.5) as i8).collect();
+    let integers = graph.add_constant("weights", Tensor::from_vec::<i8>(shape.to_vec(), items).unwrap());
+    let scales = (0..shape[0]).map(|channel| 0.01 + channel as f32 / 256.0).collect();
+    let op = Dequantize { scales, zero_points: vec![0; shape[0]], axis: Some(0) };
+    add(graph, Op::Dequantize(op), &[integers])
+}
+
+/// A bias of integers at the scale of the products.
+fn quantized_bias(graph: &mut Graph, channels: usize, input_scale: f32) -> ValueId {
+    let items = (0..channels).map(|channel| channel as i32 * 700 - 900).collect();
+    let integers = graph.add_constant("bias", Tensor::vector::<i32>(items));
+    let scales = (0..channels).map(|channel| input_scale * (0.01 + channel as f32 / 256.0)).collect();
+    add(graph, Op::Dequantize(Dequantize { scales, zero_points: vec![0; channels], axis: Some(0) }), &[integers])
+}
+
+/// The artifact of a quantised graph gives what the executor gives, within this many steps of `scale`. Returns the
+/// operators of the artifact.
+fn check_quantized(graph: &Graph, scale: f32, steps: f32) -> Vec<&'static str> {
+    graph.validate().unwrap();
+    let precision = Precision::Quantized { arithmetic: Arithmetic::Onnx };
+    let expected: Vec<Vec<Vec<f32>>> =
+        (0..ROWS).map(|row| execute(graph, &inputs(graph, row)).unwrap().iter().map(floats).collect()).collect();
+    for (got, expected) in run(graph, precision).iter().flatten().zip(expected.iter().flatten()) {
+        assert_eq!(got.len(), expected.len());
+        for (got, expected) in got.iter().zip(expected) {
+            assert!((got - expected).abs() <= steps * scale * 1.001 + 1e-6, "{got} {expected}\n{graph}");
+        }
+    }
+    lower(graph, precision).unwrap().description.ops.iter().map(|op| op.opcode.name()).collect()
+}
+
+#[test]
+fn quantised_layers_are_integer_ops_and_conversions_take_no_memory() {
+    let mut graph = Graph::new("quantised");
+    let x = graph.add_input("x", vec![1, 4, 4, 2], DataType::F32);
+    let real = through_integers(&mut graph, x, 0.02, 5, DataType::I8);
+    let weights = quantized_weights(&mut graph, &[3, 3, 3, 2], 5);
+    let bias = quantized_bias(&mut graph, 3, 0.02);
+    let padding = Padding { top: 1, left: 1, bottom: 1, right: 1 };
+    let conv = Conv2d { stride: [1, 1], dilation: [1, 1], padding, groups: 1, activation: Activation::RELU };
+    let sums = add(&mut graph, Op::Conv2d(conv), &[real, weights, bias]);
+    let real = through_integers(&mut graph, sums, 0.05, 0, DataType::U8);
+    let pool = Pool2d {
+        kernel: [2, 2],
+        stride: [2, 2],
+        dilation: [1, 1],
+        padding: Padding::NONE,
+        activation: Activation::NONE,
+    };
+    let largest = add(&mut graph, Op::MaxPool2d(pool), &[real]);
+    let flat = add(&mut graph, Op::Reshape(Reshape { shape: vec![1, 12] }), &[largest]);
+    let real = through_integers(&mut graph, flat, 0.05, 0, DataType::U8);
+    let weights = quantized_weights(&mut graph, &[5, 12], 6);
+    let sums = add(&mut graph, Op::FullyConnected(FullyConnected::default()), &[real, weights]);
+    let clamped = add(&mut graph, Op::Clip(Activation { min: -1.0, max: 2.5 }), &[sums]);
+    let real = through_integers(&mut graph, clamped, 0.03, -20, DataType::I8);
+    graph.add_output("y", real);
+    assert_eq!(check_quantized(&graph, 0.03, 1.0), ["Conv2d", "MaxPool2d", "FullyConnected", "Clamp"]);
+}
+
+#[test]
+fn islands_of_floats_stay_between_quantised_layers() {
+    let mut graph = Graph::new("islands");
+    let x = graph.add_input("x", vec![1, 6], DataType::F32);
+    let real = through_integers(&mut graph, x, 0.02, 3, DataType::I8);
+    let weights = quantized_weights(&mut graph, &[6, 6], 5);
+    let bias = quantized_bias(&mut graph, 6, 0.02);
+    let sums = add(&mut graph, Op::FullyConnected(FullyConnected::default()), &[real, weights, bias]);
+    let real = through_integers(&mut graph, sums, 0.05, -3, DataType::I8);
+    // A constant without a scale, and a function whose result is not quantised.
+    let factor = graph.add_constant("factor", numbers(&[6], 8));
+    let product = binary(&mut graph, BinaryKind::Mul, [real, factor]);
+    let bent = add(&mut graph, Op::Unary(Unary::Tanh), &[product]);
+    let sum = binary(&mut graph, BinaryKind::Add, [bent, real]);
+    let real = through_integers(&mut graph, sum, 0.04, 9, DataType::U8);
+    let table = add(&mut graph, Op::Unary(Unary::Sigmoid), &[real]);
+    let real = through_integers(&mut graph, table, 1.0 / 256.0, 0, DataType::U8);
+    let shares = add(&mut graph, Op::Softmax(Softmax { axis: 1 }), &[real]);
+    graph.add_output("y", shares);
+    let operators = check_quantized(&graph, 1.0 / 256.0, 1.0);
+    let expected =
+        ["FullyConnected", "Dequantize", "Binary", "Unary", "Binary", "Quantize", "Table", "Dequantize", "Softmax"];
+    assert_eq!(operators, expected);
+}
+
+#[test]
+fn weights_whose_zero_point_does_not_fit_are_refused_by_name() {
+    for (zero_point, refused) in [(3, false), (100, true)] {
+        let mut graph = Graph::new("zero point");
+        let x = graph.add_input("x", vec![1, 2], DataType::F32);
+        let real = through_integers(&mut graph, x, 0.02, 0, DataType::I8);
+        let integers = graph.add_constant("w", Tensor::from_vec(vec![2, 2], vec![1i8, -2, -120, 90]).unwrap());
+        let weights = add(&mut graph, Op::Dequantize(Dequantize::per_tensor(0.01, zero_point)), &[integers]);
+        let sums = add(&mut graph, Op::FullyConnected(FullyConnected::default()), &[real, weights]);
+        let real = through_integers(&mut graph, sums, 0.05, -3, DataType::I8);
+        graph.add_output("y", real);
+        match lower(&graph, Precision::Quantized { arithmetic: Arithmetic::Onnx }) {
+            Ok(_) => {
+                assert!(!refused);
+                check_quantized(&graph, 0.05, 1.0);
+            }
+            Err(error) => assert!(refused && error.to_string().contains("zero point 100"), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn float_programs_compute_the_conversions() {
+    let mut graph = Graph::new("float");
+    let x = graph.add_input("x", vec![1, 6], DataType::F32);
+    let op = Op::Quantize(Quantize { scale: 0.25, zero_point: 130, to: DataType::U8 });
+    let integers = add(&mut graph, op, &[x]);
+    let words = add(&mut graph, Op::Cast(DataType::I32), &[integers]);
+    let real = add(&mut graph, Op::Dequantize(Dequantize::per_tensor(0.5, 120)), &[integers]);
+    let scales = vec![0.5, 1.0, 2.0, 0.25, 3.0, 1.5];
+    let op = Dequantize { scales, zero_points: vec![0, 1, 0, -3, 0, 7], axis: Some(1) };
+    let scaled = add(&mut graph, Op::Dequantize(op), &[words]);
+    graph.add_output("words", words);
+    graph.add_output("real", real);
+    graph.add_output("scaled", scaled);
+    let expected = execute(&graph, &inputs(&graph, 0)).unwrap();
+    let expected: Vec<Vec<f32>> = expected.iter().map(floats).collect();
+    assert_eq!(run(&graph, Precision::Float)[0], expected);
 }

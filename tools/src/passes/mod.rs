@@ -9,6 +9,7 @@ mod constants;
 mod patterns;
 mod pooling;
 mod ports;
+mod quantized;
 mod reshape;
 mod simplify;
 mod transpose;
@@ -57,6 +58,7 @@ pub const PASSES: &[(&str, Pass)] = &[
     ("simplify", simplify::run),
     ("move transposes", transpose::run),
     ("merge reshapes", reshape::run),
+    ("keep integers", quantized::run),
     ("fold affine", affine::run),
     ("pooling", pooling::run),
     ("fuse activations", activation::run),

@@ -46,7 +46,7 @@ fn is_image(graph: &Graph, input: ValueId) -> bool {
                     false
                 }
                 Op::Binary(_) => {
-                    let variable = |&&operand: &&ValueId| graph.constant(operand).is_none();
+                    let variable = |&&operand: &&ValueId| !graph.is_known(operand);
                     node.inputs.iter().filter(variable).count() == 1
                 }
                 Op::Pad(_) => true,

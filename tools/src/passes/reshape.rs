@@ -55,7 +55,8 @@ fn sink(graph: &mut Graph, id: NodeId) -> Result<bool, GraphError> {
             None => return Ok(false),
         },
         (Op::Binary(_), &[left, right]) => {
-            let number = |value: ValueId| graph.constant(value).filter(|tensor| tensor.len() == 1).map(|_| value);
+            let single = |value: ValueId| graph.value(value).shape.iter().all(|&size| size == 1);
+            let number = |value: ValueId| Some(value).filter(|&value| graph.is_known(value) && single(value));
             match (source_of(left), source_of(right)) {
                 (Some(a), Some(b)) if graph.value(a).shape == graph.value(b).shape => vec![a, b],
                 (Some(a), None) => match number(right) {
@@ -73,7 +74,7 @@ fn sink(graph: &mut Graph, id: NodeId) -> Result<bool, GraphError> {
     };
     // One number of high rank must not raise the rank of the operand.
     let rank = |value: ValueId| graph.value(value).shape.len();
-    let is_number = |value: &&ValueId| graph.constant(**value).is_some();
+    let is_number = |value: &&ValueId| graph.is_known(**value);
     let source_rank = operands.iter().filter(|value| !is_number(value)).map(|&value| rank(value)).max();
     let keeps_rank = operands.iter().filter(is_number).all(|&value| Some(rank(value)) <= source_rank);
     if !keeps_rank {

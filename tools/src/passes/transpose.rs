@@ -1,7 +1,7 @@
 //! Moves transposes towards the outputs until they meet their inverse, or weights that can be
 //! reordered once and for all.
 
-use crate::graph::ops::{ArgMax, Concat, Gather, Pad, Reduce, Reshape, Slice, Softmax, Transpose};
+use crate::graph::ops::{ArgMax, Concat, Dequantize, Gather, Pad, Reduce, Reshape, Slice, Softmax, Transpose};
 use crate::graph::{Graph, GraphError, NodeId, Op, ValueId};
 use crate::tensor::{Tensor, TensorError};
 
@@ -119,6 +119,7 @@ fn sink(graph: &mut Graph, id: NodeId) -> Result<bool, GraphError> {
         values.push(match operand {
             Operand::Value(value) => value,
             Operand::Constant(name, tensor) => graph.add_constant(name, tensor),
+            Operand::Quantized(name, tensor, dequantize) => graph.insert_quantized(id, &name, tensor, dequantize)?,
             Operand::Reshaped(value, shape) => {
                 let name = graph.value(value).name.clone();
                 graph.insert_before(id, name, Op::Reshape(Reshape { shape }), &[value])?
@@ -192,6 +193,7 @@ fn remaining(permutation: &[usize], axes: &[usize], keep_dims: bool) -> Vec<usiz
 enum Operand {
     Value(ValueId),
     Constant(String, Tensor),
+    Quantized(String, Tensor, Dequantize),
     Reshaped(ValueId, Vec<usize>),
 }
 
@@ -205,7 +207,7 @@ fn as_source(graph: &Graph, value: ValueId, permutation: &[usize]) -> Option<Ope
     }
     let shape = &graph.value(value).shape;
     let missing = permutation.len().checked_sub(shape.len())?;
-    if shape.iter().all(|&size| size == 1) && graph.constant(value).is_some() {
+    if shape.iter().all(|&size| size == 1) && graph.is_known(value) {
         return Some(Operand::Value(value));
     }
     let full: Vec<usize> = std::iter::repeat_n(1, missing).chain(shape.iter().copied()).collect();
@@ -213,6 +215,11 @@ fn as_source(graph: &Graph, value: ValueId, permutation: &[usize]) -> Option<Ope
     if let Some(tensor) = graph.constant(value) {
         let tensor = tensor.clone().reshape(full).ok()?.transpose(&back).ok()?;
         return Some(Operand::Constant(graph.value(value).name.clone(), tensor));
+    }
+    if let Some((integers, dequantize)) = graph.quantized_constant(value) {
+        let dequantize = dequantize.reshaped(shape, &full)?.transposed(&back);
+        let tensor = integers.clone().reshape(full).ok()?.transpose(&back).ok()?;
+        return Some(Operand::Quantized(graph.value(value).name.clone(), tensor, dequantize));
     }
     let moving: Vec<usize> = back.iter().copied().filter(|&axis| full[axis] != 1).collect();
     moving.is_sorted().then(|| Operand::Reshaped(value, back.iter().map(|&axis| full[axis]).collect()))
@@ -235,7 +242,12 @@ fn fold_flatten(graph: &mut Graph, id: NodeId) -> Result<bool, GraphError> {
     }
     let between = flatten.inputs[0];
     let Some((source, permutation)) = transposed(graph, between) else { return Ok(false) };
-    let Some(weights) = graph.constant(inputs[1]) else { return Ok(false) };
+    let (weights, dequantize) = match (graph.constant(inputs[1]), graph.quantized_constant(inputs[1])) {
+        (Some(weights), _) => (weights, None),
+        // Scales along the columns would have to be reordered too.
+        (None, Some((weights, dequantize))) if dequantize.axis != Some(1) => (weights, Some(dequantize.clone())),
+        _ => return Ok(false),
+    };
     let transposed_shape = graph.value(between).shape.clone();
     let flat_shape = graph.value(flat).shape.clone();
     let Some((&depth, leading)) = flat_shape.split_last() else { return Ok(false) };
@@ -252,7 +264,10 @@ fn fold_flatten(graph: &mut Graph, id: NodeId) -> Result<bool, GraphError> {
     let Ok(reordered) = reordered else { return Ok(false) };
     debug_assert_eq!(reordered.shape().last(), Some(&depth));
     let name = graph.value(inputs[1]).name.clone();
-    let weights = graph.add_constant(name, reordered);
+    let weights = match dequantize {
+        Some(dequantize) => graph.insert_quantized(id, &name, reordered, dequantize)?,
+        None => graph.add_constant(name, reordered),
+    };
     let name = graph.value(flat).name.clone();
     let op = Op::Reshape(Reshape { shape: flat_shape });
     let flat = graph.insert_before(id, name, op, &[source])?;

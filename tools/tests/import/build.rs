@@ -81,6 +81,19 @@ impl Model {
         self
     }
 
+    /// Adds a constant of integers of any type.
+    pub fn typed(mut self, name: &str, data_type: DataType, shape: &[i64], items: &[i64]) -> Self {
+        let tensor = TensorProto {
+            name: name.into(),
+            dims: shape.to_vec(),
+            data_type: data_type as i32,
+            int32_data: items.iter().map(|&item| item as i32).collect(),
+            ..Default::default()
+        };
+        self.graph().initializer.push(tensor);
+        self
+    }
+
     /// Adds a node; operands and results are separated by spaces, `_` leaves an operand out.
     pub fn node(mut self, operator: &str, inputs: &str, outputs: &str, attributes: Vec<AttributeProto>) -> Self {
         let names = |list: &str| {

@@ -8,3 +8,4 @@ mod hostile;
 mod models;
 mod operators;
 mod options;
+mod quantized;

@@ -5,6 +5,7 @@ mod convolution;
 mod linear;
 mod movement;
 mod pooling;
+mod quantization;
 mod reduction;
 mod selection;
 
@@ -13,6 +14,7 @@ pub use convolution::{Conv2d, ConvTranspose2d, Padding};
 pub use linear::FullyConnected;
 pub use movement::{Concat, Gather, Pad, Reshape, Slice, SliceRange, Transpose};
 pub use pooling::{AveragePool2d, Pool2d};
+pub use quantization::{Dequantize, Quantize, integer_range};
 pub use reduction::{ArgMax, Reduce, ReduceKind, Softmax};
 pub use selection::{Compare, GatherElements, TopPositions};
 

@@ -4,7 +4,7 @@ use super::attributes::Attributes;
 use super::error::Reason;
 use super::importer::State;
 use crate::execute;
-use crate::graph::ops::{Reshape, Transpose};
+use crate::graph::ops::{Dequantize, Reshape, Transpose};
 use crate::graph::{Op, ValueId};
 use crate::reference::pb::NodeProto;
 use crate::tensor::{DataType, Tensor};
@@ -105,6 +105,20 @@ impl<'a> Lowering<'a> {
             .ok_or_else(|| Reason::NotConstant { index, name: self.node.input.get(index).cloned().unwrap_or_default() })
     }
 
+    /// Whether a value is a constant, quantised or not.
+    pub(super) fn is_known(&self, value: ValueId) -> bool {
+        self.state.graph.is_known(value)
+    }
+
+    /// An operand that must be a constant of real numbers, quantised or not.
+    pub(super) fn weights(&self, index: usize) -> Result<ValueId, Reason> {
+        let value = self.input(index)?;
+        if self.state.graph.quantized_constant(value).is_none() {
+            self.constant_f32(index)?;
+        }
+        Ok(value)
+    }
+
     /// The elements of an operand that must be an f32 constant.
     pub(super) fn constant_f32(&self, index: usize) -> Result<&[f32], Reason> {
         Ok(self.constant(index)?.as_f32()?)
@@ -196,7 +210,23 @@ impl<'a> Lowering<'a> {
             return self
                 .derive(value, &format!("transpose {permutation:?}"), |tensor| Ok(tensor.transpose(permutation)?));
         }
+        if let Some((integers, dequantize)) = self.quantized(value) {
+            let moved = self.transpose(integers, permutation)?;
+            return self.dequantize(moved, dequantize.transposed(permutation));
+        }
         self.emit(Op::Transpose(Transpose { permutation: permutation.to_vec() }), &[value])
+    }
+
+    /// The constant of integers that a quantised constant is made of, and how it is read.
+    fn quantized(&self, value: ValueId) -> Option<(ValueId, Dequantize)> {
+        let (_, dequantize) = self.state.graph.quantized_constant(value)?;
+        let reader = self.state.graph.node(self.state.graph.producer(value)?)?;
+        Some((reader.inputs[0], dequantize.clone()))
+    }
+
+    /// The real numbers that integers stand for.
+    pub(super) fn dequantize(&mut self, integers: ValueId, dequantize: Dequantize) -> Result<ValueId, Reason> {
+        self.emit(Op::Dequantize(dequantize), &[integers])
     }
 
     /// The value in another shape.
@@ -207,6 +237,12 @@ impl<'a> Lowering<'a> {
         if self.known(value).is_some() {
             return self
                 .derive(value, &format!("reshape {shape:?}"), |tensor| Ok(tensor.clone().reshape(shape.to_vec())?));
+        }
+        if let Some((integers, dequantize)) = self.quantized(value)
+            && let Some(dequantize) = dequantize.reshaped(&self.shape(integers), shape)
+        {
+            let reshaped = self.reshape(integers, shape)?;
+            return self.dequantize(reshaped, dequantize);
         }
         self.emit(Op::Reshape(Reshape { shape: shape.to_vec() }), &[value])
     }

@@ -9,8 +9,7 @@ use crate::graph::{Activation, Op};
 
 /// `Conv`: weights OI(H)W become OHWI, the operand NHWC.
 pub(super) fn convolution(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
-    let weights = lowering.input(1)?;
-    lowering.constant_f32(1)?;
+    let weights = lowering.weights(1)?;
     let image = window::image(lowering)?;
     let (kernel, weights) = match (image.axes, lowering.shape(weights).as_slice()) {
         (2, &[_, _, height, width]) => ([height, width], weights),
@@ -25,9 +24,8 @@ pub(super) fn convolution(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let groups =
         usize::try_from(groups).map_err(|_| refuse("group", groups.to_string(), "a positive number is expected"))?;
     let mut operands = vec![image.value, weights];
-    if let Some(bias) = lowering.optional_input(2) {
-        lowering.constant_f32(2)?;
-        operands.push(bias);
+    if lowering.optional_input(2).is_some() {
+        operands.push(lowering.weights(2)?);
     }
     let conv = Conv2d {
         stride: window.stride,
@@ -42,8 +40,7 @@ pub(super) fn convolution(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
 
 /// `ConvTranspose`: weights I(O / groups)(H)W become OHW(I / groups), the operand NHWC.
 pub(super) fn transposed(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
-    let weights = lowering.input(1)?;
-    lowering.constant_f32(1)?;
+    let weights = lowering.weights(1)?;
     let image = window::image(lowering)?;
     let axes = image.axes;
     let (channels, group_out, kernel) = match (axes, lowering.shape(weights).as_slice()) {
@@ -66,9 +63,8 @@ pub(super) fn transposed(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let mut conv = transposed_window(lowering, &image, kernel)?;
     conv.groups = groups;
     let mut operands = vec![image.value, weights];
-    if let Some(bias) = lowering.optional_input(2) {
-        lowering.constant_f32(2)?;
-        operands.push(bias);
+    if lowering.optional_input(2).is_some() {
+        operands.push(lowering.weights(2)?);
     }
     let result = lowering.emit(Op::ConvTranspose2d(conv), &operands)?;
     window::finish(lowering, result, axes)

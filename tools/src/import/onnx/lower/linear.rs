@@ -26,7 +26,8 @@ pub(super) fn gemm(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     if transpose_left {
         left = lowering.transpose(left, &[1, 0])?;
     }
-    let constant = lowering.known(right).is_some();
+    // Quantised weights stay as they are.
+    let constant = lowering.known(right).is_some() || (lowering.is_known(right) && alpha == 1.0);
     // Weights of a fully connected layer are [out, in].
     if transpose_right != constant {
         right = lowering.transpose(right, &[1, 0])?;
@@ -68,11 +69,11 @@ pub(super) fn matmul(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
         ([], _) | (_, []) => {
             return Err(Reason::Operand("a matrix is expected, got a single number".to_owned()));
         }
-        (_, [_, _]) if lowering.known(right).is_some() => {
+        (_, [_, _]) if lowering.is_known(right) => {
             let weights = lowering.transpose(right, &[1, 0])?;
             fully_connected(lowering, &[left, weights])?
         }
-        (left_dimensions, &[depth]) if lowering.known(right).is_some() => {
+        (left_dimensions, &[depth]) if lowering.is_known(right) => {
             let weights = lowering.reshape(right, &[1, depth])?;
             let product = fully_connected(lowering, &[left, weights])?;
             let shape = left_dimensions[..left_dimensions.len() - 1].to_vec();
@@ -125,9 +126,12 @@ fn scaled(lowering: &mut Lowering<'_>, value: ValueId, factor: f32) -> Result<Va
 /// A constant that has one number per output, or one for all, as a bias; none for other addends.
 fn as_bias(lowering: &mut Lowering<'_>, addend: ValueId, out: usize) -> Result<Option<ValueId>, Reason> {
     let shape = lowering.shape(addend);
-    let Some(tensor) = lowering.known(addend) else { return Ok(None) };
+    if !lowering.is_known(addend) {
+        return Ok(None);
+    }
     match shape.as_slice() {
-        [] | [1] | [1, 1] => match tensor.single_f32() {
+        &[columns] | &[1, columns] if columns == out => lowering.reshape(addend, &[out]).map(Some),
+        [] | [1] | [1, 1] => match lowering.known(addend).and_then(Tensor::single_f32) {
             // The weights have `out` rows, so the bias takes no more memory than they do.
             Some(number) => {
                 let bias = Tensor::vector(vec![number; out]);
@@ -135,7 +139,6 @@ fn as_bias(lowering: &mut Lowering<'_>, addend: ValueId, out: usize) -> Result<O
             }
             None => Ok(None),
         },
-        &[columns] | &[1, columns] if columns == out => lowering.reshape(addend, &[out]).map(Some),
         _ => Ok(None),
     }
 }

@@ -11,6 +11,7 @@ mod normalization;
 mod part;
 mod pick;
 mod pooling;
+mod quantization;
 mod reduce;
 mod resize;
 mod shape;
@@ -49,6 +50,7 @@ const OPERATORS: &[(&str, Function)] = &[
     ("Cosh", elementwise::unary),
     ("CumSum", reduce::cumulative_sum),
     ("DepthToSpace", pick::depth_to_space),
+    ("DequantizeLinear", quantization::dequantize),
     ("Div", elementwise::binary),
     ("Dropout", shape::dropout),
     ("Einsum", einsum::einsum),
@@ -103,6 +105,7 @@ const OPERATORS: &[(&str, Function)] = &[
     ("PRelu", activation::parametric_relu),
     ("Pad", part::pad),
     ("Pow", elementwise::power),
+    ("QuantizeLinear", quantization::quantize),
     ("RMSNormalization", normalization::root_mean_square),
     ("Range", part::range),
     ("Reciprocal", elementwise::unary),
