@@ -124,6 +124,17 @@ pub(super) fn lower_cast(builder: &mut Builder<'_>, node: &Node, to: HostType) -
             let source = builder.read(input, Form::Float);
             builder.op(node, Opcode::Cast, vec![source], vec![])
         }
+        (HostType::F32, HostType::I8 | HostType::U8) => {
+            // Saturated, then cut towards zero; a NaN stays one, and becomes 0.
+            let (low, high) = if to == HostType::I8 { (-128.0, 127.0) } else { (0.0, 255.0) };
+            let source = builder.read(input, Form::Float);
+            let shape = builder.graph.value(input).shape.clone();
+            let inside = builder.temporary(&format!("{}/inside", node.name), Form::Float, &shape);
+            let mut attributes = Vec::new();
+            ops::FloatClamp { clamp_min: low, clamp_max: high }.write(&mut attributes);
+            builder.emit(&node.name, Opcode::Clamp, vec![source], inside, attributes);
+            builder.op(node, Opcode::Cast, vec![inside], vec![])
+        }
         (_, HostType::F32) => {
             builder.make_float(output);
             let source = builder.read(input, Form::Word);

@@ -6,6 +6,7 @@ mod build;
 mod compare;
 mod hostile;
 mod models;
+mod onnxruntime;
 mod operators;
 mod options;
 mod quantized;

@@ -3,12 +3,17 @@
 use super::super::attributes::refuse;
 use super::super::error::Reason;
 use super::super::lowering::Lowering;
+use super::quantized;
 use super::window::{self, Window};
 use crate::graph::ops::{AveragePool2d, BinaryKind, Pad, Padding, Pool2d, ReduceKind, Unary};
 use crate::graph::{Activation, Op, ValueId};
+use crate::tensor::DataType;
 
 /// `MaxPool`. The positions of the maxima, its second result, are not made.
 pub(super) fn maximum(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
+    if matches!(lowering.data_type(lowering.input(0)?), DataType::I8 | DataType::U8) {
+        return quantized::on_integers(lowering, maximum);
+    }
     lowering.attributes.ignore(&["storage_order"]);
     let image = window::image(lowering)?;
     let window = window::window(lowering, &image, None)?;
