@@ -7,7 +7,8 @@ use crate::chain::{Chain, Placement, integer_binary};
 use crate::quantization::Quantization;
 use crate::run::Values;
 use bantam_format::ops::{
-    BinaryKind, Concat, FloatBinary, Gather, Normalize, Pad, PadMode, StridedCopy, UnaryKind, WordBinary,
+    BinaryKind, Concat, Epilogue, FloatBinary, Gather, Normalize, Pad, PadMode, Reduce, ReduceKind, StridedCopy, TopK,
+    UnaryKind, WordBinary,
 };
 use bantam_format::{AlignedBytes, Arithmetic, DataType, Opcode, writer};
 
@@ -37,6 +38,9 @@ pub fn small_models() -> Vec<SmallModel> {
         ("moved_onnx", moved(Arithmetic::Onnx, DataType::I8)),
         ("moved_tflite", moved(Arithmetic::Tflite, DataType::I8)),
         ("moved_float", moved(Arithmetic::Float, DataType::F32)),
+        ("ranked_onnx", ranked(Arithmetic::Onnx, DataType::I8)),
+        ("ranked_tflite", ranked(Arithmetic::Tflite, DataType::I8)),
+        ("ranked_float", ranked(Arithmetic::Float, DataType::F32)),
     ];
     let mut models: Vec<SmallModel> =
         built.into_iter().map(|(name, builder)| SmallModel { name, file: builder.build() }).collect();
@@ -175,6 +179,21 @@ fn moved(arithmetic: Arithmetic, data_type: DataType) -> ModelBuilder {
     chain.reshape(&[1, 3, 4, 4], Behind);
     chain.transpose_convolution(3, 2, 2);
     chain.resize([5, 3]);
+    chain.finish()
+}
+
+/// The positions of the best elements, and what 32-bit integers are reduced and divided to.
+fn ranked(arithmetic: Arithmetic, data_type: DataType) -> ModelBuilder {
+    let mut chain = Chain::new(arithmetic, data_type, &[2, 6], 0, 23);
+    let top = TopK { count: 3, select_least: 0, reserved: [0; 3] };
+    chain.extend(Opcode::TopK, &[], DataType::I32, &[2, 3], &top);
+    chain.builder.output(chain.tensor);
+    let none = Epilogue { bytes: [0; 8] };
+    let sum = Reduce { kind: ReduceKind::Sum.code(), first_axis: 1, axis_count: 1, reserved: 0, epilogue: none };
+    chain.extend(Opcode::Reduce, &[], DataType::I32, &[2], &sum);
+    let four = chain.builder.constant_tensor(&[], &Values::I32(vec![4]));
+    let remainder = WordBinary { kind: BinaryKind::Remainder.code(), reserved: [0; 3] };
+    chain.extend(Opcode::Binary, &[four], DataType::I32, &[2], &remainder);
     chain.finish()
 }
 

@@ -3,7 +3,7 @@
 use bantam_format::ops::{
     ArgMax, Concat, Conv2d, DepthwiseConv2d, FloatBinary, FloatClamp, FloatSoftmax, FullyConnected, Gather,
     IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Normalize, Pad, Pool2d, QuantizeParameters,
-    Reduce, Resize, ResizeTap, StridedCopy, Unary,
+    Reduce, Resize, ResizeTap, StridedCopy, TopK, Unary,
 };
 use bantam_format::{
     AlignedBytes, Arithmetic, Artifact, ChecksumPolicy, DataType, HEADER_BYTES, Limits, LoadError, Opcode,
@@ -273,6 +273,9 @@ fn of_ops() -> Vec<(u16, Hostile)> {
         (66, attributes!("image_onnx", Softmax, IntegerSoftmax, |a| a.reserved[0] = 1)),
         (66, attributes!("mixed_onnx", ArgMax, ArgMax, |a| a.reserved[0] = 1)),
         (66, attributes!("mixed_onnx", ArgMax, ArgMax, |a| a.select_last = 2)),
+        (66, attributes!("ranked_onnx", TopK, TopK, |a| a.reserved[0] = 1)),
+        (66, attributes!("ranked_onnx", TopK, TopK, |a| a.select_least = 2)),
+        (66, attributes!("ranked_float", Reduce, Reduce, |a| a.epilogue.bytes[7] = 1)),
         (66, attributes!("mixed_onnx", Binary, IntegerBinary, |a| a.reserved[0] = 1)),
         (66, attributes!("mixed_onnx", Binary, IntegerBinary, |a| a.first_shift = 1)),
         (66, attributes!("mixed_onnx", Binary, IntegerBinary, |a| a.output_multiplier = 1)),
@@ -314,6 +317,10 @@ fn of_ops() -> Vec<(u16, Hostile)> {
             }),
         ),
         (71, changed("mixed_onnx", |parts| parts.operand(0, 1, 1))),
+        (71, attributes!("ranked_onnx", TopK, TopK, |a| a.count = 2)),
+        (71, attributes!("ranked_onnx", TopK, TopK, |a| a.count = 0)),
+        (71, attributes!("ranked_float", TopK, TopK, |a| a.count = 7)),
+        (71, attributes!("ranked_float", TopK, TopK, |a| a.count = u32::MAX)),
         (
             71,
             changed("image_onnx", |parts| {
@@ -405,7 +412,8 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
         (90, attributes!("mixed_onnx", Binary, IntegerBinary, |a| a.clamp_min = 121)),
         (91, attributes!("mixed_onnx", Binary, IntegerBinary, |a| a.kind = 13)),
         (91, attributes!("mixed_float", Binary, FloatBinary, |a| a.kind = 15)),
-        (91, attributes!("mixed_float", Unary, Unary, |a| a.kind = 28)),
+        (91, attributes!("mixed_float", Unary, Unary, |a| a.kind = 37)),
+        (91, attributes!("ranked_float", Reduce, Reduce, |a| a.kind = 0)),
         (91, attributes!("image_onnx", Reduce, Reduce, |a| a.kind = 4)),
         (92, attributes!("image_onnx", Reduce, Reduce, |a| a.first_axis = 5)),
         (92, attributes!("image_onnx", Reduce, Reduce, |a| a.axis_count = 0)),

@@ -218,7 +218,9 @@ fn float_binary(kind: BinaryKind) -> FloatBinary {
 
 #[test]
 fn binary_ops_broadcast_either_operand() {
-    let kinds: Vec<BinaryKind> = BinaryKind::ALL.iter().copied().filter(|kind| !kind.is_bitwise()).collect();
+    // A remainder jumps where a quotient passes a whole number: it is tested apart.
+    let compared = |kind: &BinaryKind| !kind.is_bitwise() && *kind != BinaryKind::Remainder;
+    let kinds: Vec<BinaryKind> = BinaryKind::ALL.iter().copied().filter(compared).collect();
     for seed in 0..CASES * 4 {
         let mut random = Random::new(seed);
         let kind = kinds[seed as usize % kinds.len()];

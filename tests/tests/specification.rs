@@ -3,8 +3,8 @@
 use bantam_format::ops::{
     Accumulation, ArgMax, BinaryKind, Concat, Conv2d, DepthwiseConv2d, Epilogue, FloatBinary, FloatClamp, FloatSoftmax,
     FullyConnected, Gather, IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Normalize, Pad,
-    PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Resize, ResizeTap, StridedCopy, Table, Unary, UnaryKind,
-    Window, WordBinary,
+    PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Resize, ResizeTap, StridedCopy, Table, TopK, Unary,
+    UnaryKind, Window, WordBinary,
 };
 use bantam_format::{
     Arithmetic, DataType, Header, IoRecord, IoRole, LoadError, OpRecord, Opcode, SectionEntry, SectionKind,
@@ -141,6 +141,7 @@ fn every_record_is_listed_with_its_fields_and_offsets() {
     listed::<Resize>("Resize");
     listed::<ResizeTap>("ResizeTap");
     listed::<Normalize>("Normalize");
+    listed::<TopK>("TopK");
     assert_eq!(Epilogue::BYTES, IntegerEpilogue::BYTES);
 }
 

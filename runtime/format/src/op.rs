@@ -79,6 +79,8 @@ coded! {
         Normalize = 24,
         /// Between 32-bit integers and floats.
         Cast = 25,
+        /// Positions of the largest (or smallest) elements over the last axis.
+        TopK = 26,
     }
 }
 

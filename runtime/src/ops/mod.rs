@@ -26,6 +26,7 @@ mod select;
 mod softmax;
 mod strided_copy;
 mod table;
+mod top_k;
 mod transpose_conv_2d;
 mod unary;
 
@@ -71,7 +72,7 @@ impl Operators {
 pub mod linked {
     use super::{Operator, arg_max, binary, cast, clamp, concat, conv_2d, depthwise_conv_2d, fully_connected, gather};
     use super::{mat_mul, normalize, pad, pool_2d, quantize, reduce, reshape, resize, select, softmax, strided_copy};
-    use super::{table, transpose_conv_2d, unary};
+    use super::{table, top_k, transpose_conv_2d, unary};
     use crate::kernels::requantize::{self, Requantizer};
     use bantam_format::{Arithmetic, Opcode};
 
@@ -108,6 +109,7 @@ pub mod linked {
         Resize = resize::eval;
         Normalize = normalize::eval;
         Cast = cast::eval;
+        TopK = top_k::eval;
     }
 
     pub const Tflite: (Arithmetic, Requantizer) = (Arithmetic::Tflite, requantize::tflite);

@@ -9,7 +9,10 @@ pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::Reduce::read(context.op.attributes());
     let kind = ReduceKind::from_code(attributes.kind)?;
     let shape = attributes.collapse(context.op.input(0).shape.dimensions())?;
-    if context.op.input(0).data_type == DataType::F32 {
+    if context.op.input(0).data_type == DataType::I32 {
+        let (input, output) = context.operands(0)?;
+        scalar::reduce_i32(kind, shape, input, output);
+    } else if context.op.input(0).data_type == DataType::F32 {
         let [_, reduced, _] = shape;
         let epilogue = attributes.epilogue.float();
         let (input, output) = context.operands(0)?;

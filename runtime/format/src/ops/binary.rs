@@ -39,6 +39,8 @@ coded! {
         Or = 14,
         /// Bits set in one.
         Xor = 15,
+        /// What is left of the first divided by the second, with the sign of the first.
+        Remainder = 16,
     }
 }
 

@@ -55,6 +55,11 @@ impl Epilogue {
         op.check_clamp(bounds.clamp_min, bounds.clamp_max)
     }
 
+    /// Rule 66 for an op without an epilogue.
+    pub(crate) fn check_absent(&self, op: &Op<'_>) -> Result<(), LoadError> {
+        op.check_reserved(&self.bytes)
+    }
+
     /// Rules 85, 86, 88 to 90 and 97 for an 8-bit op with a table of `channels` entries.
     pub(crate) fn check_integer(&self, op: &Op<'_>, channels: usize) -> Result<(), LoadError> {
         let epilogue = self.integer();

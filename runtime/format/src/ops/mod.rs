@@ -26,6 +26,7 @@ mod select;
 mod softmax;
 mod strided_copy;
 mod table;
+mod top_k;
 mod transpose_conv_2d;
 mod unary;
 mod window;
@@ -50,9 +51,11 @@ pub use resize::{Resize, ResizeTap};
 pub use softmax::{FloatSoftmax, IntegerSoftmax};
 pub use strided_copy::StridedCopy;
 pub use table::{TABLE_ENTRIES, Table};
+pub use top_k::TopK;
 pub use unary::{Unary, UnaryKind};
 pub use window::Window;
 
+use crate::bytes::Field;
 use crate::check::Cost;
 use crate::overlap::Overlap;
 use crate::{LoadError, Op, Opcode, Tensor};
@@ -65,8 +68,10 @@ pub fn overlap(opcode: Opcode, attributes: &[u8], input: &Tensor, output: &Tenso
             let window = Window::read(attributes);
             if input.shape.dimension(0) == 1 { Overlap::Banded(window.rows(input, output)) } else { Overlap::Disjoint }
         }
-        // A comparison makes another type.
-        Opcode::Binary if input.data_type != output.data_type => Overlap::Disjoint,
+        // The kind stands first in each of the three records.
+        Opcode::Binary if BinaryKind::from_code(u8::read(attributes, 0)).is_some_and(BinaryKind::is_comparison) => {
+            Overlap::Disjoint
+        }
         Opcode::Binary
         | Opcode::Table
         | Opcode::Unary
@@ -87,7 +92,8 @@ pub fn overlap(opcode: Opcode, attributes: &[u8], input: &Tensor, output: &Tenso
         | Opcode::MatMul
         | Opcode::TransposeConv2d
         | Opcode::Resize
-        | Opcode::Cast => Overlap::Disjoint,
+        | Opcode::Cast
+        | Opcode::TopK => Overlap::Disjoint,
     }
 }
 
@@ -125,5 +131,6 @@ fn check_opcode(op: &Op<'_>) -> Result<Cost, LoadError> {
         Opcode::Resize => resize::check(op),
         Opcode::Normalize => normalize::check(op),
         Opcode::Cast => cast::check(op),
+        Opcode::TopK => top_k::check(op),
     }
 }

@@ -34,7 +34,7 @@ coded! {
 record! {
     /// 12 bytes. Reduces `axis_count` neighbouring axes from `first_axis` on; the output has as many elements as the
     /// other axes together. 8-bit: the sum (or the largest or smallest) of `input - input_zero_point` is requantised
-    /// by a one-entry table, which for means includes the division.
+    /// by a one-entry table, which for means includes the division. 32-bit integers have no epilogue: it is zero.
     pub struct Reduce {
         /// Code of [`ReduceKind`].
         pub kind: u8,
@@ -53,6 +53,11 @@ impl ReduceKind {
     /// Whether it exists for 8-bit elements.
     pub const fn has_integer_form(self) -> bool {
         matches!(self, Self::Mean | Self::Sum | Self::Max | Self::Min)
+    }
+
+    /// Whether it exists for 32-bit integers.
+    pub const fn has_word_form(self) -> bool {
+        matches!(self, Self::Sum | Self::Max | Self::Min | Self::Product)
     }
 }
 
@@ -74,14 +79,21 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let unknown = LoadError::OperatorKind { op: op.index, code: attributes.kind };
     let kind = ReduceKind::from_code(attributes.kind).ok_or(unknown)?;
     let input = op.input(0);
-    let data_type = op.check_type(&input, &[DataType::I8, DataType::F32])?;
-    ensure(data_type == DataType::F32 || kind.has_integer_form(), unknown)?;
+    let data_type = op.check_type(&input, &[DataType::I8, DataType::I32, DataType::F32])?;
+    let exists = match data_type {
+        DataType::F32 => true,
+        DataType::I32 => kind.has_word_form(),
+        _ => kind.has_integer_form(),
+    };
+    ensure(exists, unknown)?;
     op.check_type(&op.output(0), &[data_type])?;
     let [outer, reduced, inner] =
         attributes.collapse(input.shape.dimensions()).ok_or(LoadError::ReduceAxes { op: op.index })?;
     ensure(op.output(0).shape.elements() == outer.saturating_mul(inner), op.shape_error())?;
     if data_type == DataType::F32 {
         attributes.epilogue.check_float(op)?;
+    } else if data_type == DataType::I32 {
+        attributes.epilogue.check_absent(op)?;
     } else {
         let sum = reduced.checked_mul(255).and_then(|s| i32::try_from(s).ok());
         ensure(sum.is_some(), LoadError::Accumulator { op: op.index })?;

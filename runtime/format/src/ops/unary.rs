@@ -64,6 +64,24 @@ coded! {
         Cos = 26,
         /// -1, 0 or 1.
         Sign = 27,
+        /// Tangent of radians.
+        Tan = 28,
+        /// Inverse sine, in radians.
+        Asin = 29,
+        /// Inverse cosine, in radians.
+        Acos = 30,
+        /// Inverse tangent, in radians.
+        Atan = 31,
+        /// Hyperbolic sine.
+        Sinh = 32,
+        /// Hyperbolic cosine.
+        Cosh = 33,
+        /// Inverse hyperbolic sine.
+        Asinh = 34,
+        /// Inverse hyperbolic cosine.
+        Acosh = 35,
+        /// Inverse hyperbolic tangent.
+        Atanh = 36,
     }
 }
 

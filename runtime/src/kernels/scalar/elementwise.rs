@@ -117,6 +117,7 @@ fn float_operation(kind: BinaryKind, a: f32, b: f32) -> f32 {
         BinaryKind::Pow => libm::powf(a, b),
         BinaryKind::PRelu if a < 0.0 => a * b,
         BinaryKind::PRelu => a,
+        BinaryKind::Remainder => libm::fmodf(a, b),
         _ => a + b,
     }
 }
@@ -128,6 +129,8 @@ pub fn binary_i32(kind: BinaryKind, a: i32, b: i32) -> i32 {
         BinaryKind::Sub => a.wrapping_sub(b),
         BinaryKind::Div if b == 0 => 0,
         BinaryKind::Div => a.wrapping_div(b),
+        BinaryKind::Remainder if b == 0 => 0,
+        BinaryKind::Remainder => a.wrapping_rem(b),
         BinaryKind::Min => a.min(b),
         BinaryKind::Max => a.max(b),
         BinaryKind::And => a & b,
@@ -227,6 +230,15 @@ pub fn unary(kind: UnaryKind, p: f32, q: f32, x: f32) -> f32 {
         UnaryKind::Sign if x > 0.0 => 1.0,
         UnaryKind::Sign if x < 0.0 => -1.0,
         UnaryKind::Sign => x,
+        UnaryKind::Tan => libm::tanf(x),
+        UnaryKind::Asin => libm::asinf(x),
+        UnaryKind::Acos => libm::acosf(x),
+        UnaryKind::Atan => libm::atanf(x),
+        UnaryKind::Sinh => libm::sinhf(x),
+        UnaryKind::Cosh => libm::coshf(x),
+        UnaryKind::Asinh => libm::asinhf(x),
+        UnaryKind::Acosh => libm::acoshf(x),
+        UnaryKind::Atanh => libm::atanhf(x),
         // `UnaryKind` grows with the format; the parser refuses kinds this version does not know.
         _ => x,
     }

@@ -19,7 +19,7 @@ pub use linear::{fully_connected, mat_mul};
 pub use movement::{Pad, Walk, concat, gather, pad, select, walk_copy};
 pub use normalization::normalize;
 pub use pooling::{average_pool_2d, max_pool_2d};
-pub use reduction::{arg_max, extreme, reduce_f32, sum};
+pub use reduction::{arg_max, extreme, reduce_f32, reduce_i32, sum, top_k};
 pub use resize::{Interpolate, resize};
 pub use softmax::{softmax_f32, softmax_i8};
 

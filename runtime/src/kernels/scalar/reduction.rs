@@ -104,3 +104,41 @@ pub fn arg_max<T: Number + PartialEq>(
         *out = best.0;
     }
 }
+
+/// Positions of the `count` best of every `classes` elements, best first; of equal ones the first stands first, and
+/// NaN is worse than every number. Each position is found by a pass for the best element behind the one before.
+pub fn top_k<T: Copy + PartialOrd>(classes: usize, count: usize, select_least: bool, input: &[T], output: &mut [i32]) {
+    let is_nan = |value: T| value.partial_cmp(&value).is_none();
+    let better = |a: T, b: T| if select_least { a < b } else { a > b } || (is_nan(b) && !is_nan(a));
+    let before = |(i, a): (i32, T), (j, b): (i32, T)| better(a, b) || (i < j && !better(b, a));
+    for (outputs, row) in output.chunks_exact_mut(count.max(1)).zip(input.chunks_exact(classes.max(1))) {
+        let mut last = None;
+        for out in outputs {
+            let mut best = None;
+            for candidate in (0i32..).zip(row.iter().copied()) {
+                let is_new = last.is_none_or(|last| before(last, candidate));
+                if is_new && best.is_none_or(|best| before(candidate, best)) {
+                    best = Some(candidate);
+                }
+            }
+            *out = best.map_or(0, |(position, _)| position);
+            last = best;
+        }
+    }
+}
+
+/// A reduction of 32-bit integers over the middle of `[outer, reduced, inner]`; sums and products wrap.
+pub fn reduce_i32(kind: ReduceKind, [_, reduced, inner]: [usize; 3], input: &[i32], output: &mut [i32]) {
+    let blocks = input.chunks_exact((reduced * inner).max(1));
+    for (outputs, block) in output.chunks_exact_mut(inner.max(1)).zip(blocks) {
+        for (index, out) in outputs.iter_mut().enumerate() {
+            let values = block.iter().skip(index).step_by(inner.max(1)).copied();
+            *out = match kind {
+                ReduceKind::Max => values.max().unwrap_or(0),
+                ReduceKind::Min => values.min().unwrap_or(0),
+                ReduceKind::Product => values.fold(1, i32::wrapping_mul),
+                _ => values.fold(0, i32::wrapping_add),
+            };
+        }
+    }
+}
