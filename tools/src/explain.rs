@@ -1,6 +1,7 @@
 //! Prose for the codes of the runtime.
 
 use bantam::LoadError;
+use std::fmt::Display;
 
 /// Why an artifact was refused, for people: what that means, the rule and what was found.
 #[must_use]
@@ -19,6 +20,15 @@ pub fn load_error(error: &LoadError) -> String {
         _ => "it was not made by bantam or changed afterwards; shrink the model again",
     };
     format!("{meaning} (rule {}: {text}{})", rule.0, operands(&format!("{error:?}")))
+}
+
+/// Nodes of a source model that are not supported, one a line.
+pub(crate) fn refusals(nodes: &[impl Display]) -> String {
+    let head = match nodes.len() {
+        1 => "1 node is not supported:".to_owned(),
+        count => format!("{count} nodes are not supported:"),
+    };
+    nodes.iter().fold(head, |text, node| format!("{text}\n  {node}"))
 }
 
 /// The fields of a value's debug text, as `; name 1, other 2`.

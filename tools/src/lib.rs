@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod compare;
 pub mod data;
+pub mod device;
 pub mod execute;
 pub mod explain;
 pub mod files;

@@ -3,7 +3,8 @@
 use crate::data::{Dataset, InputSpec};
 use crate::execute::execute_observed;
 use crate::graph::{Graph, Layout};
-use crate::import::onnx::{ImportError, ImportOptions, import};
+use crate::import::onnx::{ImportError, ImportOptions, Reason, UnsupportedNode, import};
+use crate::lower::{LowerError, Precision, lower};
 use crate::passes::{PassOptions, optimize};
 use crate::quantize::Parameters;
 use crate::reference::ReferenceModel;
@@ -110,7 +111,7 @@ impl OnnxModel {
     pub fn load(path: &Path, options: &ImportOptions) -> Result<Self, SubjectError> {
         use sha2::Digest;
         let bytes = read(path)?;
-        let import_error = |error| SubjectError::Import { path: path.to_owned(), error: Box::new(error) };
+        let import_error = |error| SubjectError::Import { path: path.to_owned(), error: Box::new(with_device(error)) };
         let mut graph = import(&bytes, options).map_err(import_error)?;
         let pass_options = PassOptions { channels_last_inputs: true, channels_last_outputs: true };
         let pass_error = |error| SubjectError::Pass { path: path.to_owned(), error: Box::new(error) };
@@ -165,6 +166,21 @@ impl OnnxModel {
         result.map_err(|error| failed(error.to_string()))?;
         Ok(layers)
     }
+}
+
+/// Adds to the nodes that cannot be imported those that could, but that no opcode computes.
+fn with_device(error: ImportError) -> ImportError {
+    let ImportError::Unsupported { mut nodes, mut others } = error else { return error };
+    if optimize(&mut others, &PassOptions::default()).is_ok()
+        && let Err(LowerError::Unsupported(more)) = lower(&others, Precision::Float)
+    {
+        nodes.extend(more.into_iter().map(|node| UnsupportedNode {
+            name: node.node,
+            operator: node.operator,
+            reason: Reason::Device(node.reason),
+        }));
+    }
+    ImportError::Unsupported { nodes, others }
 }
 
 /// Any tensor as floats.

@@ -13,7 +13,13 @@ use prost::Message;
 use serde::Deserialize;
 
 use crate::compare::compare;
-use crate::engine::{Engine, Stop};
+use crate::engine::{Engine, Record, Stop};
+
+/// The kind of the well-known networks. Their weights are not in the files: they fill hundreds of megabytes with one
+/// number.
+const LARGE: &str = "light";
+/// What such weights may take, reordered ones included.
+const LARGE_CONSTANT_BYTES: usize = 4 << 30;
 
 /// Why the cases could not be read; not a verdict about one.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +32,9 @@ pub enum Error {
         /// What is wrong with it.
         error: std::io::Error,
     },
+    /// The folder of recorded runs.
+    #[error("recording: {0}")]
+    Record(std::io::Error),
     /// The list of cases.
     #[error("cases.json: {0}")]
     List(#[from] serde_json::Error),
@@ -72,35 +81,74 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| Error::File { path: path.to_owned(), error })
 }
 
-/// Runs one case with every set of its data.
+/// What a case came to.
+pub struct Outcome {
+    /// On the engine.
+    pub verdict: Verdict,
+    /// Of the executor on the same graph, where it was asked.
+    pub check: Option<Verdict>,
+    /// A run of the runtime that passed, to be repeated elsewhere.
+    pub record: Option<Record>,
+}
+
+/// Runs one case with every set of its data, on an engine and, where that is not the executor and the case is small,
+/// on the executor too.
 ///
 /// # Errors
 /// [`Error`] if a file cannot be read.
-pub fn run(folder: &Path, case: &Case, engine: Engine) -> Result<Verdict, Error> {
+pub fn run(folder: &Path, case: &Case, engine: Engine) -> Result<Outcome, Error> {
     let folder = folder.join(&case.kind).join(&case.name);
+    let refused = |reason: &str| Verdict::Refused(reason.to_owned());
+    let mut outcome = Outcome { verdict: refused("the case has no data that are tensors"), check: None, record: None };
     let bytes = read(&folder.join("model.onnx"))?;
     let Ok(model) = reference::parse(&bytes) else {
-        return Ok(Verdict::Refused("the model cannot be parsed".to_owned()));
+        outcome.verdict = refused("the model cannot be parsed");
+        return Ok(outcome);
     };
-    let mut verdict = Verdict::Refused("the case has no data that are tensors".to_owned());
     for index in 0.. {
         let data = folder.join(format!("data_{index}"));
         if !data.is_dir() {
             break;
         }
         let (inputs, outputs) = (tensors(&data, "input")?, tensors(&data, "output")?);
-        let run = || run_set(&model, inputs, &outputs, case, engine);
-        verdict = match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Ok(())) => Verdict::Passed,
-            Ok(Err(Stop::Refused(reason))) => Verdict::Refused(reason),
-            Ok(Err(Stop::Failed(reason))) => Verdict::Failed(reason),
-            Err(_) => Verdict::Failed("panicked".to_owned()),
+        let imported = catch(|| import(&model, inputs, case));
+        let (graph, inputs) = match imported {
+            Ok(imported) => imported,
+            Err(stop) => {
+                outcome.verdict = stop.into();
+                break;
+            }
         };
-        if !matches!(verdict, Verdict::Passed) {
+        let run = |engine: Engine| catch(|| run_set(&graph, &inputs, &outputs, case, engine));
+        outcome.verdict = match run(engine) {
+            Ok(record) => {
+                outcome.record = outcome.record.or(record);
+                Verdict::Passed
+            }
+            Err(stop) => stop.into(),
+        };
+        if engine == Engine::Runtime && case.kind != LARGE {
+            outcome.check = Some(run(Engine::Passes).map_or_else(Verdict::from, |_| Verdict::Passed));
+        }
+        if !matches!(outcome.verdict, Verdict::Passed) {
             break;
         }
     }
-    Ok(verdict)
+    Ok(outcome)
+}
+
+impl From<Stop> for Verdict {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Refused(reason) => Self::Refused(reason),
+            Stop::Failed(reason) => Self::Failed(reason),
+        }
+    }
+}
+
+/// A panic is a failure.
+fn catch<T>(run: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(Stop::failed("panicked")))
 }
 
 /// `input_0.pb` and so on; what is not a tensor is `None`.
@@ -115,33 +163,35 @@ fn tensors(folder: &Path, role: &str) -> Result<Vec<Option<TensorProto>>, Error>
 }
 
 fn run_set(
-    model: &ModelProto,
-    inputs: Vec<Option<TensorProto>>,
+    graph: &Graph,
+    inputs: &[Tensor],
     outputs: &[Option<TensorProto>],
     case: &Case,
     engine: Engine,
-) -> Result<(), Stop> {
-    let refuse = |what: &str| Stop::Refused(what.to_owned());
-    let Some(inputs) = inputs.into_iter().collect::<Option<Vec<_>>>() else {
-        return Err(refuse("an input is not a tensor"));
-    };
-    let (graph, inputs) = import(model, inputs)?;
-    let results = engine.run(&graph, &inputs)?;
+) -> Result<Option<Record>, Stop> {
+    let (results, record) = engine.run(graph, inputs)?;
     if results.len() != outputs.len() {
         return Err(Stop::Failed(format!("got {} results, expected {}", results.len(), outputs.len())));
     }
     for (position, (result, proto)) in results.iter().zip(outputs).enumerate() {
-        let Some(proto) = proto else { return Err(refuse("a result is not a tensor")) };
+        let Some(proto) = proto else { return Err(Stop::Refused("a result is not a tensor".to_owned())) };
         let expected = tensor(proto).map_err(|error| Stop::Refused(format!("result {position}: {error}")))?;
         compare(result, &expected, proto, case.rtol, case.atol)
             .map_err(|reason| Stop::Failed(format!("result {position}: {reason}")))?;
     }
-    Ok(())
+    Ok(record)
 }
 
 /// Imports a model with the shapes of the data. Inputs that the importer asks to be constant, such as the shape of a
 /// reshape or the weights of a convolution, become constants of the model; the others are returned.
-fn import(model: &ModelProto, inputs: Vec<TensorProto>) -> Result<(Graph, Vec<Tensor>), Stop> {
+fn import(model: &ModelProto, inputs: Vec<Option<TensorProto>>, case: &Case) -> Result<(Graph, Vec<Tensor>), Stop> {
+    let Some(inputs) = inputs.into_iter().collect::<Option<Vec<_>>>() else {
+        return Err(Stop::Refused("an input is not a tensor".to_owned()));
+    };
+    let mut options = ImportOptions::default();
+    if case.kind == LARGE {
+        options.spare_constant_bytes = LARGE_CONSTANT_BYTES;
+    }
     let mut model = model.clone();
     let Some(graph) = &mut model.graph else { return Err(Stop::Refused("no graph".to_owned())) };
     let (mut named, mut empty) = (Vec::new(), Vec::new());
@@ -161,7 +211,7 @@ fn import(model: &ModelProto, inputs: Vec<TensorProto>) -> Result<(Graph, Vec<Te
     }
     graph.initializer.extend(empty);
     loop {
-        let error = match import_model(&model, &ImportOptions::default()) {
+        let error = match import_model(&model, &options) {
             Ok(graph) => {
                 let inputs = named
                     .iter()
@@ -190,7 +240,7 @@ fn is_integer(tensor: &TensorProto) -> bool {
 
 /// The operand that the importer needs as a constant.
 fn asked_for(error: &ImportError) -> Option<&str> {
-    let ImportError::Unsupported { nodes } = error else { return None };
+    let ImportError::Unsupported { nodes, .. } = error else { return None };
     nodes.iter().find_map(|node| match &node.reason {
         Reason::NotConstant { name, .. } => Some(name.as_str()),
         _ => None,
@@ -200,7 +250,7 @@ fn asked_for(error: &ImportError) -> Option<&str> {
 /// The reason without the name of the node, so that equal ones can be counted.
 fn summary(error: &ImportError) -> String {
     match error {
-        ImportError::Unsupported { nodes } => {
+        ImportError::Unsupported { nodes, .. } => {
             nodes.first().map_or_else(String::new, |node| format!("{}: {}", node.operator, node.reason))
         }
         other => other.to_string(),

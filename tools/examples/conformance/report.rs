@@ -1,11 +1,11 @@
-//! Counts per operator and in total.
+//! Counts in total, per group and per operator.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::cases::{Case, Verdict};
+use crate::cases::{Case, Outcome, Verdict};
 
 #[derive(Clone, Copy, Default)]
 struct Counts {
@@ -15,18 +15,38 @@ struct Counts {
 }
 
 impl Counts {
+    fn add(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Passed => self.passed += 1,
+            Verdict::Refused(_) => self.refused += 1,
+            Verdict::Failed(_) => self.failed += 1,
+        }
+    }
+
     fn json(self) -> Value {
         json!({ "passed": self.passed, "refused": self.refused, "failed": self.failed })
     }
+
+    fn text(self) -> String {
+        format!("{} passed, {} refused, {} failed", self.passed, self.refused, self.failed)
+    }
+}
+
+/// A case that did not pass.
+struct Reason {
+    case: String,
+    reason: String,
 }
 
 /// What came of all cases.
 pub struct Report {
     engine: &'static str,
     total: Counts,
+    check: Counts,
+    groups: BTreeMap<String, Counts>,
     operators: BTreeMap<String, Counts>,
-    refusals: BTreeMap<String, Vec<(String, String)>>,
-    failures: Vec<(String, String)>,
+    refusals: BTreeMap<String, Vec<Reason>>,
+    failures: Vec<Reason>,
 }
 
 impl Report {
@@ -35,28 +55,31 @@ impl Report {
         Self {
             engine,
             total: Counts::default(),
+            check: Counts::default(),
+            groups: BTreeMap::new(),
             operators: BTreeMap::new(),
             refusals: BTreeMap::new(),
             failures: Vec::new(),
         }
     }
 
-    /// Counts a case.
-    pub fn add(&mut self, case: &Case, verdict: Verdict) {
-        let counts = [self.operators.entry(case.operator.clone()).or_default(), &mut self.total];
-        for counts in counts {
-            match verdict {
-                Verdict::Passed => counts.passed += 1,
-                Verdict::Refused(_) => counts.refused += 1,
-                Verdict::Failed(_) => counts.failed += 1,
+    /// Counts a case. One that the executor gets wrong has failed whatever the engine says.
+    pub fn add(&mut self, case: &Case, outcome: Outcome) {
+        let mut verdict = outcome.verdict;
+        if let Some(check) = outcome.check {
+            self.check.add(&check);
+            if let (Verdict::Failed(reason), false) = (check, matches!(verdict, Verdict::Failed(_))) {
+                verdict = Verdict::Failed(format!("executor: {reason}"));
             }
         }
+        self.total.add(&verdict);
+        self.groups.entry(case.kind.clone()).or_default().add(&verdict);
+        self.operators.entry(case.operator.clone()).or_default().add(&verdict);
+        let reason = |reason| Reason { case: case.name.clone(), reason };
         match verdict {
             Verdict::Passed => {}
-            Verdict::Refused(reason) => {
-                self.refusals.entry(case.operator.clone()).or_default().push((case.name.clone(), reason));
-            }
-            Verdict::Failed(reason) => self.failures.push((case.name.clone(), reason)),
+            Verdict::Refused(why) => self.refusals.entry(case.operator.clone()).or_default().push(reason(why)),
+            Verdict::Failed(why) => self.failures.push(reason(why)),
         }
     }
 
@@ -65,18 +88,25 @@ impl Report {
         self.total.failed
     }
 
-    /// Totals and counts per operator.
+    /// Totals and counts per group and operator; per operator also each reason of refusals and how often it stood.
     pub fn json(&self) -> Value {
-        let operators: serde_json::Map<String, Value> =
-            self.operators.iter().map(|(name, counts)| (name.clone(), counts.json())).collect();
+        let map = |counts: &BTreeMap<String, Counts>| {
+            counts.iter().map(|(name, counts)| (name.clone(), counts.json())).collect::<Map<_, _>>()
+        };
+        let mut operators = map(&self.operators);
+        for (operator, reasons) in &self.refusals {
+            operators[operator]["reasons"] = json!(counted(reasons));
+        }
         let failures: Vec<Value> =
-            self.failures.iter().map(|(name, reason)| json!({ "case": name, "reason": reason })).collect();
+            self.failures.iter().map(|failure| json!({ "case": failure.case, "reason": failure.reason })).collect();
         json!({
             "engine": self.engine,
             "passed": self.total.passed,
             "refused": self.total.refused,
             "failed": self.total.failed,
             "failures": failures,
+            "groups": map(&self.groups),
+            "executor": self.check.json(),
             "operators": operators,
         })
     }
@@ -89,29 +119,34 @@ impl Report {
             let _ = write!(text, "{name:28} {passed:4} passed {refused:4} refused {failed:4} FAILED");
             let refusals = self.refusals.get(name).map_or(&[][..], Vec::as_slice);
             if all_refusals {
-                for (case, reason) in refusals {
+                for Reason { case, reason } in refusals {
                     let _ = write!(text, "\n    {case}: {}", first_line(reason));
                 }
-            } else if let Some(reason) = most_common(refusals) {
+            } else if let Some((reason, _)) = counted(refusals).into_iter().max_by_key(|&(_, count)| count) {
                 let _ = write!(text, "  {}", first_line(reason));
             }
             text.push('\n');
         }
-        for (name, reason) in &self.failures {
-            let _ = writeln!(text, "FAILED {name}: {}", first_line(reason));
+        for Reason { case, reason } in &self.failures {
+            let _ = writeln!(text, "FAILED {case}: {}", first_line(reason));
         }
-        let Counts { passed, refused, failed } = self.total;
-        let _ = writeln!(text, "engine {}: {passed} passed, {refused} refused, {failed} failed", self.engine);
+        for (name, counts) in &self.groups {
+            let _ = writeln!(text, "{name}: {}", counts.text());
+        }
+        let _ = writeln!(text, "{}: {}", self.engine, self.total.text());
+        if self.check.passed + self.check.refused + self.check.failed > 0 {
+            let _ = writeln!(text, "checked with the executor: {}", self.check.text());
+        }
         text
     }
 }
 
-fn most_common(refusals: &[(String, String)]) -> Option<&str> {
+fn counted(reasons: &[Reason]) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
-    for (_, reason) in refusals {
+    for Reason { reason, .. } in reasons {
         *counts.entry(reason.as_str()).or_insert(0) += 1;
     }
-    counts.into_iter().max_by_key(|&(_, count)| count).map(|(reason, _)| reason)
+    counts
 }
 
 fn first_line(text: &str) -> &str {

@@ -48,7 +48,7 @@ struct Shapes {
 
 impl Shapes {
     fn options(&self) -> ImportOptions {
-        ImportOptions { shapes: self.shapes.iter().cloned().collect::<BTreeMap<_, _>>() }
+        ImportOptions { shapes: self.shapes.iter().cloned().collect::<BTreeMap<_, _>>(), ..Default::default() }
     }
 }
 

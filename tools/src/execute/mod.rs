@@ -9,9 +9,11 @@ mod convolution;
 mod cost;
 mod linear;
 mod movement;
+mod normalization;
 mod pooling;
 mod quantization;
 mod reduction;
+mod resize;
 mod selection;
 mod unary;
 
@@ -183,6 +185,8 @@ pub fn evaluate(op: &Op, operands: &[&Tensor]) -> Result<Vec<Tensor>, ExecuteErr
         Op::MaxPool2d(pool) => pooling::maximum(pool, operands[0], result),
         Op::AveragePool2d(average) => pooling::average(average, operands[0], result),
         Op::Reduce(reduce) => reduction::reduce(reduce, operands[0], result),
+        Op::Normalize(attributes) => normalization::normalize(attributes, operands),
+        Op::Resize(attributes) => resize::resize(attributes, operands[0], result),
         Op::Softmax(softmax) => reduction::softmax(softmax.axis, operands[0]),
         Op::ArgMax(arg_max) => reduction::arg_max(arg_max.axis, operands[0], result),
         Op::Reshape(reshape) => Ok(operands[0].clone().reshape(reshape.shape.clone())?),

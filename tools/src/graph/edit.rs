@@ -7,7 +7,7 @@ use super::op::Op;
 use super::ops::Facts;
 use super::value::{Layout, Port, Value, ValueId};
 use crate::tensor::{DataType, Tensor};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// The index of a [`Node`] in its graph. Stable until [`Graph::compact`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,6 +61,7 @@ pub struct Graph {
     pub(super) order: Vec<NodeId>,
     pub(super) inputs: Vec<Port>,
     pub(super) outputs: Vec<Port>,
+    origins: BTreeMap<String, String>,
 }
 
 /// Reading.
@@ -151,6 +152,12 @@ impl Graph {
         self.inputs.iter().any(|port| port.value == value)
     }
 
+    /// The source model's operator for a node of this name, where it was noted.
+    #[must_use]
+    pub fn origin(&self, node: &str) -> Option<&str> {
+        self.origins.get(node).map(String::as_str)
+    }
+
     /// The only use of a value, if it has exactly one and is no graph output.
     #[must_use]
     pub fn single_consumer(&self, value: ValueId) -> Option<NodeId> {
@@ -176,6 +183,11 @@ impl Graph {
 
 /// Building.
 impl Graph {
+    /// Notes the source model's operator for the nodes of this name, for messages.
+    pub fn set_origin(&mut self, node: impl Into<String>, operator: impl Into<String>) {
+        self.origins.insert(node.into(), operator.into());
+    }
+
     /// Adds a value that is neither constant nor made by a node yet.
     pub fn add_value(&mut self, name: impl Into<String>, shape: Vec<usize>, dtype: DataType) -> ValueId {
         self.insert_value(Value { name: name.into(), shape, dtype, constant: None })

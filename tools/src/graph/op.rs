@@ -4,8 +4,8 @@ use super::activation::Activation;
 use super::error::ShapeError;
 use super::ops::{
     ArgMax, AveragePool2d, Binary, Compare, Concat, Conv2d, ConvTranspose2d, Dequantize, Facts, FullyConnected, Gather,
-    GatherElements, Pad, Pool2d, Quantize, Reduce, Reshape, Slice, Softmax, TopPositions, Transpose, Unary,
-    infer_batch_norm, infer_binary, infer_compare, infer_matmul, infer_select, one,
+    GatherElements, Normalize, Pad, Pool2d, Quantize, Reduce, Reshape, Resize, Slice, Softmax, TopPositions, Transpose,
+    Unary, infer_batch_norm, infer_binary, infer_compare, infer_matmul, infer_select, one,
 };
 use crate::tensor::DataType;
 
@@ -40,6 +40,10 @@ pub enum Op {
     AveragePool2d(AveragePool2d),
     /// Mean, sum, maximum or minimum over whole axes.
     Reduce(Reduce),
+    /// Mean 0 and variance 1 over the last axes.
+    Normalize(Normalize),
+    /// Interpolates along two neighbouring axes.
+    Resize(Resize),
     /// Softmax along an axis.
     Softmax(Softmax),
     /// Position of the maximum along an axis.
@@ -86,6 +90,8 @@ impl Op {
             Self::MaxPool2d(_) => "MaxPool2d",
             Self::AveragePool2d(_) => "AveragePool2d",
             Self::Reduce(reduce) => reduce.kind.name(),
+            Self::Normalize(_) => "Normalize",
+            Self::Resize(_) => "Resize",
             Self::Softmax(_) => "Softmax",
             Self::ArgMax(_) => "ArgMax",
             Self::Reshape(_) => "Reshape",
@@ -127,6 +133,8 @@ impl Op {
             Self::MaxPool2d(pool) => pool.infer(operands),
             Self::AveragePool2d(average) => average.pool.infer(operands),
             Self::Reduce(reduce) => reduce.infer(operands),
+            Self::Normalize(normalize) => normalize.infer(operands),
+            Self::Resize(resize) => resize.infer(operands),
             Self::Softmax(softmax) => softmax.infer(operands),
             Self::ArgMax(arg_max) => arg_max.infer(operands),
             Self::Reshape(reshape) => reshape.infer(operands),

@@ -4,13 +4,13 @@ use super::quantization::{integer_bytes, own_weights};
 use super::view::View;
 use super::{Precision, Program};
 use crate::execute::dequantized;
-use crate::graph::ops::{Dequantize, Padding};
+use crate::graph::ops::Dequantize;
 use crate::graph::{Activation, Graph, Node, Op, Value, ValueId};
 use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
 use crate::quantize::weights::{QuantizedWeights, quantize_weights};
 use crate::tensor::{DataType as HostType, Tensor};
-use bantam_format::ops::{Accumulation, Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Table, Window};
+use bantam_format::ops::{Accumulation, Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Table};
 use bantam_format::writer::{Constants, ModelDescription, OpDescription, TensorDescription};
 use bantam_format::{ABSENT, Arithmetic, DataType, IoRecord, Opcode, TensorKind};
 use std::borrow::Cow;
@@ -287,25 +287,24 @@ impl<'g> Builder<'g> {
     }
 
     fn add_constant(&mut self, value: ValueId, shape: &[usize], form: Form, bytes: Vec<u8>) -> u16 {
-        let description = TensorDescription {
-            kind: TensorKind::Constant,
-            location: self.constants.add(bytes),
-            ..form.describe(&self.graph.value(value).name, shape)
-        };
-        self.add_tensor(description, None)
+        let name = &self.graph.value(value).name;
+        self.constant(name, form, shape, bytes)
     }
 
     /// A constant of floats that is no value of the graph.
     pub fn float_constant(&mut self, name: &str, shape: &[usize], items: &[f32]) -> u16 {
-        let location = self.constants.add(float_bytes(items));
-        let kind = TensorKind::Constant;
-        self.add_tensor(TensorDescription { kind, location, ..Form::Float.describe(name, shape) }, None)
+        self.constant(name, Form::Float, shape, float_bytes(items))
     }
 
     /// A constant 32-bit integer.
     pub fn word(&mut self, name: &str, value: i32) -> u16 {
-        let location = self.constants.add(value.to_le_bytes().to_vec());
-        let description = TensorDescription { kind: TensorKind::Constant, location, ..Form::Word.describe(name, &[]) };
+        self.constant(name, Form::Word, &[], value.to_le_bytes().to_vec())
+    }
+
+    /// A constant tensor of these bytes.
+    pub fn constant(&mut self, name: &str, form: Form, shape: &[usize], bytes: Vec<u8>) -> u16 {
+        let location = self.constants.add(bytes);
+        let description = TensorDescription { kind: TensorKind::Constant, location, ..form.describe(name, shape) };
         self.add_tensor(description, None)
     }
 
@@ -337,6 +336,20 @@ impl<'g> Builder<'g> {
         view.copy()?.write(&mut attributes);
         self.emit(name, Opcode::StridedCopy, vec![source], target, attributes);
         Ok(())
+    }
+
+    /// A tensor as one line of its elements.
+    pub fn flattened(&mut self, name: &str, source: u16, form: Form) -> u16 {
+        let of = &self.tensors[usize::from(source)];
+        let (count, kind, location) = (of.dimensions.iter().map(|&d| d as usize).product(), of.kind, of.location);
+        let tensor = self.temporary(name, form, &[count]);
+        if kind == TensorKind::Constant {
+            let flat = &mut self.tensors[usize::from(tensor)];
+            (flat.kind, flat.location) = (kind, location);
+        } else {
+            self.aliases[usize::from(tensor)] = Some(source);
+        }
+        tensor
     }
 
     /// A tensor that shares the memory of `source`.
@@ -494,7 +507,7 @@ pub(super) fn tflite_table(entries: &[QuantizedMultiplier]) -> Vec<u8> {
 }
 
 /// Little-endian i32, saturated.
-fn word_bytes(values: &[i64]) -> Vec<u8> {
+pub(super) fn word_bytes(values: &[i64]) -> Vec<u8> {
     values.iter().flat_map(|&value| (value.clamp(i32::MIN.into(), i32::MAX.into()) as i32).to_le_bytes()).collect()
 }
 
@@ -505,7 +518,13 @@ pub(super) fn float_bytes(values: &[f32]) -> Vec<u8> {
 
 /// A float clamp.
 pub(super) fn float_epilogue(activation: Activation) -> Epilogue {
-    FloatEpilogue { clamp_min: activation.min, clamp_max: activation.max }.into()
+    let Activation { min, max } = ordered(activation);
+    FloatEpilogue { clamp_min: min, clamp_max: max }.into()
+}
+
+/// The same clamp with bounds in order: of crossed ones the upper is what every number becomes.
+pub(super) fn ordered(Activation { min, max }: Activation) -> Activation {
+    Activation { min: min.min(max), max }
 }
 
 /// The integers that a clamp lets through.
@@ -513,25 +532,4 @@ pub(super) fn clamp(parameters: Parameters, activation: Activation) -> (i8, i8) 
     let low = if activation.min == f32::NEG_INFINITY { i8::MIN } else { parameters.quantize(activation.min) };
     let high = if activation.max == f32::INFINITY { i8::MAX } else { parameters.quantize(activation.max) };
     (low, high.max(low))
-}
-
-/// A window record; refuses what its half-words cannot hold.
-pub(super) fn window(
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    dilation: [usize; 2],
-    padding: Padding,
-) -> Result<Window, Refusal> {
-    let half_word =
-        |value: usize, what: &str| u16::try_from(value).map_err(|_| format!("{what} {value} is beyond {}", u16::MAX));
-    Ok(Window {
-        kernel_height: half_word(kernel[0], "kernel height")?,
-        kernel_width: half_word(kernel[1], "kernel width")?,
-        stride_height: half_word(stride[0], "stride")?,
-        stride_width: half_word(stride[1], "stride")?,
-        dilation_height: half_word(dilation[0], "dilation")?,
-        dilation_width: half_word(dilation[1], "dilation")?,
-        pad_top: half_word(padding.top, "padding")?,
-        pad_left: half_word(padding.left, "padding")?,
-    })
 }

@@ -1,6 +1,7 @@
 //! Convolutions: Conv2d, depthwise where each group has one input channel, and the transposed one.
 
-use super::builder::{Builder, Refusal, window};
+use super::builder::{Builder, Refusal};
+use super::window::{Fill, Steps, record, windowed};
 use crate::graph::Node;
 use crate::graph::ops::{Conv2d, ConvTranspose2d};
 use bantam_format::{Opcode, ops};
@@ -22,7 +23,14 @@ fn lower_as(builder: &mut Builder<'_>, node: &Node, opcode: Opcode, conv: &Conv2
         return Err("the weights are not of rank 4".into());
     };
     let outputs = builder.graph.value(node.output()).shape.iter().product();
-    let window = window([height, width], conv.stride, conv.dilation, conv.padding)?;
+    let form = builder.own_form(node, node.inputs[0]);
+    let steps = Steps { kernel: [height, width], stride: conv.stride, dilation: conv.dilation };
+    // A transposed convolution has any padding.
+    let (window, input) = if opcode == Opcode::TransposeConv2d {
+        (record(steps, conv.padding)?, builder.operand(node, node.inputs[0]))
+    } else {
+        windowed(builder, node, form, steps, conv.padding, Some(Fill::Zero))?
+    };
     let groups = u16::try_from(conv.groups).map_err(|_| format!("{} groups are too many", conv.groups));
     let taps = height * width;
     let depthwise = opcode == Opcode::DepthwiseConv2d;
@@ -30,7 +38,6 @@ fn lower_as(builder: &mut Builder<'_>, node: &Node, opcode: Opcode, conv: &Conv2
         if depthwise { transpose(&bytes, channels, taps, size) } else { bytes }
     })?;
     builder.count_macs(&[outputs, taps, group_channels]);
-    let input = builder.operand(node, node.inputs[0]);
     let mut attributes = Vec::new();
     if depthwise {
         ops::DepthwiseConv2d { window, reserved: [0; 2], accumulation }.write(&mut attributes);

@@ -1,6 +1,7 @@
 //! Elementwise ops.
 
-use super::builder::{Builder, Form, Refusal, clamp};
+use super::builder::{Builder, Form, Refusal, clamp, ordered};
+use super::words;
 use crate::graph::ops::{Binary, BinaryKind as GraphBinary, Compare, Unary};
 use crate::graph::{Activation, Node, ValueId};
 use crate::quantize::Parameters;
@@ -21,9 +22,16 @@ pub(super) fn lower_binary(builder: &mut Builder<'_>, node: &Node, binary: &Bina
         GraphBinary::Min => BinaryKind::Min,
         GraphBinary::Max => BinaryKind::Max,
         GraphBinary::Pow => BinaryKind::Pow,
-        other => return Err(format!("elementwise {} is not supported on devices yet", other.name())),
+        GraphBinary::Remainder => BinaryKind::Remainder,
+        GraphBinary::Modulo => return words::lower_modulo(builder, node),
     };
+    if kind == BinaryKind::Pow && builder.graph.value(node.output()).dtype != HostType::F32 {
+        return Err("powers of integers are not supported on devices".into());
+    }
     let operands = order(builder, node, binary);
+    if words::is_narrow(builder, node.output()) && kind.is_integer_arithmetic() {
+        return words::lower_narrow(builder, node, kind, operands);
+    }
     binary_op(builder, node, kind, operands, binary.activation)
 }
 
@@ -67,7 +75,7 @@ fn binary_op(
         ops::WordBinary { kind: kind.code(), reserved: [0; 3] }.write(&mut attributes);
         [Form::Word; 2]
     } else if float {
-        let Activation { min, max } = activation;
+        let Activation { min, max } = ordered(activation);
         ops::FloatBinary { kind: kind.code(), reserved: [0; 3], clamp_min: min, clamp_max: max }.write(&mut attributes);
         [Form::Float; 2]
     } else {
@@ -174,7 +182,7 @@ pub(super) fn lower_unary(builder: &mut Builder<'_>, node: &Node, unary: &Unary)
     let input = builder.operand(node, node.inputs[0]);
     let mut attributes = Vec::new();
     if builder.computes_floats(node) {
-        let (kind, p, q) = float_kind(unary)?;
+        let (kind, p, q) = float_kind(unary);
         ops::Unary { kind: kind.code(), reserved: [0; 3], p, q }.write(&mut attributes);
         return builder.op(node, Opcode::Unary, vec![input], attributes);
     }
@@ -193,8 +201,8 @@ fn table_op(builder: &mut Builder<'_>, node: &Node, input: u16, function: impl F
 }
 
 /// The runtime's float function, with its parameters.
-fn float_kind(unary: &Unary) -> Result<(UnaryKind, f32, f32), Refusal> {
-    Ok(match *unary {
+fn float_kind(unary: &Unary) -> (UnaryKind, f32, f32) {
+    match *unary {
         Unary::Sigmoid => (UnaryKind::Sigmoid, 0.0, 0.0),
         Unary::Tanh => (UnaryKind::Tanh, 0.0, 0.0),
         Unary::LeakyRelu { alpha } => (UnaryKind::LeakyRelu, alpha, 0.0),
@@ -220,15 +228,24 @@ fn float_kind(unary: &Unary) -> Result<(UnaryKind, f32, f32), Refusal> {
         Unary::Sign => (UnaryKind::Sign, 0.0, 0.0),
         Unary::Sin => (UnaryKind::Sin, 0.0, 0.0),
         Unary::Cos => (UnaryKind::Cos, 0.0, 0.0),
-        other => return Err(format!("{} in floating point is not supported on devices yet", other.name())),
-    })
+        Unary::Tan => (UnaryKind::Tan, 0.0, 0.0),
+        Unary::Asin => (UnaryKind::Asin, 0.0, 0.0),
+        Unary::Acos => (UnaryKind::Acos, 0.0, 0.0),
+        Unary::Atan => (UnaryKind::Atan, 0.0, 0.0),
+        Unary::Sinh => (UnaryKind::Sinh, 0.0, 0.0),
+        Unary::Cosh => (UnaryKind::Cosh, 0.0, 0.0),
+        Unary::Asinh => (UnaryKind::Asinh, 0.0, 0.0),
+        Unary::Acosh => (UnaryKind::Acosh, 0.0, 0.0),
+        Unary::Atanh => (UnaryKind::Atanh, 0.0, 0.0),
+    }
 }
 
 pub(super) fn lower_clip(builder: &mut Builder<'_>, node: &Node, activation: &Activation) -> Result<(), Refusal> {
     let input = builder.operand(node, node.inputs[0]);
     let mut attributes = Vec::new();
     if builder.computes_floats(node) {
-        ops::FloatClamp { clamp_min: activation.min, clamp_max: activation.max }.write(&mut attributes);
+        let Activation { min, max } = ordered(*activation);
+        ops::FloatClamp { clamp_min: min, clamp_max: max }.write(&mut attributes);
     } else if builder.parameters(node.inputs[0]) != builder.parameters(node.output()) {
         return table_op(builder, node, input, |x| activation.apply(x));
     } else {

@@ -7,20 +7,25 @@
 mod builder;
 mod convolution;
 mod elementwise;
+mod gather;
 mod linear;
 mod movement;
 mod parameters;
 mod pooling;
 mod quantization;
 mod reduction;
+mod resize;
 pub mod view;
+mod window;
+mod words;
 
 use crate::graph::{Graph, Layout, Node, Op, ValueId};
 use crate::tensor::DataType;
-use bantam_format::writer::{ModelDescription, OpDescription};
+use bantam_format::writer::ModelDescription;
 use bantam_format::{Arithmetic, IoRecord, IoRole, MAX_RANK, SourceLayout};
 use builder::Builder;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use thiserror::Error;
 
 /// What numbers the artifact computes with.
@@ -60,7 +65,7 @@ pub struct Program {
 pub struct Unsupported {
     /// Name of the node.
     pub node: String,
-    /// Name of its operator.
+    /// Name of the source model's operator.
     pub operator: String,
     /// What no opcode covers.
     pub reason: String,
@@ -70,15 +75,20 @@ pub struct Unsupported {
 #[derive(Debug, Error)]
 pub enum LowerError {
     /// Some nodes have no lowering.
-    #[error("{} of the model's nodes cannot run on a device:{}", .0.len(), list(.0))]
+    #[error("{}", crate::explain::refusals(.0))]
     Unsupported(Vec<Unsupported>),
+    /// There is nothing to run.
+    #[error("the model has no input: its results are constants")]
+    NoInput,
     /// An activation was never seen during calibration.
     #[error("no range for '{0}': calibration did not reach it")]
     NoRange(String),
 }
 
-fn list(nodes: &[Unsupported]) -> String {
-    nodes.iter().map(|n| format!("\n  - '{}' ({}): {}", n.node, n.operator, n.reason)).collect()
+impl fmt::Display for Unsupported {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "node `{}` ({}): {}", self.node, self.operator, self.reason)
+    }
 }
 
 /// Lowers a graph.
@@ -103,13 +113,15 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
     let mut unsupported = Vec::new();
     for (_, node) in graph.nodes() {
         builder.settle(node);
-        let result = match &node.op {
+        let result = check_shapes(graph, node).and_then(|()| match &node.op {
             Op::Conv2d(conv) => convolution::lower(&mut builder, node, conv),
             Op::FullyConnected(linear) => linear::lower(&mut builder, node, linear),
             Op::MaxPool2d(pool) => pooling::lower_max(&mut builder, node, pool),
             Op::AveragePool2d(pool) => pooling::lower_average(&mut builder, node, pool),
             Op::Reduce(reduce) => reduction::lower_reduce(&mut builder, node, reduce),
             Op::ArgMax(arg_max) => reduction::lower_arg_max(&mut builder, node, arg_max),
+            Op::Normalize(normalize) => reduction::lower_normalize(&mut builder, node, normalize),
+            Op::Resize(attributes) => resize::lower(&mut builder, node, attributes),
             Op::Softmax(softmax) => reduction::lower_softmax(&mut builder, node, softmax),
             Op::Binary(binary) => elementwise::lower_binary(&mut builder, node, binary),
             Op::Unary(unary) => elementwise::lower_unary(&mut builder, node, unary),
@@ -121,50 +133,70 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
             Op::Concat(concat) => movement::lower_concat(&mut builder, node, concat),
             Op::Pad(pad) => movement::lower_pad(&mut builder, node, pad),
             Op::Slice(slice) => movement::lower_slice(&mut builder, node, slice),
-            Op::Gather(gather) => movement::lower_gather(&mut builder, node, gather),
-            Op::Cast(to) => movement::lower_cast(&mut builder, node, *to),
+            Op::Gather(gather) => gather::lower_gather(&mut builder, node, gather),
+            Op::GatherElements(gather) => gather::lower_gather_elements(&mut builder, node, gather),
+            Op::TopPositions(top) => gather::lower_top(&mut builder, node, top),
+            Op::Cast(to) => words::lower_cast(&mut builder, node, *to),
             Op::ConvTranspose2d(conv) => convolution::lower_transposed(&mut builder, node, conv),
             Op::Compare(compare) => elementwise::lower_compare(&mut builder, node, *compare),
             Op::Select => elementwise::lower_select(&mut builder, node),
             Op::Quantize(_) => quantization::lower_quantize(&mut builder, node),
             Op::Dequantize(dequantize) => quantization::lower_dequantize(&mut builder, node, dequantize),
-            Op::GatherElements(_) | Op::TopPositions(_) => Err("the operator is not supported on devices yet".into()),
-        };
-        let result = check_ranks(graph, node).and(result);
+        });
         if let Err(reason) = result {
-            unsupported.push(Unsupported { node: node.name.clone(), operator: node.op.name().into(), reason });
+            let operator = graph.origin(&node.name).unwrap_or_else(|| node.op.name());
+            unsupported.push(Unsupported { node: node.name.clone(), operator: operator.into(), reason });
             builder.activation(node.output());
+        }
+    }
+    for port in graph.outputs() {
+        let shape = &graph.value(port.value).shape;
+        if shape.contains(&0) && graph.constant(port.value).is_some() {
+            let (node, operator) = (port.name.clone(), "graph output".into());
+            unsupported.push(Unsupported { node, operator, reason: no_elements(shape) });
         }
     }
     if !unsupported.is_empty() {
         return Err(LowerError::Unsupported(unsupported));
     }
+    if graph.inputs().is_empty() {
+        return Err(LowerError::NoInput);
+    }
     Ok(finish(graph, builder))
 }
 
-/// Refuses tensors of more dimensions than an artifact can hold.
-fn check_ranks(graph: &Graph, node: &Node) -> Result<(), String> {
-    let ranks = node.inputs.iter().chain(&node.outputs).map(|&value| graph.value(value).shape.len());
-    match ranks.max() {
-        Some(rank) if rank > MAX_RANK => Err(format!("rank {rank}; at most {MAX_RANK} is supported")),
-        _ => Ok(()),
+/// Refuses shapes that an artifact cannot hold.
+fn check_shapes(graph: &Graph, node: &Node) -> Result<(), String> {
+    for &value in node.inputs.iter().chain(&node.outputs) {
+        let shape = &graph.value(value).shape;
+        if shape.len() > MAX_RANK {
+            return Err(format!("rank {}; at most {MAX_RANK} is supported", shape.len()));
+        }
+        if shape.contains(&0) {
+            return Err(no_elements(shape));
+        }
     }
+    Ok(())
 }
 
-/// Adds inputs and outputs; an artifact needs at least one op, so a model of reshapes alone gets one.
+fn no_elements(shape: &[usize]) -> String {
+    format!("a tensor of shape {shape:?} has no elements, which devices do not support")
+}
+
+/// Adds inputs and outputs. Outputs stand in the arena, so constant ones are copied there; an artifact needs at least
+/// one op, so a model of reshapes alone gets one that leaves its input as it is.
 fn finish(graph: &Graph, mut builder: Builder<'_>) -> Program {
+    let mut copied = BTreeSet::new();
+    for port in graph.outputs() {
+        if graph.constant(port.value).is_some() && copied.insert(port.value) {
+            movement::copy_constant(&mut builder, port.value);
+        }
+    }
     if builder.ops.is_empty()
-        && let (Some(input), Some(output)) = (graph.inputs().first(), graph.outputs().first())
+        && let Some(input) = graph.inputs().first()
     {
-        let (input, output) = (builder.activation(input.value), builder.activation(output.value));
-        builder.ops.push(OpDescription {
-            name: "identity".into(),
-            opcode: bantam_format::Opcode::Reshape,
-            walk_down: false,
-            inputs: vec![input],
-            outputs: vec![output],
-            attributes: vec![],
-        });
+        let input = builder.activation(input.value);
+        builder.emit("identity", bantam_format::Opcode::Reshape, vec![input], input, vec![]);
     }
     let mut io = Vec::new();
     for (role, ports) in [(IoRole::Input, graph.inputs()), (IoRole::Output, graph.outputs())] {

@@ -36,7 +36,7 @@ pub(super) fn from_ranges(
             Op::Unary(Unary::Tanh) => Parameters::SIGNED_UNIT,
             Op::MaxPool2d(_) | Op::Reshape(_) | Op::Clip(_) => same(node.inputs[0])?,
             Op::AveragePool2d(_) if arithmetic == Arithmetic::Tflite => same(node.inputs[0])?,
-            Op::Transpose(_) | Op::Slice(_) | Op::Gather(_) => same(node.inputs[0])?,
+            Op::Transpose(_) | Op::Slice(_) | Op::Gather(_) | Op::Resize(_) => same(node.inputs[0])?,
             Op::Pad(pad) => {
                 let operand = same(node.inputs[0])?;
                 let held = operand.dequantize(i8::MIN)..=operand.dequantize(i8::MAX);
@@ -109,12 +109,6 @@ fn read_as(graph: &Graph, node: &Node, dequantize: &Dequantize) -> Option<Parame
 fn as_used(graph: &Graph, value: ValueId, found: &BTreeMap<ValueId, Parameters>) -> Option<Parameters> {
     let real = graph.value(value).dtype == DataType::F32;
     if real && graph.is_output(value) {
-        return None;
-    }
-    // Integers that are computed are words.
-    let producer = graph.producer(value).and_then(|producer| graph.node(producer));
-    let moved = |node: &Node| keeps_elements(&node.op) || matches!(node.op, Op::Concat(_) | Op::Select);
-    if !real && !producer.is_none_or(moved) {
         return None;
     }
     let used = |&id: &NodeId| {

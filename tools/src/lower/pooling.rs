@@ -1,6 +1,7 @@
 //! Pooling over windows.
 
-use super::builder::{Builder, Form, Refusal, clamp, float_epilogue, window};
+use super::builder::{Builder, Form, Refusal, clamp, float_epilogue};
+use super::window::{Fill, Steps, windowed};
 use crate::graph::{Node, ops::AveragePool2d, ops::Pool2d};
 use bantam_format::ops::{self, Epilogue, IntegerEpilogue};
 use bantam_format::{Arithmetic, Opcode};
@@ -52,8 +53,13 @@ fn lower(
     include_pad: bool,
     epilogue: Epilogue,
 ) -> Result<(), Refusal> {
-    let window = window(pool.kernel, pool.stride, pool.dilation, pool.padding)?;
-    let input = builder.read(node.inputs[0], form);
+    let steps = Steps { kernel: pool.kernel, stride: pool.stride, dilation: pool.dilation };
+    // The mean of nothing is not a number; that of counted padding is one of zeros.
+    let fill = match opcode {
+        Opcode::MaxPool2d => Some(Fill::Lowest),
+        _ => include_pad.then_some(Fill::Zero),
+    };
+    let (window, input) = windowed(builder, node, form, steps, pool.padding, fill)?;
     let mut attributes = Vec::new();
     ops::Pool2d { window, count_include_pad: u8::from(include_pad), reserved: [0; 3], epilogue }.write(&mut attributes);
     builder.op(node, opcode, vec![input], attributes)

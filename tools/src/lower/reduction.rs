@@ -1,15 +1,16 @@
 //! Reductions over whole axes: mean, softmax, the position of the maximum.
 
-use super::builder::{Builder, Form, Refusal, clamp, float_epilogue, tflite_table};
+use super::builder::{Builder, Form, Refusal, clamp, float_bytes, float_epilogue, tflite_table};
 use super::view::View;
-use crate::graph::{Activation, Node, ops::ArgMax, ops::Reduce, ops::ReduceKind, ops::Softmax};
+use super::words;
+use crate::graph::{Activation, Node, ops::ArgMax, ops::Normalize, ops::Reduce, ops::ReduceKind, ops::Softmax};
 use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
-use bantam_format::ops::{self, IntegerEpilogue};
-use bantam_format::{Arithmetic, Opcode};
+use bantam_format::ops::{self, Epilogue, IntegerEpilogue};
+use bantam_format::{ABSENT, Arithmetic, Opcode};
 
 /// The operand in a form, with these axes behind all others, as a tensor.
-fn with_last(
+pub(super) fn with_last(
     builder: &mut Builder<'_>,
     node: &Node,
     form: Form,
@@ -43,13 +44,19 @@ fn lower_reduction(
     kind: ops::ReduceKind,
     axes: &[usize],
 ) -> Result<(), Refusal> {
-    let shape = &builder.graph.value(node.inputs[0]).shape;
+    let graph = builder.graph;
+    let shape = &graph.value(node.inputs[0]).shape;
     let count: usize = axes.iter().map(|&axis| shape[axis]).product();
     if !kind.has_integer_form() || count > i32::MAX as usize / 255 {
         builder.make_float(node.output());
     }
-    let float = builder.form(node.output()) == Form::Float;
-    let form = builder.own_form(node, node.inputs[0]);
+    let form = match builder.form(node.output()) {
+        Form::Integer(_) => builder.own_form(node, node.inputs[0]),
+        form => form,
+    };
+    if words::is_narrow(builder, node.output()) && matches!(kind, ops::ReduceKind::Sum | ops::ReduceKind::Product) {
+        return Err(format!("sums and products of {} are not supported on devices", graph.value(node.output()).dtype));
+    }
     let (Some(&first), Some(&last)) = (axes.first(), axes.last()) else {
         return Err("no axis is reduced".into());
     };
@@ -61,8 +68,10 @@ fn lower_reduction(
         let (tensor, _, order) = with_last(builder, node, form, axes)?;
         (tensor, order.len() - axes.len(), axes.len())
     };
-    let epilogue = if float {
+    let epilogue = if form == Form::Float {
         float_epilogue(Activation::NONE)
+    } else if form == Form::Word {
+        Epilogue { bytes: [0; 8] }
     } else {
         let divisor = if kind == ops::ReduceKind::Mean { count } else { 1 };
         let (from, to) = (builder.parameters(node.inputs[0]), builder.parameters(node.output()));
@@ -119,19 +128,41 @@ pub(super) fn lower_softmax(builder: &mut Builder<'_>, node: &Node, softmax: &So
     }
     let moved = builder.temporary(&format!("{}/last", node.name), to, &view.shape);
     builder.emit(&node.name, Opcode::Softmax, vec![input], moved, attributes);
-    // And back: axis `order[i]` is axis i of what was computed.
-    let mut back = vec![0; order.len()];
-    for (position, &axis) in order.iter().enumerate() {
-        back[axis] = position;
-    }
     let output = builder.activation(node.output());
-    builder.copy_view(&node.name, moved, &View::of(&view.shape).permuted(&back), output)
+    builder.copy_view(&node.name, moved, &View::of(&view.shape).moved_back(&order), output)
 }
 
 pub(super) fn lower_arg_max(builder: &mut Builder<'_>, node: &Node, arg_max: &ArgMax) -> Result<(), Refusal> {
     let form = builder.form(node.inputs[0]);
     let (input, _, _) = with_last(builder, node, form, &[arg_max.axis])?;
     let mut attributes = Vec::new();
+    if form == Form::Word {
+        ops::TopK { count: 1, select_least: 0, reserved: [0; 3] }.write(&mut attributes);
+        return builder.op(node, Opcode::TopK, vec![input], attributes);
+    }
     ops::ArgMax { select_last: 0, select_least: 0, reserved: [0; 2] }.write(&mut attributes);
     builder.op(node, Opcode::ArgMax, vec![input], attributes)
+}
+
+/// A normalization: in f32, as its squares and its root have no useful 8-bit form.
+pub(super) fn lower_normalize(builder: &mut Builder<'_>, node: &Node, normalize: &Normalize) -> Result<(), Refusal> {
+    builder.make_float(node.output());
+    let input = builder.read(node.inputs[0], Form::Float);
+    let mut parameters = [ABSENT; 2];
+    for (offset, (&value, what)) in parameters.iter_mut().zip(node.inputs[1..].iter().zip(["the scale", "the offset"]))
+    {
+        let bytes = float_bytes(&builder.floats(value, what)?);
+        *offset = builder.constants.add(bytes);
+    }
+    let mut attributes = Vec::new();
+    ops::Normalize {
+        axis_count: u8::try_from(normalize.axes).map_err(|_| "too many axes are normalised")?,
+        root_mean_square: u8::from(normalize.root_mean_square),
+        reserved: [0; 2],
+        epsilon: normalize.epsilon,
+        scale: parameters[0],
+        offset: parameters[1],
+    }
+    .write(&mut attributes);
+    builder.op(node, Opcode::Normalize, vec![input], attributes)
 }

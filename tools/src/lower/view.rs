@@ -34,6 +34,16 @@ impl View {
         }
     }
 
+    /// The inverse of [`Self::permuted`]: axis `order[i]` of the result is axis `i`.
+    #[must_use]
+    pub fn moved_back(&self, order: &[usize]) -> Self {
+        let mut back = vec![0; order.len()];
+        for (position, &axis) in order.iter().enumerate() {
+            back[axis] = position;
+        }
+        self.permuted(&back)
+    }
+
     /// `count` positions of an axis from `start` on, `step` apart, which may be negative. They must exist.
     #[must_use]
     pub fn sliced(mut self, axis: usize, start: usize, count: usize, step: i64) -> Self {

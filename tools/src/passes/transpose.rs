@@ -1,7 +1,7 @@
 //! Moves transposes towards the outputs until they meet their inverse, or weights that can be
 //! reordered once and for all.
 
-use crate::graph::ops::{ArgMax, Concat, Dequantize, Gather, Pad, Reduce, Reshape, Slice, Softmax, Transpose};
+use crate::graph::ops::{ArgMax, Concat, Dequantize, Gather, Pad, Reduce, Reshape, Resize, Slice, Softmax, Transpose};
 use crate::graph::{Graph, GraphError, NodeId, Op, ValueId};
 use crate::tensor::{Tensor, TensorError};
 
@@ -162,6 +162,25 @@ fn moved(op: &Op, permutation: &[usize], operands: usize) -> Option<(Op, Vec<usi
             let ranges = inverse(permutation).iter().map(|&axis| slice.ranges[axis]).collect();
             (Op::Slice(Slice { ranges }), same)
         }
+        Op::Normalize(normalize) if operands == 1 => {
+            // The axes that are normalised together may change places among themselves.
+            let first = permutation.len() - normalize.axes;
+            if permutation[first..].iter().any(|&axis| axis < first) {
+                return None;
+            }
+            (op.clone(), same)
+        }
+        Op::Resize(resize) => {
+            // The two axes stay neighbours, in their order or the other.
+            let [first, second] = [permutation[resize.first_axis], permutation[resize.first_axis + 1]];
+            let Resize { rows, columns, .. } = resize.clone();
+            let moved = match (first.checked_add(1) == Some(second), second.checked_add(1) == Some(first)) {
+                (true, _) => Resize { first_axis: first, rows, columns },
+                (_, true) => Resize { first_axis: second, rows: columns, columns: rows },
+                _ => return None,
+            };
+            (Op::Resize(moved), same)
+        }
         Op::Reduce(reduce) => {
             let mut axes: Vec<usize> = reduce.axes.iter().map(|&axis| permutation[axis]).collect();
             axes.sort_unstable();
@@ -297,7 +316,7 @@ mod tests {
     use super::super::testing::{apply, assert_same, numbers, operators};
     use super::*;
     use crate::graph::Activation;
-    use crate::graph::ops::{Binary, BinaryKind, Compare, FullyConnected, ReduceKind, SliceRange};
+    use crate::graph::ops::{Binary, BinaryKind, Compare, FullyConnected, ReduceKind, SliceRange, Tap};
     use crate::tensor::DataType;
 
     fn transpose(graph: &mut Graph, value: ValueId, permutation: &[usize]) -> ValueId {
@@ -328,6 +347,7 @@ mod tests {
         let reduce =
             |axes: &[usize], keep_dims| Op::Reduce(Reduce { kind: ReduceKind::Mean, axes: axes.to_vec(), keep_dims });
         let range = |count| SliceRange { start: 0, count, step: 1 };
+        let tap = Tap { low: 1, high: 2, weight: 0.25 };
         let cases: Vec<(Op, Vec<Tensor>)> = vec![
             (Op::Clip(Activation::RELU), vec![]),
             (add(), vec![numbers(&[5, 1, 1], 1)]),
@@ -345,6 +365,7 @@ mod tests {
             (Op::Concat(Concat { axis: 1 }), vec![numbers(&[2, 2, 3, 4], 5)]),
             (Op::Pad(Pad { before: vec![0, 1, 2, 0], after: vec![0, 0, 0, 3], value: 0.5 }), vec![]),
             (Op::Slice(Slice { ranges: vec![range(2), range(1), range(3), range(2)] }), vec![]),
+            (Op::Resize(Resize { first_axis: 2, rows: Tap::identity(3), columns: vec![tap] }), vec![]),
         ];
         for (op, others) in cases {
             let mut graph = around(op.clone(), &others);

@@ -1,8 +1,7 @@
 //! Source models and folders that are refused.
 
 use super::bench::Bench;
-use super::networks::{append, axis, edit};
-use bantam_tools::reference::pb::AttributeProto;
+use super::networks::{append, edit};
 
 #[test]
 fn models_that_are_not_there_or_something_else() {
@@ -80,12 +79,25 @@ fn operators_that_are_not_supported_are_named() {
 fn nodes_that_no_device_runs_are_named() {
     let bench = Bench::new();
     edit(&bench, "digits/model.onnx", "twice.onnx", |graph| {
-        let fmod = AttributeProto { name: "fmod".into(), ..axis(1) };
-        append(graph, "Mod", &["probabilities", "probabilities"], &[1, 10], vec![fmod]);
+        append(graph, "Mod", &["probabilities", "probabilities"], &[1, 10], vec![]);
     });
-    let parts = ["'twice.onnx'", "1 of the model's nodes", "appended_Mod", "not supported on devices yet"];
+    let parts =
+        ["'twice.onnx'", "1 node is not supported", "node `node_appended_Mod` (Mod)", "not supported on devices"];
     bench.refuses("shrink twice.onnx --float", &parts);
     bench.refuses("shrink twice.onnx --calibrate digits/calibration.npz", &parts);
+}
+
+#[test]
+fn what_cannot_be_imported_and_what_cannot_run_stand_in_one_list() {
+    let bench = Bench::new();
+    edit(&bench, "digits/model.onnx", "both.onnx", |graph| {
+        let softmax = graph.node.iter().position(|node| node.op_type == "Softmax").unwrap();
+        let logits = graph.node[softmax].input[0].clone();
+        append(graph, "Mod", &[&logits, &logits], &[1, 10], vec![]);
+        graph.node[softmax].op_type = "Softmix".into();
+    });
+    let parts = ["'both.onnx'", "2 nodes are not supported", "(Softmix): the operator", "(Mod): the modulus"];
+    bench.refuses("shrink both.onnx --float", &parts);
 }
 
 #[test]

@@ -13,6 +13,5 @@ mod eval;
 mod help;
 mod inspect;
 mod networks;
-mod quantized;
 mod run;
 mod shrink;

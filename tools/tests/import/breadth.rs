@@ -2,20 +2,22 @@
 
 use super::build::{Model, float, int, ints, string};
 use super::compare::{differences, import, run};
+use bantam_tools::device::Device;
 use bantam_tools::import::onnx::{ImportOptions, import_model};
 use bantam_tools::reference::pb::{AttributeProto, GraphProto, NodeProto, ValueInfoProto};
 use bantam_tools::tensor::Tensor;
 
-/// Runs a model with one input and checks the numbers, before and after the passes.
+/// Runs a model with one input and checks the numbers, before and after the passes and on a device.
 fn expect(model: Model, x: &[f32], expected: &[f32]) {
     let imported = import(&model.0);
-    for graph in [&imported.before, &imported.after] {
-        let shape = imported.before.value(imported.before.inputs()[0].value).shape.clone();
-        let results = run(graph, &[Tensor::from_vec(shape, x.to_vec()).unwrap()]);
+    let shape = imported.before.value(imported.before.inputs()[0].value).shape.clone();
+    let inputs = [Tensor::from_vec(shape, x.to_vec()).unwrap()];
+    let device = Device::new(&imported.after).unwrap().run(&inputs).unwrap();
+    for results in [run(&imported.before, &inputs), run(&imported.after, &inputs), device] {
         let got = results[0].cast(bantam_tools::tensor::DataType::F32);
         let got = got.as_f32().unwrap();
         let close = got.len() == expected.len() && got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5);
-        assert!(close, "{got:?} instead of {expected:?}\n{graph}");
+        assert!(close, "{got:?} instead of {expected:?}\n{}", imported.after);
     }
 }
 
@@ -81,6 +83,27 @@ fn resampling_by_positions_and_by_weights() {
     expect(resize(vec![string("mode", "linear")]), &[1.0, 3.0], &[1.0, 1.5, 2.5, 3.0]);
     let corners = vec![string("mode", "linear"), string("coordinate_transformation_mode", "align_corners")];
     expect(resize(corners), &[0.0, 3.0], &[0.0, 1.0, 2.0, 3.0]);
+}
+
+#[test]
+fn lines_are_normalised_by_one_operator() {
+    let layer = Model::new(17, &[2, 2]).floats("g", &[2], &[2.0, 1.0]).floats("b", &[2], &[0.5, 0.0]).node(
+        "LayerNormalization",
+        "x g b",
+        "y",
+        vec![float("epsilon", 0.0)],
+    );
+    assert_eq!(import(&layer.0).operators(), ["Normalize"]);
+    expect(layer, &[1.0, 3.0, 6.0, 2.0], &[-1.5, 1.0, 2.5, -1.0]);
+    let root = Model::new(23, &[2]).floats("g", &[1], &[3.0]).node("RMSNormalization", "x g", "y", vec![]);
+    expect(root, &[-1.0, 1.0], &[-3.0 / 1.00001f32.sqrt(), 3.0 / 1.00001f32.sqrt()]);
+    let instance = Model::new(13, &[1, 2, 2]).floats("g", &[2], &[1.0, 10.0]).floats("b", &[2], &[0.0, 1.0]).node(
+        "InstanceNormalization",
+        "x g b",
+        "y",
+        vec![float("epsilon", 0.0)],
+    );
+    expect(instance, &[1.0, 3.0, 6.0, 2.0], &[-1.0, 1.0, 11.0, -9.0]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Runs one model in three ways and measures how far they are apart.
 
 use super::build::numbers;
+use bantam_tools::device::Device;
 use bantam_tools::execute::execute;
 use bantam_tools::graph::Graph;
 use bantam_tools::import::onnx::{ImportOptions, import_model};
@@ -75,20 +76,30 @@ pub fn max_difference(expected: &[Tensor], got: &[Tensor]) -> f32 {
     largest
 }
 
-/// Largest differences from the reference: of the graph as imported, and as optimised.
-pub fn differences(model: &ModelProto, imported: &Imported, scale: f32) -> [f32; 2] {
+/// Largest differences from the reference: of the graph as imported, as optimised, and on a device in floats.
+pub fn differences(model: &ModelProto, imported: &Imported, scale: f32) -> [f32; 3] {
     differences_on(model, imported, |seed| imported.inputs(seed, scale))
 }
 
+/// Largest differences from the graph as imported: as optimised, and on a device in floats.
+pub fn changes(imported: &Imported) -> [f32; 2] {
+    let device = Device::new(&imported.after).unwrap();
+    let inputs = imported.inputs(1, 2.0);
+    let expected = run(&imported.before, &inputs);
+    [run(&imported.after, &inputs), device.run(&inputs).unwrap()].map(|results| max_difference(&expected, &results))
+}
+
 /// As [`differences`], on inputs made from a seed.
-pub fn differences_on(model: &ModelProto, imported: &Imported, inputs: impl Fn(u64) -> Vec<Tensor>) -> [f32; 2] {
+pub fn differences_on(model: &ModelProto, imported: &Imported, inputs: impl Fn(u64) -> Vec<Tensor>) -> [f32; 3] {
     let reference = ReferenceModel::from_proto(model, &BTreeMap::new()).unwrap();
-    let mut largest = [0.0f32; 2];
+    let device = Device::new(&imported.after).unwrap();
+    let mut largest = [0.0f32; 3];
     for seed in 1..=SEEDS {
         let inputs = inputs(seed);
         let expected = reference.run(&inputs).unwrap();
-        for (largest, graph) in largest.iter_mut().zip([&imported.before, &imported.after]) {
-            *largest = largest.max(max_difference(&expected, &run(graph, &inputs)));
+        let results = [run(&imported.before, &inputs), run(&imported.after, &inputs), device.run(&inputs).unwrap()];
+        for (largest, results) in largest.iter_mut().zip(&results) {
+            *largest = largest.max(max_difference(&expected, results));
         }
     }
     largest

@@ -6,7 +6,7 @@ use std::path::Path;
 
 fn with_shapes(model: &Model, shapes: &[(&str, usize)]) -> Result<Vec<usize>, ImportError> {
     let shapes = shapes.iter().map(|&(name, size)| (name.to_owned(), size)).collect();
-    let graph = import_model(&model.0, &ImportOptions { shapes })?;
+    let graph = import_model(&model.0, &ImportOptions { shapes, ..Default::default() })?;
     Ok(graph.value(graph.outputs()[0].value).shape.clone())
 }
 
@@ -44,7 +44,7 @@ fn every_unsupported_node_is_listed() {
         .node("Relu", "x", "f", vec![int("unknown", 1)])
         .node("NonMaxSuppression", "d", "y", vec![]);
     let error = with_shapes(&model, &[]).unwrap_err();
-    let ImportError::Unsupported { nodes } = &error else { panic!("{error}") };
+    let ImportError::Unsupported { nodes, .. } = &error else { panic!("{error}") };
     let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["node_a", "node_c", "node_e", "node_f", "node_y"]);
     let text = error.to_string();

@@ -4,18 +4,22 @@ mod arithmetic;
 mod convolution;
 mod linear;
 mod movement;
+mod normalization;
 mod pooling;
 mod quantization;
 mod reduction;
+mod resize;
 mod selection;
 
 pub use arithmetic::{Binary, BinaryKind, Unary, broadcast};
 pub use convolution::{Conv2d, ConvTranspose2d, Padding};
 pub use linear::FullyConnected;
 pub use movement::{Concat, Gather, Pad, Reshape, Slice, SliceRange, Transpose};
+pub use normalization::Normalize;
 pub use pooling::{AveragePool2d, Pool2d};
 pub use quantization::{Dequantize, Quantize, integer_range};
 pub use reduction::{ArgMax, Reduce, ReduceKind, Softmax};
+pub use resize::{Resize, Tap};
 pub use selection::{Compare, GatherElements, TopPositions};
 
 pub(super) use arithmetic::{infer_batch_norm, infer_binary};

@@ -1,7 +1,7 @@
 //! Why a model cannot be imported.
 
 use crate::execute::ExecuteError;
-use crate::graph::{GraphError, ShapeError};
+use crate::graph::{Graph, GraphError, ShapeError};
 use crate::tensor::TensorError;
 use std::fmt;
 use std::path::PathBuf;
@@ -101,10 +101,12 @@ pub enum ImportError {
     #[error("the model has no output")]
     NoOutput,
     /// Nodes that cannot be expressed, all of them.
-    #[error("{}", describe_unsupported(nodes))]
+    #[error("{}", crate::explain::refusals(nodes))]
     Unsupported {
         /// Every such node, in the order of the file.
         nodes: Vec<UnsupportedNode>,
+        /// The nodes that can be expressed, up to those; what nothing reads is an output.
+        others: Box<Graph>,
     },
     /// The lowered graph breaks a rule of graphs.
     #[error("the imported graph is not valid: {0}")]
@@ -182,6 +184,9 @@ pub enum Reason {
     /// A constant expression that cannot be evaluated.
     #[error(transparent)]
     Execute(#[from] ExecuteError),
+    /// Expressed, but no opcode of the runtime computes it.
+    #[error("{0}")]
+    Device(String),
 }
 
 impl From<GraphError> for Reason {
@@ -254,18 +259,6 @@ fn describe_free(dimensions: &[FreeDimension]) -> String {
         })
         .collect();
     list.join("\n")
-}
-
-fn describe_unsupported(nodes: &[UnsupportedNode]) -> String {
-    let mut text = match nodes.len() {
-        1 => "1 node is not supported:".to_owned(),
-        count => format!("{count} nodes are not supported:"),
-    };
-    for node in nodes {
-        text.push_str("\n  ");
-        text.push_str(&node.to_string());
-    }
-    text
 }
 
 impl fmt::Display for UnsupportedNode {

@@ -10,8 +10,6 @@ use crate::reference::pb::{GraphProto, ModelProto, NodeProto};
 use crate::tensor::Tensor;
 use std::collections::HashMap;
 
-/// Bytes that evaluated constants may take beyond a multiple of the constants of the file.
-const SPARE_CONSTANT_BYTES: usize = 16 << 20;
 /// How many times the bytes of the file's constants the evaluated ones may take.
 const CONSTANT_FACTOR: usize = 8;
 
@@ -64,7 +62,7 @@ pub(super) fn run(model: &ModelProto, options: &ImportOptions) -> Result<Graph, 
         state: State {
             graph: Graph::new(proto.name.clone()),
             derived: HashMap::new(),
-            constant_bytes: SPARE_CONSTANT_BYTES,
+            constant_bytes: options.spare_constant_bytes,
         },
         unsupported: Vec::new(),
         scope: Vec::new(),
@@ -94,7 +92,7 @@ fn operator_set(model: &ModelProto) -> Result<i64, ImportError> {
     if OPERATOR_SETS.contains(&version) { Ok(version) } else { Err(refuse(format!("version {version}"))) }
 }
 
-pub(super) fn is_default_domain(domain: &str) -> bool {
+fn is_default_domain(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
@@ -232,7 +230,7 @@ impl<'a> Importer<'a> {
                 }
             }
         }
-        let known = lower::find(&node.domain, &node.op_type);
+        let known = is_default_domain(&node.domain).then(|| lower::find(&node.op_type)).flatten();
         let outputs = match (known, reason) {
             (None, _) => Err(Reason::Operator),
             (Some(_), Some(reason)) => Err(reason),
@@ -283,7 +281,14 @@ impl<'a> Importer<'a> {
         }
         self.unsupported.extend(missing);
         if !self.unsupported.is_empty() {
-            return Err(ImportError::Unsupported { nodes: self.unsupported });
+            let mut others = Box::new(self.state.graph);
+            for value in others.value_ids() {
+                if others.producer(value).is_some() && others.consumers(value).is_empty() && !others.is_output(value) {
+                    let name = others.value(value).name.clone();
+                    others.add_output(name, value);
+                }
+            }
+            return Err(ImportError::Unsupported { nodes: self.unsupported, others });
         }
         let mut graph = self.state.graph;
         if graph.outputs().is_empty() {

@@ -38,6 +38,7 @@ impl<'a> Lowering<'a> {
         function: Function,
     ) -> Result<Vec<Option<ValueId>>, Reason> {
         let first_own = state.graph.values().len();
+        state.graph.set_origin(name, &node.op_type);
         let mut lowering = Lowering {
             attributes: Attributes::new(node)?,
             opset,
@@ -147,19 +148,6 @@ impl<'a> Lowering<'a> {
                 other => Err(Reason::Operand(format!("operand {index} must be one number, got {}", other.len()))),
             },
         }
-    }
-
-    /// The result of another operator's lowering on these operands, with the attributes of this node.
-    pub(super) fn with_operands(
-        &mut self,
-        operands: &[Option<ValueId>],
-        function: Function,
-    ) -> Result<ValueId, Reason> {
-        let own = std::mem::replace(&mut self.inputs, operands.to_vec());
-        let made = function(self);
-        self.inputs = own;
-        made?;
-        self.outputs.drain(..).next().flatten().ok_or_else(|| Reason::Operand("it has no result".to_owned()))
     }
 
     /// Adds a node. Where all operands are constants, its result is evaluated at once.

@@ -26,10 +26,20 @@ use std::path::Path;
 pub const OPERATOR_SETS: std::ops::RangeInclusive<i64> = 6..=28;
 
 /// How to import a model.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportOptions {
     /// Sizes of free dimensions, by name. A free batch needs none: it becomes 1.
     pub shapes: BTreeMap<String, usize>,
+    /// Bytes that constants computed on the way (filled, repeated, reordered) may take beyond eight times the bytes of
+    /// those in the file. 16 MiB unless a model that is known to be good needs more: a file of a few bytes can ask for
+    /// any amount.
+    pub spare_constant_bytes: usize,
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        Self { shapes: BTreeMap::new(), spare_constant_bytes: 16 << 20 }
+    }
 }
 
 /// Imports an ONNX file.

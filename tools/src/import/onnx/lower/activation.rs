@@ -94,7 +94,12 @@ pub(super) fn swish(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
 /// `PRelu`: x where x >= 0, else slope * x. One slope is a leaky rectifier; several are written as
 /// max(x, 0) + slope * min(x, 0).
 pub(super) fn parametric_relu(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
-    let (operand, slope) = (lowering.input(0)?, lowering.input(1)?);
+    let (operand, mut slope) = (lowering.input(0)?, lowering.input(1)?);
+    if let (true, &[channels]) = (lowering.opset < 7, lowering.shape(slope).as_slice()) {
+        // One number per channel, which is the second axis.
+        let trailing = lowering.shape(operand).len().saturating_sub(2);
+        slope = lowering.reshape(slope, &[vec![channels], vec![1; trailing]].concat())?;
+    }
     let single = lowering.known(slope).and_then(Tensor::single_f32);
     let result = if let Some(alpha) = single {
         lowering.unary(Unary::LeakyRelu { alpha }, operand)?

@@ -3,13 +3,20 @@
 use super::super::attributes::refuse;
 use super::super::error::Reason;
 use super::super::lowering::Lowering;
-use super::window;
+use super::{volume, window};
 use crate::graph::ops::{Conv2d, ConvTranspose2d, Padding};
 use crate::graph::{Activation, Op};
 
-/// `Conv`: weights OI(H)W become OHWI, the operand NHWC.
+/// `Conv`: weights OI(H)W become OHWI, the operand NHWC. With three spatial axes see [`volume`].
 pub(super) fn convolution(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let weights = lowering.weights(1)?;
+    let bias = lowering.optional_input(2).map(|_| lowering.weights(2)).transpose()?;
+    let groups = lowering.attributes.int("group")?.unwrap_or(1);
+    let groups =
+        usize::try_from(groups).map_err(|_| refuse("group", groups.to_string(), "a positive number is expected"))?;
+    if volume::is_volume(lowering) {
+        return volume::convolution(lowering, groups);
+    }
     let image = window::image(lowering)?;
     let (kernel, weights) = match (image.axes, lowering.shape(weights).as_slice()) {
         (2, &[_, _, height, width]) => ([height, width], weights),
@@ -20,13 +27,8 @@ pub(super) fn convolution(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     };
     let weights = lowering.transpose(weights, &[0, 2, 3, 1])?;
     let window = window::window(lowering, &image, Some(kernel))?;
-    let groups = lowering.attributes.int("group")?.unwrap_or(1);
-    let groups =
-        usize::try_from(groups).map_err(|_| refuse("group", groups.to_string(), "a positive number is expected"))?;
     let mut operands = vec![image.value, weights];
-    if lowering.optional_input(2).is_some() {
-        operands.push(lowering.weights(2)?);
-    }
+    operands.extend(bias);
     let conv = Conv2d {
         stride: window.stride,
         dilation: window.dilation,

@@ -12,8 +12,7 @@ pub(super) fn unary(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let operand = lowering.input(0)?;
     let operator = lowering.operator();
     let attributes = &mut lowering.attributes;
-    // Those on 8-bit integers have the same names behind `QLinear`.
-    let unary = match operator.trim_start_matches("QLinear") {
+    let unary = match operator {
         "Abs" => Unary::Abs,
         "Acos" => Unary::Acos,
         "Acosh" => Unary::Acosh,

@@ -3,7 +3,7 @@
 use super::super::attributes::refuse;
 use super::super::error::Reason;
 use super::super::lowering::Lowering;
-use crate::graph::ops::{AveragePool2d, BinaryKind, Compare, Padding, Pool2d, ReduceKind, Unary};
+use crate::graph::ops::{AveragePool2d, BinaryKind, Compare, Normalize, Padding, Pool2d, ReduceKind, Unary};
 use crate::graph::{Activation, Op, ValueId};
 use crate::tensor::Tensor;
 
@@ -60,6 +60,45 @@ pub(super) fn batch(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     Ok(())
 }
 
+/// The operand normalised over its last `axes` axes.
+fn normalize(lowering: &mut Lowering<'_>, operands: &[ValueId], normalize: Normalize) -> Result<ValueId, Reason> {
+    let epsilon = normalize.epsilon;
+    if !(epsilon.is_finite() && epsilon >= 0.0) {
+        return Err(refuse("epsilon", epsilon.to_string(), "a number from 0 on is expected"));
+    }
+    lowering.emit(Op::Normalize(normalize), operands)
+}
+
+/// The same times operand 1, plus operand 2 where there is one: in one operator where these are constants of the
+/// normalised shape.
+fn normalize_and_scale(
+    lowering: &mut Lowering<'_>,
+    operand: ValueId,
+    attributes: Normalize,
+) -> Result<ValueId, Reason> {
+    let (scale, bias) = (lowering.input(1)?, lowering.optional_input(2));
+    let shape = lowering.shape(operand);
+    let fits = |value: ValueId| {
+        lowering.known(value).is_some_and(|tensor| tensor.rank() == attributes.axes && shape.ends_with(tensor.shape()))
+    };
+    if fits(scale) && bias.is_none_or(fits) {
+        let bias = match bias {
+            Some(bias) => bias,
+            None => {
+                let zeros = Tensor::zeros::<f32>(lowering.shape(scale))?;
+                lowering.emit_constant(zeros)?
+            }
+        };
+        return normalize(lowering, &[operand, scale, bias], attributes);
+    }
+    let value = normalize(lowering, &[operand], attributes)?;
+    let mut result = lowering.multiply(value, scale)?;
+    if let Some(bias) = bias {
+        result = lowering.add(result, bias)?;
+    }
+    Ok(result)
+}
+
 /// The operand, its mean over `axes` taken off, divided by its standard deviation there: the normalised value, the
 /// mean and the reciprocal of the deviation.
 fn standardize(
@@ -114,8 +153,8 @@ pub(super) fn instance(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let operand = lowering.input(0)?;
     let shape = lowering.shape(operand);
     expect_rank(&shape, 3)?;
-    let axes: Vec<usize> = (2..shape.len()).collect();
-    let [value, ..] = standardize(lowering, operand, &axes, epsilon)?;
+    let axes = shape.len() - 2;
+    let value = normalize(lowering, &[operand], Normalize { axes, root_mean_square: false, epsilon })?;
     let (scale, bias) = (lowering.input(1)?, lowering.input(2)?);
     let result = per_channel(lowering, value, scale, bias)?;
     lowering.set_output(0, result);
@@ -137,9 +176,9 @@ pub(super) fn group(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
         .ok_or_else(|| refuse("num_groups", groups.to_string(), "it must divide the channels"))?;
     let mut grouped = vec![shape[0], groups, shape[1] / groups];
     grouped.extend(&shape[2..]);
-    let axes: Vec<usize> = (2..grouped.len()).collect();
+    let axes = grouped.len() - 2;
     let value = lowering.reshape(operand, &grouped)?;
-    let [mut value, ..] = standardize(lowering, value, &axes, epsilon)?;
+    let mut value = normalize(lowering, &[value], Normalize { axes, root_mean_square: false, epsilon })?;
     let (scale, bias) = (lowering.input(1)?, lowering.input(2)?);
     let by_channel = lowering.opset >= 21;
     if by_channel {
@@ -164,6 +203,12 @@ fn over_last_axes(lowering: &mut Lowering<'_>) -> Result<(ValueId, Vec<usize>, f
 /// `LayerNormalization`: over all axes from one on. Mean and inverse deviation are further results.
 pub(super) fn layer(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let (operand, axes, epsilon) = over_last_axes(lowering)?;
+    if !lowering.has_output(1) && !lowering.has_output(2) {
+        let attributes = Normalize { axes: axes.len(), root_mean_square: false, epsilon };
+        let result = normalize_and_scale(lowering, operand, attributes)?;
+        lowering.set_output(0, result);
+        return Ok(());
+    }
     let [value, mean, deviation] = standardize(lowering, operand, &axes, epsilon)?;
     let scale = lowering.input(1)?;
     let mut result = lowering.multiply(value, scale)?;
@@ -179,10 +224,8 @@ pub(super) fn layer(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
 /// `RMSNormalization`: as [`layer`], without a mean or a bias.
 pub(super) fn root_mean_square(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let (operand, axes, epsilon) = over_last_axes(lowering)?;
-    let factor = inverse_root_mean_square(lowering, operand, &axes, epsilon)?;
-    let value = lowering.multiply(operand, factor)?;
-    let scale = lowering.input(1)?;
-    let result = lowering.multiply(value, scale)?;
+    let attributes = Normalize { axes: axes.len(), root_mean_square: true, epsilon };
+    let result = normalize_and_scale(lowering, operand, attributes)?;
     lowering.set_output(0, result);
     Ok(())
 }

@@ -3,18 +3,17 @@
 use super::super::attributes::refuse;
 use super::super::error::Reason;
 use super::super::lowering::Lowering;
-use super::quantized;
+use super::volume;
 use super::window::{self, Window};
 use crate::graph::ops::{AveragePool2d, BinaryKind, Pad, Padding, Pool2d, ReduceKind, Unary};
 use crate::graph::{Activation, Op, ValueId};
-use crate::tensor::DataType;
 
 /// `MaxPool`. The positions of the maxima, its second result, are not made.
 pub(super) fn maximum(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
-    if matches!(lowering.data_type(lowering.input(0)?), DataType::I8 | DataType::U8) {
-        return quantized::on_integers(lowering, maximum);
-    }
     lowering.attributes.ignore(&["storage_order"]);
+    if volume::is_volume(lowering) {
+        return volume::pool(lowering, |lowering, value, window| lowering.emit(Op::MaxPool2d(pool(window)), &[value]));
+    }
     let image = window::image(lowering)?;
     let window = window::window(lowering, &image, None)?;
     let result = lowering.emit(Op::MaxPool2d(pool(&window)), &[image.value])?;
@@ -23,6 +22,9 @@ pub(super) fn maximum(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
 
 /// `AveragePool`.
 pub(super) fn average(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
+    if volume::is_volume(lowering) {
+        return volume::average(lowering);
+    }
     let image = window::image(lowering)?;
     let window = window::window(lowering, &image, None)?;
     let count_include_pad = lowering.attributes.flag("count_include_pad", false)?;
@@ -31,7 +33,12 @@ pub(super) fn average(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
 }
 
 /// The mean of each window of an NHWC value. Padding counts if asked for, but what `ceil_mode` adds never does.
-fn mean(lowering: &mut Lowering<'_>, value: ValueId, window: &Window, include: bool) -> Result<ValueId, Reason> {
+pub(super) fn mean(
+    lowering: &mut Lowering<'_>,
+    value: ValueId,
+    window: &Window,
+    include: bool,
+) -> Result<ValueId, Reason> {
     let mut pool = pool(window);
     if !include || window.extended == [0; 2] {
         let op = Op::AveragePool2d(AveragePool2d { pool, count_include_pad: include });

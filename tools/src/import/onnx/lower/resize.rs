@@ -1,9 +1,11 @@
-//! Resampling: per axis a choice of positions (`nearest`) or a matrix of weights (`linear`, `cubic`).
+//! Resampling: per axis a choice of positions (`nearest`), an interpolation between two (`linear`), or a matrix of
+//! weights (`cubic`, and what is smoothed on the way down).
 
 use super::super::attributes::refuse;
 use super::super::error::Reason;
 use super::super::lowering::Lowering;
-use crate::graph::ValueId;
+use crate::graph::ops::{Resize, Tap};
+use crate::graph::{Op, ValueId};
 use crate::tensor::{DataType, Tensor, element_count};
 
 /// Elements of the largest matrix that one axis is resampled with.
@@ -148,6 +150,8 @@ fn apply(
     }
     element_count(&shape)?;
     let mut result = operand;
+    // Neighbouring axes are interpolated together.
+    let mut linear: Vec<(usize, Vec<Tap>)> = Vec::new();
     for (axis, change) in plan {
         if change.scale == 1.0 && change.from == change.to {
             continue;
@@ -164,16 +168,26 @@ fn apply(
         if lowering.data_type(result) != DataType::F32 {
             return Err(Reason::Operand("only floating-point operands are supported".to_owned()));
         }
-        if change.from.saturating_mul(change.to) > MAX_WEIGHTS {
-            return Err(Reason::TooLarge);
+        lowering.reserve(size_of::<Tap>().saturating_mul(change.to))?;
+        let weights = (0..change.to).map(|index| weigh(index, change, resampling)).collect::<Result<Vec<_>, _>>()?;
+        match weights.iter().map(tap).collect::<Option<Vec<Tap>>>() {
+            Some(taps) if shape.len() > 1 => linear.push((*axis, taps)),
+            _ => result = by_matrix(lowering, result, *axis, change, &weights)?,
         }
-        lowering.reserve(4 * change.from * change.to)?;
-        let mut matrix = vec![0.0f32; change.from * change.to];
-        for (index, row) in matrix.chunks_exact_mut(change.from).enumerate() {
-            weigh(index, change, resampling, row)?;
-        }
-        let matrix = lowering.add_file_constant(Tensor::from_vec(vec![change.to, change.from], matrix)?);
-        result = lowering.along(result, *axis, matrix)?;
+    }
+    linear.sort_by_key(|(axis, _)| *axis);
+    while let Some((axis, columns)) = linear.pop() {
+        let resize = match linear.last() {
+            Some((before, _)) if before + 1 == axis => {
+                let rows = linear.pop().map_or_else(Vec::new, |(_, rows)| rows);
+                Resize { first_axis: axis - 1, rows, columns }
+            }
+            _ if axis > 0 => {
+                Resize { first_axis: axis - 1, rows: Tap::identity(lowering.shape(result)[axis - 1]), columns }
+            }
+            _ => Resize { first_axis: 0, rows: columns, columns: Tap::identity(lowering.shape(result)[1]) },
+        };
+        result = lowering.emit(Op::Resize(resize), &[result])?;
     }
     lowering.set_output(0, result);
     Ok(())
@@ -222,8 +236,46 @@ fn nearest(index: usize, axis: &Axis, resampling: &Resampling<'_>) -> Result<usi
     Ok(rounded.clamp(0.0, (axis.from - 1) as f64) as usize)
 }
 
-/// Adds the weights of the source elements that one result is made of.
-fn weigh(index: usize, axis: &Axis, resampling: &Resampling<'_>, row: &mut [f32]) -> Result<(), Reason> {
+/// What a result is made of: positions of the source, ascending and each once, with their weights.
+type Weights = Vec<(usize, f64)>;
+
+/// The weights as an interpolation between two positions, if they are one.
+fn tap(weights: &Weights) -> Option<Tap> {
+    let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
+    if (sum - 1.0).abs() > 1e-12 {
+        return None;
+    }
+    match *weights.as_slice() {
+        [(low, _)] => Some(Tap { low, high: low, weight: 0.0 }),
+        [(low, _), (high, weight)] if (0.0..=1.0).contains(&weight) => Some(Tap { low, high, weight: weight as f32 }),
+        _ => None,
+    }
+}
+
+/// Any weights, as a matrix that every line of the operand is multiplied with.
+fn by_matrix(
+    lowering: &mut Lowering<'_>,
+    operand: ValueId,
+    axis: usize,
+    change: &Axis,
+    weights: &[Weights],
+) -> Result<ValueId, Reason> {
+    if change.from.saturating_mul(change.to) > MAX_WEIGHTS {
+        return Err(Reason::TooLarge);
+    }
+    lowering.reserve(4 * change.from * change.to)?;
+    let mut matrix = vec![0.0f32; change.from * change.to];
+    for (row, weights) in matrix.chunks_exact_mut(change.from).zip(weights) {
+        for &(position, weight) in weights {
+            row[position] += weight as f32;
+        }
+    }
+    let matrix = lowering.add_file_constant(Tensor::from_vec(vec![change.to, change.from], matrix)?);
+    lowering.along(operand, axis, matrix)
+}
+
+/// The source elements that one result is made of.
+fn weigh(index: usize, axis: &Axis, resampling: &Resampling<'_>) -> Result<Weights, Reason> {
     let x = coordinate(index, axis, resampling)?;
     let reach = match resampling.mode {
         "linear" => 1.0,
@@ -251,19 +303,25 @@ fn weigh(index: usize, axis: &Axis, resampling: &Resampling<'_>, row: &mut [f32]
     if !(first.is_finite() && end.is_finite() && end - first < f64::from(1 << 20)) {
         return Err(Reason::TooLarge);
     }
-    let mut taps = Vec::new();
+    let mut taps: Weights = Vec::new();
     let mut position = first;
     while position <= end {
         let outside = position < 0.0 || position > last;
-        if !(outside && resampling.exclude_outside) {
-            taps.push((position.clamp(0.0, last) as usize, filter(position - x)));
+        let (at, weight) = (position.clamp(0.0, last) as usize, filter(position - x));
+        if !(outside && resampling.exclude_outside) && weight != 0.0 {
+            // Beyond the border, the border itself repeats.
+            match taps.last_mut() {
+                Some((known, sum)) if *known == at => *sum += weight,
+                _ => taps.push((at, weight)),
+            }
         }
         position += 1.0;
     }
-    let sum: f64 = taps.iter().map(|(_, weight)| weight).sum();
-    let sum = if resampling.exclude_outside || resampling.antialias { sum } else { 1.0 };
-    for (position, weight) in taps {
-        row[position] += (weight / sum) as f32;
+    if resampling.exclude_outside || resampling.antialias {
+        let sum: f64 = taps.iter().map(|(_, weight)| weight).sum();
+        for (_, weight) in &mut taps {
+            *weight /= sum;
+        }
     }
-    Ok(())
+    Ok(taps)
 }

@@ -52,60 +52,112 @@ pub(super) fn finish(lowering: &mut Lowering<'_>, value: ValueId, axes: usize) -
     Ok(())
 }
 
-/// Reads kernel, strides, dilations, padding and rounding. `kernel` is what the weights say, where
-/// there are weights.
+/// The windows along one spatial axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) dilation: usize,
+    /// Before and after.
+    pub(super) padding: [usize; 2],
+    /// As [`Window::extended`].
+    pub(super) extended: usize,
+}
+
+impl Span {
+    /// An axis that no window moves along.
+    pub(super) const NONE: Self = Self { kernel: 1, stride: 1, dilation: 1, padding: [0; 2], extended: 0 };
+
+    /// The number of windows on an axis of this size, if one fits.
+    pub(super) fn windows(&self, size: usize) -> Option<usize> {
+        let padded = size.checked_add(self.padding[0])?.checked_add(self.padding[1])?;
+        let extent = (self.kernel - 1).checked_mul(self.dilation)?.checked_add(1)?;
+        Some(padded.checked_sub(extent)? / self.stride + 1)
+    }
+}
+
+impl Window {
+    /// Windows over rows and columns.
+    pub(super) fn of([rows, columns]: [Span; 2]) -> Self {
+        let ([top, bottom], [left, right]) = (rows.padding, columns.padding);
+        Self {
+            kernel: [rows.kernel, columns.kernel],
+            stride: [rows.stride, columns.stride],
+            dilation: [rows.dilation, columns.dilation],
+            padding: Padding { top, left, bottom, right },
+            extended: [rows.extended, columns.extended],
+        }
+    }
+}
+
+/// The windows of an image. `kernel` is what the weights say, where there are weights.
 pub(super) fn window(lowering: &mut Lowering<'_>, image: &Image, kernel: Option<[usize; 2]>) -> Result<Window, Reason> {
-    let axes = image.axes;
-    let given = pair(lowering, "kernel_shape", axes)?;
+    let first = 2 - image.axes;
+    let kernel = kernel.as_ref().map(|kernel| &kernel[first..]);
+    let found = spans(lowering, &image.extent[first..], kernel)?;
+    Ok(Window::of(match *found.as_slice() {
+        [rows, columns] => [rows, columns],
+        [columns] => [Span::NONE, columns],
+        _ => return Err(Reason::Operand("one or two spatial dimensions are expected".to_owned())),
+    }))
+}
+
+/// Reads kernel, strides, dilations, padding and rounding of as many spatial axes as `extent` has.
+pub(super) fn spans(
+    lowering: &mut Lowering<'_>,
+    extent: &[usize],
+    kernel: Option<&[usize]>,
+) -> Result<Vec<Span>, Reason> {
+    let axes = extent.len();
+    let given = sizes(lowering, "kernel_shape", axes)?;
     let kernel = match (given, kernel) {
         (Some(given), Some(kernel)) if given != kernel => {
             return Err(refuse("kernel_shape", format!("{given:?}"), format!("the weights have {kernel:?}")));
         }
-        (_, Some(kernel)) | (Some(kernel), None) => kernel,
+        (_, Some(kernel)) => kernel.to_vec(),
+        (Some(given), None) => given,
         (None, None) => return Err(refuse("kernel_shape", "missing", "it is required")),
     };
-    let stride = pair(lowering, "strides", axes)?.unwrap_or([1, 1]);
-    let dilation = pair(lowering, "dilations", axes)?.unwrap_or([1, 1]);
-    for (name, sizes) in [("kernel_shape", kernel), ("strides", stride), ("dilations", dilation)] {
+    let stride = sizes(lowering, "strides", axes)?.unwrap_or_else(|| vec![1; axes]);
+    let dilation = sizes(lowering, "dilations", axes)?.unwrap_or_else(|| vec![1; axes]);
+    for (name, sizes) in [("kernel_shape", &kernel), ("strides", &stride), ("dilations", &dilation)] {
         if sizes.contains(&0) {
             return Err(refuse(name, format!("{sizes:?}"), "positive numbers are expected"));
         }
     }
-    let explicit = pads(lowering, axes)?;
+    let explicit = list_of_pads(lowering, axes)?;
     let ceil = lowering.attributes.flag("ceil_mode", false)?;
     let auto = lowering.attributes.string("auto_pad")?.unwrap_or("NOTSET");
-    if auto != "NOTSET" && explicit != [[0; 2]; 2] {
+    if auto != "NOTSET" && explicit.iter().any(|&pads| pads != [0; 2]) {
         return Err(refuse("auto_pad", auto, "it excludes explicit pads"));
     }
     if auto != "NOTSET" && ceil {
         return Err(refuse("auto_pad", auto, "it excludes ceil_mode"));
     }
-    let mut padding = explicit;
-    let mut extended = [0; 2];
-    for axis in 0..2 {
-        let extent = (kernel[axis] - 1).saturating_mul(dilation[axis]).saturating_add(1);
+    let span = |axis: usize| {
+        let (kernel, stride, dilation) = (kernel[axis], stride[axis], dilation[axis]);
+        let mut span = Span { kernel, stride, dilation, padding: explicit[axis], extended: 0 };
+        let reach = (kernel - 1).saturating_mul(dilation).saturating_add(1);
         match auto {
             "NOTSET" if ceil => {
-                let extra = ceil_extension(image.extent[axis], explicit[axis], extent, stride[axis]);
-                padding[axis][1] = padding[axis][1].saturating_add(extra);
-                extended[axis] = extra;
+                span.extended = ceil_extension(extent[axis], explicit[axis], reach, stride);
+                span.padding[1] = span.padding[1].saturating_add(span.extended);
             }
             "NOTSET" | "VALID" => {}
             "SAME_UPPER" | "SAME_LOWER" => {
-                let windows = image.extent[axis].div_ceil(stride[axis]);
-                let covered = windows.saturating_sub(1).saturating_mul(stride[axis]).saturating_add(extent);
-                let total = covered.saturating_sub(image.extent[axis]);
+                let windows = extent[axis].div_ceil(stride);
+                let covered = windows.saturating_sub(1).saturating_mul(stride).saturating_add(reach);
+                let total = covered.saturating_sub(extent[axis]);
                 let (small, large) = (total / 2, total - total / 2);
-                padding[axis] = if auto == "SAME_UPPER" { [small, large] } else { [large, small] };
+                span.padding = if auto == "SAME_UPPER" { [small, large] } else { [large, small] };
             }
             other => {
                 return Err(refuse("auto_pad", other, "NOTSET, VALID, SAME_UPPER or SAME_LOWER is expected"));
             }
         }
-    }
-    let [[top, bottom], [left, right]] = padding;
-    let padding = Padding { top, left, bottom, right };
-    Ok(Window { kernel, stride, dilation, padding, extended })
+        Ok(span)
+    };
+    (0..axes).map(span).collect()
 }
 
 /// What the end needs so that rounding the number of windows up is rounding it down. A last window
@@ -120,27 +172,34 @@ fn ceil_extension(input: usize, padding: [usize; 2], extent: usize, stride: usiz
     steps.saturating_mul(stride).saturating_sub(range)
 }
 
+/// A list with one size per spatial axis.
+fn sizes(lowering: &mut Lowering<'_>, name: &str, axes: usize) -> Result<Option<Vec<usize>>, Reason> {
+    let Some(list) = lowering.attributes.ints(name)? else { return Ok(None) };
+    let sizes: Option<Vec<usize>> = list.iter().map(|&number| usize::try_from(number).ok()).collect();
+    let sizes = sizes.filter(|sizes| sizes.len() == axes);
+    sizes.map(Some).ok_or_else(|| refuse(name, format!("{list:?}"), format!("{axes} sizes are expected")))
+}
+
+/// Explicit padding, before and after each axis.
+fn list_of_pads(lowering: &mut Lowering<'_>, axes: usize) -> Result<Vec<[usize; 2]>, Reason> {
+    let Some(list) = lowering.attributes.ints("pads")? else { return Ok(vec![[0; 2]; axes]) };
+    let sizes: Option<Vec<usize>> = list.iter().map(|&number| usize::try_from(number).ok()).collect();
+    match sizes.filter(|sizes| sizes.len() == 2 * axes) {
+        Some(sizes) => Ok((0..axes).map(|axis| [sizes[axis], sizes[axes + axis]]).collect()),
+        None => Err(refuse("pads", format!("{list:?}"), format!("{} sizes, none negative, are expected", 2 * axes))),
+    }
+}
+
 /// A list with one number per spatial axis, as height and width.
 pub(super) fn pair(lowering: &mut Lowering<'_>, name: &str, axes: usize) -> Result<Option<[usize; 2]>, Reason> {
-    let Some(list) = lowering.attributes.ints(name)? else { return Ok(None) };
-    let size = |number: i64| usize::try_from(number).ok();
-    let found = match (axes, list) {
-        (1, &[width]) => size(width).map(|width| [1, width]),
-        (2, &[height, width]) => size(height).zip(size(width)).map(|(h, w)| [h, w]),
-        _ => None,
-    };
-    found.map(Some).ok_or_else(|| refuse(name, format!("{list:?}"), format!("{axes} sizes are expected")))
+    let sizes = sizes(lowering, name, axes)?;
+    Ok(sizes.map(|sizes| [if axes == 2 { sizes[0] } else { 1 }, sizes[axes - 1]]))
 }
 
 /// Explicit padding: `[[top, bottom], [left, right]]`.
 pub(super) fn pads(lowering: &mut Lowering<'_>, axes: usize) -> Result<[[usize; 2]; 2], Reason> {
-    let Some(list) = lowering.attributes.ints("pads")? else { return Ok([[0; 2]; 2]) };
-    let sizes: Option<Vec<usize>> = list.iter().map(|&number| usize::try_from(number).ok()).collect();
-    match (axes, sizes.as_deref()) {
-        (1, Some(&[left, right])) => Ok([[0, 0], [left, right]]),
-        (2, Some(&[top, left, bottom, right])) => Ok([[top, bottom], [left, right]]),
-        _ => Err(refuse("pads", format!("{list:?}"), format!("{} sizes, none negative, are expected", 2 * axes))),
-    }
+    let pads = list_of_pads(lowering, axes)?;
+    Ok([if axes == 2 { pads[0] } else { [0; 2] }, pads[axes - 1]])
 }
 
 #[cfg(test)]
