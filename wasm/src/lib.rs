@@ -95,6 +95,12 @@ impl Session {
         Ok(fill(&mut self.0, index, values)?)
     }
 
+    /// Fills an input of 32-bit integers. Inputs must be filled before every run.
+    #[wasm_bindgen(js_name = setIntegerInput)]
+    pub fn set_integer_input(&mut self, index: usize, values: &[i32]) -> Result<(), JsError> {
+        Ok(fill(&mut self.0, index, values)?)
+    }
+
     /// Runs the model once.
     pub fn run(&mut self) -> Result<(), JsError> {
         let result = self.0.with_dependent_mut(|_, session| session.run());
@@ -104,6 +110,13 @@ impl Session {
     /// A copy of an 8-bit output.
     pub fn output(&self, index: usize) -> Result<Vec<i8>, JsError> {
         let output = self.0.with_dependent(|_, session| session.output::<i8>(index).map(<[i8]>::to_vec));
+        Ok(output.map_err(Failure::Run)?)
+    }
+
+    /// A copy of an output of 32-bit integers.
+    #[wasm_bindgen(js_name = integerOutput)]
+    pub fn integer_output(&self, index: usize) -> Result<Vec<i32>, JsError> {
+        let output = self.0.with_dependent(|_, session| session.output::<i32>(index).map(<[i32]>::to_vec));
         Ok(output.map_err(Failure::Run)?)
     }
 

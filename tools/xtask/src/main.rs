@@ -40,12 +40,12 @@ enum Command {
         #[arg(long, value_name = "STEP", value_parser = test::step_name)]
         only: Vec<String>,
     },
-    /// Import and run the ONNX standard's own operator cases; fails if a result is wrong.
+    /// Import and run the ONNX standard's own cases, a tenth of them in the wasm build too; fails if a result is wrong.
     Conformance {
-        /// What runs the imported graphs: `executor` or `passes`.
-        #[arg(long, default_value = "passes")]
+        /// What runs the imported graphs: `runtime`, in floats, or the host's `executor`, with its `passes` or without.
+        #[arg(long, default_value = "runtime")]
         engine: String,
-        /// Print the totals passed, refused and failed as JSON.
+        /// Print totals as JSON: passed, refused, failed, per group and operator.
         #[arg(long)]
         json: bool,
     },

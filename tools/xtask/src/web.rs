@@ -8,7 +8,8 @@ use crate::context::Context;
 use crate::process::Run;
 use crate::setup;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What the runtime is compiled to.
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Builds the bindings and runs `wasm/tests/<engine>.mjs` on the host's fixtures; returns its last line.
 pub fn parity(context: &mut Context, engine: &str) -> Result<String> {
@@ -25,7 +26,7 @@ pub fn parity(context: &mut Context, engine: &str) -> Result<String> {
 }
 
 /// Lints and builds `bantam-wasm` and writes its JavaScript bindings to `wasm/dist/`.
-fn build(context: &Context) -> Result<()> {
+pub fn build(context: &Context) -> Result<()> {
     let cargo = |command: &str| {
         context.cargo().args([command, "--quiet", "--profile", "small", "-p", "bantam-wasm", "--target", TARGET])
     };
@@ -35,6 +36,6 @@ fn build(context: &Context) -> Result<()> {
     let dist = context.root.join("wasm/dist");
     context.cargo().args(["run", "--quiet", "-p", "xtask-web", "--"]).arg(module).arg(&dist).status()?;
     let bytes = fs::metadata(dist.join("bantam_wasm_bg.wasm"))?.len();
-    println!("wasm/dist/bantam_wasm_bg.wasm: {bytes} bytes");
+    eprintln!("wasm/dist/bantam_wasm_bg.wasm: {bytes} bytes");
     Ok(())
 }
