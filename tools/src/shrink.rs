@@ -4,16 +4,18 @@ use crate::compare::{LayerError, agreement, check_labels, classes_of, layer_erro
 use crate::data::{DataError, Dataset, InputSpec};
 use crate::folder::ModelFolder;
 use crate::import::onnx::ImportOptions;
-use crate::lower::{LowerError, Precision, lower};
+use crate::lower::{LowerError, Precision, Program, lower};
 use crate::plan;
 use crate::quantize::{CalibrationError, NormalizeError, RangeMethod, calibrate, normalize_inputs};
 use crate::subject::{ArtifactFile, OnnxModel, Subject, SubjectError};
-use bantam_format::Arithmetic;
+use bantam_format::{Arithmetic, DataType, Opcode};
 use std::path::PathBuf;
 use thiserror::Error;
 
 /// Rows over which layers are compared.
 const LAYER_ROWS: usize = 64;
+/// Float operators of a quantised model that a note names.
+const SHOWN_ISLANDS: usize = 3;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -163,6 +165,9 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
     };
     let lowered = lower(&model.graph, precision);
     let mut program = lowered.map_err(|error| ShrinkError::Lower { path: folder.model.clone(), error })?;
+    if quantized && options.arithmetic != Arithmetic::Float {
+        notes.extend(islands(&program));
+    }
     step("planning memory");
     plan::plan(&mut program);
     if options.strip {
@@ -185,6 +190,19 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
     };
     let Subject::Artifact(artifact) = artifact else { unreachable!("made above") };
     Ok(Shrunk { artifact, source_bytes, calibration_rows, score, layers, notes })
+}
+
+/// What of a quantised model is computed in floats.
+fn islands(program: &Program) -> Option<String> {
+    let conversion = |opcode| matches!(opcode, Opcode::Quantize | Opcode::Dequantize | Opcode::Cast);
+    let description = &program.description;
+    let real = |tensor: &u16| description.tensors[usize::from(*tensor)].data_type == DataType::F32;
+    let floats = description.ops.iter().filter(|op| !conversion(op.opcode) && op.outputs.iter().any(real));
+    let names: Vec<String> = floats.map(|op| format!("'{}' ({})", op.name, op.opcode.name())).collect();
+    let (shown, more) = names.split_at(names.len().min(SHOWN_ISLANDS));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    (!names.is_empty())
+        .then(|| format!("not quantised in the model, so computed in floats: {}{more}", shown.join(", ")))
 }
 
 /// Scores a float model and an artifact on the same data.

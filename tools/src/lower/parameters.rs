@@ -111,6 +111,12 @@ fn as_used(graph: &Graph, value: ValueId, found: &BTreeMap<ValueId, Parameters>)
     if real && graph.is_output(value) {
         return None;
     }
+    // Integers that are computed are words.
+    let producer = graph.producer(value).and_then(|producer| graph.node(producer));
+    let moved = |node: &Node| keeps_elements(&node.op) || matches!(node.op, Op::Concat(_) | Op::Select);
+    if !real && !producer.is_none_or(moved) {
+        return None;
+    }
     let used = |&id: &NodeId| {
         let node = graph.node(id)?;
         let passes = match node.op {

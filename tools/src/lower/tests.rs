@@ -3,8 +3,8 @@
 use super::{Precision, lower};
 use crate::execute::{execute, execute_observed};
 use crate::graph::ops::{
-    ArgMax, Binary, BinaryKind, Concat, Conv2d, Dequantize, FullyConnected, Gather, Pad, Padding, Pool2d, Quantize,
-    Reduce, ReduceKind, Reshape, Slice, SliceRange, Softmax, Transpose, Unary,
+    ArgMax, AveragePool2d, Binary, BinaryKind, Concat, Conv2d, Dequantize, FullyConnected, Gather, Pad, Padding,
+    Pool2d, Quantize, Reduce, ReduceKind, Reshape, Slice, SliceRange, Softmax, Transpose, Unary,
 };
 use crate::graph::{Activation, Graph, Op, ValueId};
 use crate::plan;
@@ -331,4 +331,113 @@ fn float_programs_compute_the_conversions() {
     let expected = execute(&graph, &inputs(&graph, 0)).unwrap();
     let expected: Vec<Vec<f32>> = expected.iter().map(floats).collect();
     assert_eq!(run(&graph, Precision::Float)[0], expected);
+}
+
+/// Small numbers drawn one by one.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % bound
+    }
+}
+
+/// A value that is rounded to integers of a random type which hold its range, more or less.
+fn rounded_somehow(graph: &mut Graph, value: ValueId, draw: &mut Draw) -> (ValueId, f32) {
+    let mut whole = graph.clone();
+    whole.add_output("range", value);
+    let results = (0..ROWS).flat_map(|row| execute(&whole, &inputs(&whole, row)).unwrap().pop().map(|y| floats(&y)));
+    let (low, high) = results.flatten().fold((0f32, 0f32), |(low, high), x| (low.min(x), high.max(x)));
+    let scale = ((high - low).max(0.01) / (180 + draw.below(120)) as f32).max(1e-6);
+    let zero_point = ((-low / scale) as i32).clamp(0, 255);
+    let (to, shift) = if draw.below(2) == 0 { (DataType::I8, 128) } else { (DataType::U8, 0) };
+    (through_integers(graph, value, scale, zero_point - shift, to), scale)
+}
+
+/// One operator between conversions, now and then with a clamp, and elements moved before or after.
+fn random_layer(seed: u64) -> (Graph, f32, &'static str) {
+    let mut draw = Draw(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut graph = Graph::new("random");
+    let x = graph.add_input("x", vec![1, 4, 5, 4], DataType::F32);
+    let (real, scale) = rounded_somehow(&mut graph, x, &mut draw);
+    let clamp = if draw.below(2) == 0 { Activation::NONE } else { Activation { min: -0.25, max: 1.5 } };
+    let pool = Pool2d {
+        kernel: [2, 3],
+        stride: [1 + draw.below(2), 2],
+        dilation: [1, 1],
+        padding: Padding { top: draw.below(2), left: draw.below(2), bottom: 0, right: draw.below(2) },
+        activation: clamp,
+    };
+    let groups = [1, 2, 4][draw.below(3)];
+    let conv = Conv2d {
+        stride: [1, 1 + draw.below(2)],
+        dilation: [1, 1],
+        padding: Padding { top: 1, left: draw.below(2), bottom: draw.below(2), right: 1 },
+        groups,
+        activation: clamp,
+    };
+    let flat = |graph: &mut Graph| add(graph, Op::Reshape(Reshape { shape: vec![4, 20] }), &[real]);
+    let kind = draw.below(12);
+    let y = match kind {
+        0 | 1 => {
+            let weights = quantized_weights(&mut graph, &[4, 3, 2, 4 / groups], seed);
+            let bias = quantized_bias(&mut graph, 4, scale);
+            add(&mut graph, Op::Conv2d(conv), &[real, weights, bias])
+        }
+        2 => {
+            let (flat, weights) = (flat(&mut graph), quantized_weights(&mut graph, &[3, 20], seed));
+            add(&mut graph, Op::FullyConnected(FullyConnected { activation: clamp }), &[flat, weights])
+        }
+        3 => {
+            let flat = flat(&mut graph);
+            let turned = add(&mut graph, Op::Transpose(Transpose { permutation: vec![1, 0] }), &[flat]);
+            add(&mut graph, Op::MatMul, &[flat, turned])
+        }
+        4 => add(&mut graph, Op::MaxPool2d(pool), &[real]),
+        5 => add(&mut graph, Op::AveragePool2d(AveragePool2d { pool, count_include_pad: draw.below(2) == 0 }), &[real]),
+        6 | 7 => {
+            let doubled = add(&mut graph, Op::Unary(Unary::Tanh), &[real]);
+            let (other, _) = rounded_somehow(&mut graph, doubled, &mut draw);
+            let kind = [BinaryKind::Add, BinaryKind::Sub, BinaryKind::Mul, BinaryKind::Max][draw.below(4)];
+            add(&mut graph, Op::Binary(Binary { kind, activation: clamp }), &[real, other])
+        }
+        8 => {
+            let unary = [Unary::Sigmoid, Unary::Tanh, Unary::HardSwish, Unary::LeakyRelu { alpha: 0.1 }, Unary::Exp];
+            add(&mut graph, Op::Unary(unary[draw.below(unary.len())]), &[real])
+        }
+        9 => {
+            let kind = [ReduceKind::Mean, ReduceKind::Sum, ReduceKind::Max][draw.below(3)];
+            reduce(&mut graph, kind, &[1, 2], draw.below(2) == 0, real)
+        }
+        10 => add(&mut graph, Op::Softmax(Softmax { axis: 3 }), &[real]),
+        _ => {
+            let bent = add(&mut graph, Op::Unary(Unary::Sigmoid), &[real]);
+            let (other, _) = rounded_somehow(&mut graph, bent, &mut draw);
+            add(&mut graph, Op::Concat(Concat { axis: 3 }), &[real, other])
+        }
+    };
+    let name = graph.node(graph.producer(y).unwrap()).unwrap().op.name();
+    // What moves elements, or clamps them, stays on the integers.
+    let y = if draw.below(3) == 0 { add(&mut graph, Op::Clip(Activation::RELU6), &[y]) } else { y };
+    let (y, scale) = rounded_somehow(&mut graph, y, &mut draw);
+    let backwards = (0..graph.value(y).shape.len()).rev().collect();
+    let y = add(&mut graph, Op::Transpose(Transpose { permutation: backwards }), &[y]);
+    graph.add_output("y", y);
+    (graph, scale, name)
+}
+
+#[test]
+fn random_quantised_layers_are_within_a_step_of_the_executor() {
+    let mut seen = BTreeMap::new();
+    for seed in 0..400 {
+        let (graph, scale, name) = random_layer(seed);
+        let operators = check_quantized(&graph, scale, 1.0);
+        *seen.entry(name).or_insert(0) += 1;
+        let float = operators.iter().any(|&name| matches!(name, "Dequantize" | "Quantize"));
+        assert!(!float || name == "Softmax", "{operators:?}\n{graph}");
+    }
+    assert!(seen.len() >= 14 && seen.values().all(|&count| count >= 3), "{seen:?}");
 }

@@ -13,5 +13,6 @@ mod eval;
 mod help;
 mod inspect;
 mod networks;
+mod quantized;
 mod run;
 mod shrink;

@@ -94,6 +94,14 @@ impl Model {
         self
     }
 
+    /// Puts the last node into an operator set of its own.
+    pub fn of(mut self, domain: &str) -> Self {
+        if let Some(node) = self.graph().node.last_mut() {
+            node.domain = domain.into();
+        }
+        self
+    }
+
     /// Adds a node; operands and results are separated by spaces, `_` leaves an operand out.
     pub fn node(mut self, operator: &str, inputs: &str, outputs: &str, attributes: Vec<AttributeProto>) -> Self {
         let names = |list: &str| {

@@ -7,6 +7,7 @@ mod compare;
 mod hostile;
 mod layouts;
 mod models;
+mod onnxruntime;
 mod operators;
 mod options;
 mod quantized;

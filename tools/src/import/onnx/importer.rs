@@ -92,7 +92,7 @@ fn operator_set(model: &ModelProto) -> Result<i64, ImportError> {
     if OPERATOR_SETS.contains(&version) { Ok(version) } else { Err(refuse(format!("version {version}"))) }
 }
 
-fn is_default_domain(domain: &str) -> bool {
+pub(super) fn is_default_domain(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
@@ -230,7 +230,7 @@ impl<'a> Importer<'a> {
                 }
             }
         }
-        let known = is_default_domain(&node.domain).then(|| lower::find(&node.op_type)).flatten();
+        let known = lower::find(&node.domain, &node.op_type);
         let outputs = match (known, reason) {
             (None, _) => Err(Reason::Operator),
             (Some(_), Some(reason)) => Err(reason),

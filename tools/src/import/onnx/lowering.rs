@@ -150,6 +150,19 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// The result of another operator's lowering on these operands, with the attributes of this node.
+    pub(super) fn with_operands(
+        &mut self,
+        operands: &[Option<ValueId>],
+        function: Function,
+    ) -> Result<ValueId, Reason> {
+        let own = std::mem::replace(&mut self.inputs, operands.to_vec());
+        let made = function(self);
+        self.inputs = own;
+        made?;
+        self.outputs.drain(..).next().flatten().ok_or_else(|| Reason::Operand("it has no result".to_owned()))
+    }
+
     /// Adds a node. Where all operands are constants, its result is evaluated at once.
     pub(super) fn emit(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId, Reason> {
         let constants: Option<Vec<&Tensor>> = inputs.iter().map(|&input| self.state.graph.constant(input)).collect();

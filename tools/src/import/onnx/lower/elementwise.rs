@@ -12,7 +12,8 @@ pub(super) fn unary(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let operand = lowering.input(0)?;
     let operator = lowering.operator();
     let attributes = &mut lowering.attributes;
-    let unary = match operator {
+    // Those on 8-bit integers have the same names behind `QLinear`.
+    let unary = match operator.trim_start_matches("QLinear") {
         "Abs" => Unary::Abs,
         "Acos" => Unary::Acos,
         "Acosh" => Unary::Acosh,

@@ -12,6 +12,7 @@ mod part;
 mod pick;
 mod pooling;
 mod quantization;
+mod quantized;
 mod reduce;
 mod resize;
 mod shape;
@@ -19,6 +20,7 @@ mod types;
 mod volume;
 mod window;
 
+use super::importer::is_default_domain;
 use super::lowering::Function;
 
 /// The operators of the default domain that can be imported, sorted by name.
@@ -46,6 +48,7 @@ const OPERATORS: &[(&str, Function)] = &[
     ("Constant", shape::constant),
     ("ConstantOfShape", part::constant_of_shape),
     ("Conv", convolution::convolution),
+    ("ConvInteger", quantized::convolve_integers),
     ("ConvTranspose", convolution::transposed),
     ("Cos", elementwise::unary),
     ("Cosh", elementwise::unary),
@@ -54,6 +57,7 @@ const OPERATORS: &[(&str, Function)] = &[
     ("DequantizeLinear", quantization::dequantize),
     ("Div", elementwise::binary),
     ("Dropout", shape::dropout),
+    ("DynamicQuantizeLinear", quantized::quantize_dynamically),
     ("Einsum", einsum::einsum),
     ("Elu", elementwise::unary),
     ("Equal", logic::compare),
@@ -91,6 +95,7 @@ const OPERATORS: &[(&str, Function)] = &[
     ("LpNormalization", normalization::lp),
     ("LpPool", pooling::lp),
     ("MatMul", linear::matmul),
+    ("MatMulInteger", quantized::multiply_integers),
     ("Max", elementwise::variadic),
     ("MaxPool", pooling::maximum),
     ("Mean", elementwise::variadic),
@@ -106,6 +111,8 @@ const OPERATORS: &[(&str, Function)] = &[
     ("PRelu", activation::parametric_relu),
     ("Pad", part::pad),
     ("Pow", elementwise::power),
+    ("QLinearConv", quantized::convolve),
+    ("QLinearMatMul", quantized::multiply_matrices),
     ("QuantizeLinear", quantization::quantize),
     ("RMSNormalization", normalization::root_mean_square),
     ("Range", part::range),
@@ -159,10 +166,34 @@ const OPERATORS: &[(&str, Function)] = &[
     ("Xor", logic::logic),
 ];
 
-/// The lowering of an operator of the default domain.
-pub(super) fn find(operator: &str) -> Option<Function> {
-    let position = OPERATORS.binary_search_by(|(name, _)| (*name).cmp(operator)).ok()?;
-    Some(OPERATORS[position].1)
+/// The domain in which ONNX Runtime's quantiser writes operators that the standard lacks.
+const MICROSOFT: &str = "com.microsoft";
+
+/// The operators of [`MICROSOFT`] that can be imported, sorted by name.
+const MICROSOFT_OPERATORS: &[(&str, Function)] = &[
+    ("DequantizeLinear", quantization::dequantize),
+    ("QGemm", quantized::gemm),
+    ("QLinearAdd", quantized::binary),
+    ("QLinearAveragePool", quantized::average),
+    ("QLinearConcat", quantized::concat),
+    ("QLinearConv", quantized::convolve),
+    ("QLinearGlobalAveragePool", quantized::global_average),
+    ("QLinearLeakyRelu", quantized::unary),
+    ("QLinearMul", quantized::binary),
+    ("QLinearSigmoid", quantized::unary),
+    ("QLinearSoftmax", quantized::softmax),
+    ("QuantizeLinear", quantization::quantize),
+];
+
+/// The lowering of an operator.
+pub(super) fn find(domain: &str, operator: &str) -> Option<Function> {
+    let table = match domain {
+        MICROSOFT => MICROSOFT_OPERATORS,
+        domain if is_default_domain(domain) => OPERATORS,
+        _ => return None,
+    };
+    let position = table.binary_search_by(|(name, _)| (*name).cmp(operator)).ok()?;
+    Some(table[position].1)
 }
 
 #[cfg(test)]
@@ -170,9 +201,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_each_operator_is_found() {
-        assert!(OPERATORS.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        assert!(OPERATORS.iter().all(|(name, _)| find(name).is_some()));
-        assert!(find("Loop").is_none());
+    fn the_tables_are_sorted_and_each_operator_is_found() {
+        for (domain, table) in [("", OPERATORS), ("ai.onnx", OPERATORS), (MICROSOFT, MICROSOFT_OPERATORS)] {
+            assert!(table.windows(2).all(|pair| pair[0].0 < pair[1].0));
+            assert!(table.iter().all(|(name, _)| find(domain, name).is_some()));
+        }
+        assert!(find("", "Loop").is_none() && find("", "QGemm").is_none() && find("other", "Add").is_none());
     }
 }

@@ -3,13 +3,18 @@
 use super::super::attributes::refuse;
 use super::super::error::Reason;
 use super::super::lowering::Lowering;
+use super::quantized;
 use super::volume;
 use super::window::{self, Window};
 use crate::graph::ops::{AveragePool2d, BinaryKind, Pad, Padding, Pool2d, ReduceKind, Unary};
 use crate::graph::{Activation, Op, ValueId};
+use crate::tensor::DataType;
 
 /// `MaxPool`. The positions of the maxima, its second result, are not made.
 pub(super) fn maximum(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
+    if matches!(lowering.data_type(lowering.input(0)?), DataType::I8 | DataType::U8) {
+        return quantized::on_integers(lowering, maximum);
+    }
     lowering.attributes.ignore(&["storage_order"]);
     if volume::is_volume(lowering) {
         return volume::pool(lowering, |lowering, value, window| lowering.emit(Op::MaxPool2d(pool(window)), &[value]));

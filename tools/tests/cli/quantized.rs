@@ -1,0 +1,37 @@
+//! Models that are already quantised.
+
+use super::arrays::{floats, integers, npz};
+use super::bench::Bench;
+use std::path::Path;
+
+#[test]
+fn a_quantised_model_needs_no_calibration() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/mlperf-tiny/kws_int8_qdq.onnx");
+    if !model.exists() {
+        println!("skipped: ../shared is absent");
+        return;
+    }
+    let bench = Bench::new();
+    bench.write("kws.onnx", &std::fs::read(model).unwrap());
+    let items: Vec<f32> = (0..4 * 490).map(|index| (index * 37 % 249) as f32 - 124.0).collect();
+    let labels = integers(&[4], &[0, 1, 2, 11]);
+    bench.write("data.npz", &npz(&[("x", floats(&[4, 490], &items)), ("y", labels)]));
+
+    let notes = |value: serde_json::Value| value["notes"].to_string();
+    let text = notes(bench.bantam("shrink kws.onnx -o one.bantam --json").json());
+    for part in ["already quantised", "computed in floats", "dense/Softmax' (Softmax)"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let text = notes(bench.bantam("shrink kws.onnx --calibrate data.npz -o two.bantam --json").json());
+    assert!(text.contains("'data.npz' is not needed"), "{text}");
+    assert_eq!(bench.read("one.bantam"), bench.read("two.bantam"));
+
+    let text = bench.bantam("inspect one.bantam --verify").done();
+    assert!(text.contains("scale 0.9765625, zero point 3") && text.contains("arithmetic onnx"), "{text}");
+    bench.bantam("run one.bantam --input data.npz").done();
+    bench.bantam("eval one.bantam --data data.npz").done();
+    bench.bantam("eval kws.onnx --data data.npz").done();
+    let value = bench.bantam("diff kws.onnx one.bantam --data data.npz --json").json();
+    assert_eq!(value["agreement"], 1.0);
+    assert!(value["output_max_error"].as_f64().unwrap() < 1e-2, "{value}");
+}
