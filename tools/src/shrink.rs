@@ -201,8 +201,7 @@ fn islands(program: &Program) -> Option<String> {
     let names: Vec<String> = floats.map(|op| format!("'{}' ({})", op.name, op.opcode.name())).collect();
     let (shown, more) = names.split_at(names.len().min(SHOWN_ISLANDS));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    (!names.is_empty())
-        .then(|| format!("not quantised in the model, so computed in floats: {}{more}", shown.join(", ")))
+    (!names.is_empty()).then(|| format!("computed in floats: {}{more}", shown.join(", ")))
 }
 
 /// Scores a float model and an artifact on the same data.
