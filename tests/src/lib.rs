@@ -8,8 +8,12 @@ pub mod artifacts;
 pub mod build;
 pub mod canary;
 pub mod chain;
+pub mod hostile;
 pub mod models;
 pub mod naive;
+pub mod networks;
+#[path = "../../tools/tests/import/build.rs"]
+pub mod onnx;
 pub mod parts;
 pub mod quantization;
 pub mod random;

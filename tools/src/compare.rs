@@ -28,6 +28,43 @@ pub fn classes_of(rows: &[Vec<Vec<f32>>]) -> Vec<usize> {
     rows.iter().map(|outputs| class_of(outputs)).collect()
 }
 
+/// What the right answers of rows are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Truth {
+    /// A class per row.
+    Classes(Vec<usize>),
+    /// The numbers of the first output of every row: the model estimates quantities.
+    Values(Vec<f32>),
+}
+
+/// Reads labels as what these outputs can be compared with. They are numbers to be met, not classes, where `y` holds
+/// floats, as many per row as the first output; where that is one number, whole floats count as classes as long as
+/// they are 0 and 1 or the outputs are whole themselves.
+///
+/// # Errors
+/// As [`Dataset::labels`] and [`check_labels`].
+pub fn truth(data: &Dataset, outputs: &[Vec<Vec<f32>>]) -> Result<Truth, DataError> {
+    let firsts = || outputs.iter().filter_map(|row| row.first());
+    let width = firsts().next().map_or(0, Vec::len);
+    if let Some(values) = data.label_values().filter(|values| values.len() == data.rows() * width) {
+        let whole = |x: &f32| x.fract() == 0.0;
+        let binary = values.iter().all(|&x| x == 0.0 || x == 1.0);
+        if width > 1 || !(binary || values.iter().chain(firsts().flatten()).all(whole)) {
+            return Ok(Truth::Values(values.to_vec()));
+        }
+    }
+    let labels = data.labels()?;
+    check_labels(&labels, outputs, data)?;
+    Ok(Truth::Classes(labels))
+}
+
+/// The mean absolute difference of the first outputs of all rows and the right numbers.
+#[must_use]
+pub fn mean_absolute_error(outputs: &[Vec<Vec<f32>>], values: &[f32]) -> f64 {
+    let firsts = outputs.iter().filter_map(|row| row.first()).flatten();
+    firsts.zip(values).map(|(&got, &right)| difference(got, right)).sum::<f64>() / values.len().max(1) as f64
+}
+
 /// Whether every label is one of the classes that the outputs tell apart.
 ///
 /// # Errors

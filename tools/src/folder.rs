@@ -12,6 +12,8 @@ pub const DESCRIPTION: &str = "bantam.toml";
 pub struct ModelFolder {
     /// Name of the model.
     pub name: String,
+    /// Name of an input of the model, where the description gives one.
+    pub input_name: Option<String>,
     /// What its input is, for people.
     pub input_description: String,
     /// The ONNX file.
@@ -88,7 +90,6 @@ struct Description {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    #[allow(dead_code)] // the ONNX file names its inputs itself
     name: Option<String>,
     #[serde(default)]
     description: String,
@@ -136,6 +137,7 @@ impl ModelFolder {
         check_model(&model)?;
         Ok(Self {
             name: description.name,
+            input_name: description.input.name,
             input_description: description.input.description,
             model,
             labels: description.labels,

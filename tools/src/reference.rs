@@ -5,6 +5,7 @@
 
 use crate::import::onnx::{ImportError, input_shapes};
 use crate::tensor::{Data, DataType, Tensor, TensorError};
+use prost::Message;
 use std::collections::BTreeMap;
 use thiserror::Error;
 use tract_onnx::prelude::*;
@@ -36,13 +37,13 @@ pub enum ReferenceError {
     Tensor(#[from] TensorError),
 }
 
-/// Parses an ONNX file. Nothing in the message is checked beyond the wire format.
+/// Parses an ONNX file. Nothing in the message is checked beyond the wire format, and a hostile file may take hundreds
+/// of times its size in memory: [`crate::import::onnx::import`] looks at the bytes first.
 ///
 /// # Errors
 /// [`ReferenceError::Parse`].
 pub fn parse(bytes: &[u8]) -> Result<pb::ModelProto, ReferenceError> {
-    let mut reader = bytes;
-    onnx().proto_model_for_read(&mut reader).map_err(|error| ReferenceError::Parse(describe(&error)))
+    pb::ModelProto::decode(bytes).map_err(|error| ReferenceError::Parse(error.to_string()))
 }
 
 /// A float ONNX model in tract. Import the model first: tract is not made for hostile files.
@@ -71,6 +72,24 @@ impl ReferenceModel {
     /// # Errors
     /// [`ReferenceError`] other than `Run`.
     pub fn from_proto(proto: &pb::ModelProto, shapes: &BTreeMap<String, usize>) -> Result<Self, ReferenceError> {
+        Self::prepare(proto, shapes, true)
+    }
+
+    /// As [`ReferenceModel::from_proto`], without tract's rewrites: slower to run, and nothing but the meaning of each
+    /// node. The rewrites of the pinned version move a strided slice to before a padded convolution and then read
+    /// other pixels.
+    ///
+    /// # Errors
+    /// [`ReferenceError`] other than `Run`.
+    pub fn plain(proto: &pb::ModelProto, shapes: &BTreeMap<String, usize>) -> Result<Self, ReferenceError> {
+        Self::prepare(proto, shapes, false)
+    }
+
+    fn prepare(
+        proto: &pb::ModelProto,
+        shapes: &BTreeMap<String, usize>,
+        rewrite: bool,
+    ) -> Result<Self, ReferenceError> {
         let inputs = input_shapes(proto, shapes)?;
         let load = || -> TractResult<Arc<TypedRunnableModel>> {
             let mut model =
@@ -79,7 +98,8 @@ impl ReferenceModel {
                 let fact = InferenceFact::dt_shape(datum_type(input.dtype), &input.shape);
                 model.set_input_fact(index, fact)?;
             }
-            model.into_optimized()?.into_runnable()
+            let model = if rewrite { model.into_optimized()? } else { model.into_typed()? };
+            model.into_runnable()
         };
         let plan = load().map_err(|error| ReferenceError::Load(describe(&error)))?;
         Ok(Self { plan })

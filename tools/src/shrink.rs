@@ -1,6 +1,6 @@
 //! The main job: a trained model in, a verified artifact out, scored on held-out data.
 
-use crate::compare::{LayerError, agreement, check_labels, classes_of, layer_errors};
+use crate::compare::{LayerError, Truth, agreement, classes_of, layer_errors, mean_absolute_error, truth};
 use crate::data::{DataError, Dataset, InputSpec};
 use crate::folder::ModelFolder;
 use crate::import::onnx::ImportOptions;
@@ -62,6 +62,30 @@ pub enum ShrinkError {
         /// Why.
         error: Box<NormalizeError>,
     },
+    /// The description of the model names an input that the model does not have.
+    #[error("'{model}' has no input '{name}', which {description} names; its inputs are {known}")]
+    InputName {
+        /// The model.
+        model: PathBuf,
+        /// The file that names it.
+        description: &'static str,
+        /// The name.
+        name: String,
+        /// The inputs there are.
+        known: String,
+    },
+    /// The description of the model has another number of labels than the model has classes.
+    #[error("'{model}' gives {classes} numbers per row, but {description} lists {labels} labels; list one per class")]
+    LabelCount {
+        /// The model.
+        model: PathBuf,
+        /// The file that lists them.
+        description: &'static str,
+        /// Labels.
+        labels: usize,
+        /// Numbers of the first output.
+        classes: usize,
+    },
     /// Lowering.
     #[error("'{path}': {error}")]
     Lower {
@@ -104,8 +128,12 @@ pub struct Score {
     pub float_top1: Option<f64>,
     /// Share of rows the artifact gets right; none without labels.
     pub top1: Option<f64>,
-    /// Share of rows on which both choose the same class.
-    pub agreement: f64,
+    /// Share of rows on which both choose the same class; none where the labels are numbers to be met.
+    pub agreement: Option<f64>,
+    /// Mean absolute error of the float model where the labels are numbers to be met.
+    pub float_mae: Option<f64>,
+    /// Mean absolute error of the artifact where the labels are numbers to be met.
+    pub mae: Option<f64>,
 }
 
 /// Shrinks a model. `step` is told what is being done.
@@ -116,6 +144,7 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
     let folder = &options.folder;
     step("importing");
     let mut model = OnnxModel::load(&folder.model, &options.shapes)?;
+    check_description(folder, &model)?;
     let specs = InputSpec::of_graph(&model.graph);
     let mut notes = Vec::new();
     if let Some(reason) = &model.no_reference {
@@ -141,6 +170,12 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
         if calibration_rows < 32 {
             notes.push(format!(
                 "'{}' is little to calibrate with (rows: {calibration_rows}); 100 to 1000 rows give steadier ranges",
+                data.path().display()
+            ));
+        }
+        if data.is_constant() {
+            notes.push(format!(
+                "all {calibration_rows} rows of '{}' are the same: ranges taken from them hold for nothing else",
                 data.path().display()
             ));
         }
@@ -204,24 +239,45 @@ fn islands(program: &Program) -> Option<String> {
     (!names.is_empty()).then(|| format!("computed in floats: {}{more}", shown.join(", ")))
 }
 
+/// Checks what a model folder says about the model.
+fn check_description(folder: &ModelFolder, model: &OnnxModel) -> Result<(), ShrinkError> {
+    let (description, path) = (crate::folder::DESCRIPTION, folder.model.clone());
+    let mut inputs = model.graph.inputs().iter().map(|port| port.name.as_str());
+    if let Some(name) = &folder.input_name
+        && !inputs.clone().any(|input| input == name)
+    {
+        let known: Vec<String> = inputs.by_ref().map(|input| format!("'{input}'")).collect();
+        return Err(ShrinkError::InputName { model: path, description, name: name.clone(), known: known.join(", ") });
+    }
+    let Some(output) = model.graph.outputs().first() else { return Ok(()) };
+    let shape = &model.graph.value(output.value).shape;
+    let (classes, labels) = (shape.iter().product(), folder.labels.len());
+    // One number is a position or a probability of the second of two classes; of several axes one tells classes apart.
+    if labels == 0 || classes == 1 || labels == classes || shape.contains(&labels) {
+        return Ok(());
+    }
+    Err(ShrinkError::LabelCount { model: path, description, labels, classes })
+}
+
 /// Scores a float model and an artifact on the same data.
 ///
 /// # Errors
 /// [`SubjectError::Run`], or labels that are no classes of the model.
 pub fn score(float: &Subject, artifact: &Subject, data: &Dataset) -> Result<Score, ShrinkError> {
-    let labels = if data.has_labels() { Some(data.labels()?) } else { None };
-    let outputs = float.run_all(data)?;
-    if let Some(labels) = &labels {
-        check_labels(labels, &outputs, data)?;
+    let before = float.run_all(data)?;
+    let truth = if data.has_labels() { Some(truth(data, &before)?) } else { None };
+    let after = artifact.run_all(data)?;
+    let none = Score { rows: data.rows(), float_top1: None, top1: None, agreement: None, float_mae: None, mae: None };
+    if let Some(Truth::Values(values)) = &truth {
+        let [float_mae, mae] = [&before, &after].map(|outputs| Some(mean_absolute_error(outputs, values)));
+        return Ok(Score { float_mae, mae, ..none });
     }
-    let before = classes_of(&outputs);
-    let after = classes_of(&artifact.run_all(data)?);
-    Ok(Score {
-        rows: data.rows(),
-        float_top1: labels.as_ref().map(|labels| agreement(&before, labels)),
-        top1: labels.as_ref().map(|labels| agreement(&after, labels)),
-        agreement: agreement(&before, &after),
-    })
+    let (before, after) = (classes_of(&before), classes_of(&after));
+    let right = |classes: &[usize]| match &truth {
+        Some(Truth::Classes(labels)) => Some(agreement(classes, labels)),
+        _ => None,
+    };
+    Ok(Score { float_top1: right(&before), top1: right(&after), agreement: Some(agreement(&before, &after)), ..none })
 }
 
 /// The model card that travels in the artifact. Nothing in it depends on when or where it was made.

@@ -1,9 +1,9 @@
 //! `bantam eval`.
 
-use super::output::{counted, note, percent, print, print_json, print_table, short, table, thousands};
+use super::output::{counted, note, percent, print, print_json, print_table, real, short, table, thousands};
 use super::{Outcome, Shapes, evaluation_data};
-use crate::compare::{agreement, check_labels, classes_of};
-use crate::data::Dataset;
+use crate::compare::{Truth, agreement, classes_of, mean_absolute_error, truth};
+use crate::data::{DataError, Dataset};
 use crate::subject::Subject;
 use clap::Args;
 use std::path::PathBuf;
@@ -11,12 +11,12 @@ use std::path::PathBuf;
 /// Score a model on labelled data
 ///
 /// A .onnx model is run by an independent engine (tract) on the original float network; a quantised one by bantam's
-/// own executor.
+/// own executor. Where the labels are floats that are no classes, the score is the mean absolute error.
 #[derive(Debug, Args)]
 pub(super) struct Eval {
     /// A .bantam or .onnx file
     model: PathBuf,
-    /// A .npz with the inputs, and labels as `y`; or a model folder, for its evaluation data
+    /// A .npz with the inputs, and classes or float numbers to be met as `y`; or a model folder, for its evaluation data
     #[arg(long, value_name = "DATA")]
     data: PathBuf,
     /// Print one JSON document
@@ -32,9 +32,28 @@ impl Eval {
         let path = evaluation_data(&self.data)?;
         let data = Dataset::load(&path, &subject.inputs())?;
         let data = if matches!(subject, Subject::Artifact(_)) { data.quantized() } else { data };
-        let labels = data.labels()?;
+        if !data.has_labels() {
+            return Err(DataError::NoLabels(path).into());
+        }
         let outputs = subject.run_all(&data)?;
-        check_labels(&labels, &outputs, &data)?;
+        if let Subject::Onnx(model) = &subject
+            && let Some(reason) = &model.no_reference
+        {
+            note(&format!("note: run by bantam's own executor: {reason}"));
+        }
+        let labels = match truth(&data, &outputs)? {
+            Truth::Classes(labels) => labels,
+            Truth::Values(values) => {
+                let error = mean_absolute_error(&outputs, &values);
+                if self.json {
+                    print_json(&serde_json::json!({ "rows": data.rows(), "mae": error }));
+                } else {
+                    let rows = counted(data.rows(), "row");
+                    print(&format!("mean absolute error {} on {rows} of {}", real(error), path.display()));
+                }
+                return Ok(true);
+            }
+        };
         let classes = classes_of(&outputs);
         let top1 = agreement(&classes, &labels);
         let names: Vec<String> = match &subject {
@@ -42,11 +61,6 @@ impl Eval {
             Subject::Onnx(_) => vec![],
         };
         let per_class = per_class(&labels, &classes);
-        if let Subject::Onnx(model) = &subject
-            && let Some(reason) = &model.no_reference
-        {
-            note(&format!("note: run by bantam's own executor: {reason}"));
-        }
         if self.json {
             let classes: Vec<_> = per_class
                 .iter()

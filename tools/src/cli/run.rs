@@ -1,6 +1,6 @@
 //! `bantam run`.
 
-use super::output::{counted, percent, print, print_table, real, short, table};
+use super::output::{counted, percent, print, print_json, print_table, real, short, table};
 use super::{Outcome, check_output};
 use crate::data::{Dataset, write_array};
 use crate::subject::{ArtifactFile, Runner, SubjectError};
@@ -28,8 +28,11 @@ pub(super) struct Run {
     #[arg(long, value_name = "DATA")]
     input: PathBuf,
     /// Where to write the outputs of all rows, as .npy; further outputs get their number before the ending
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "json")]
     output: Option<PathBuf>,
+    /// Print the outputs of all rows as one JSON document
+    #[arg(long)]
+    json: bool,
     /// Keep the model's own numbers, such as 8-bit integers, instead of converting them to real ones
     #[arg(long)]
     raw: bool,
@@ -52,7 +55,11 @@ impl Run {
         };
         let rows = crate::parallel::map_rows(data.rows(), run)?;
         let ports: Vec<IoTensor> = model.outputs().collect();
+        let names: Vec<&str> = model.artifact().names().collect();
+        let labels: Vec<&str> = model.labels().collect();
+        let mut documents = Vec::new();
         for (index, port) in ports.iter().enumerate() {
+            let name = names.get(port.index).copied();
             let bytes: Vec<&[u8]> = rows.iter().map(|outputs| outputs[index].1.as_slice()).collect();
             let tensor = collect(port, &bytes, self.raw)?;
             match &self.output {
@@ -63,11 +70,36 @@ impl Run {
                     let (kind, shape) = (type_name(tensor.data()), tensor.shape());
                     print(&format!("{rows}, {kind} of shape {shape:?}, written to {}", path.display()));
                 }
-                None => show(&tensor, &model.labels().collect::<Vec<_>>()),
+                None if self.json => documents.push(document(name, &tensor)),
+                None => {
+                    // Labels are the classes of the first output.
+                    if ports.len() > 1 {
+                        let gap = if index == 0 { "" } else { "\n" };
+                        let shape = &tensor.shape()[1..];
+                        let name = name.map_or_else(|| index.to_string(), short);
+                        print(&format!("{gap}output {name}, {shape:?} per row"));
+                    }
+                    show(&tensor, if index == 0 { &labels } else { &[] });
+                }
             }
+        }
+        if self.json {
+            print_json(&serde_json::json!({ "rows": data.rows(), "labels": labels, "outputs": documents }));
         }
         Ok(true)
     }
+}
+
+/// One output of all rows: a list of numbers per row. What is no number is null.
+fn document(name: Option<&str>, tensor: &Tensor) -> serde_json::Value {
+    let rows = tensor.shape().first().copied().unwrap_or(1);
+    let width = (tensor.len() / rows.max(1)).max(1);
+    let values: Vec<serde_json::Value> = match tensor.data() {
+        Data::F32(items) => items.chunks(width).map(Into::into).collect(),
+        _ => tensor.to_i64().chunks(width).map(Into::into).collect(),
+    };
+    let shape = tensor.shape().get(1..).unwrap_or_default();
+    serde_json::json!({ "name": name, "type": type_name(tensor.data()), "shape": shape, "values": values })
 }
 
 /// The outputs of all rows as one tensor, in the source's order of axes.

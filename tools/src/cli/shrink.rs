@@ -113,11 +113,17 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
             let change = format!("{:+.2} points on {}", (after - before) * 100.0, counted(score.rows, "held-out row"));
             rows.add_row(["accuracy", &percent(before), &percent(after), &change]);
         }
-        let same = match score.rows {
-            1 => "of 1 row gets the same answer".into(),
-            rows => format!("of {} rows get the same answer", thousands(rows as u64)),
-        };
-        rows.add_row(["agreement", "", &percent(score.agreement), &same]);
+        if let (Some(before), Some(after)) = (score.float_mae, score.mae) {
+            let rows_scored = format!("on {}", counted(score.rows, "held-out row"));
+            rows.add_row(["mean absolute error", &real(before), &real(after), &rows_scored]);
+        }
+        if let Some(agreement) = score.agreement {
+            let same = match score.rows {
+                1 => "of 1 row gets the same answer".into(),
+                rows => format!("of {} rows get the same answer", thousands(rows as u64)),
+            };
+            rows.add_row(["agreement", "", &percent(agreement), &same]);
+        }
     }
     let artifact_bytes = shrunk.artifact.bytes().len();
     let share = percent(artifact_bytes as f64 / shrunk.source_bytes as f64);
@@ -149,9 +155,11 @@ fn json(shrunk: &Shrunk, output: &Path) -> serde_json::Value {
         "arena_bytes": model.arena_bytes(),
         "macs": model.artifact().macs(),
         "rows": score.map(|score| score.rows),
-        "agreement": score.map(|score| score.agreement),
+        "agreement": score.and_then(|score| score.agreement),
         "float_top1": score.and_then(|score| score.float_top1),
         "top1": score.and_then(|score| score.top1),
+        "float_mae": score.and_then(|score| score.float_mae),
+        "mae": score.and_then(|score| score.mae),
         "layers": shrunk.layers,
         "notes": shrunk.notes,
     })

@@ -153,8 +153,9 @@ impl Dataset {
             .iter()
             .map(|spec| {
                 let mut shape = spec.shape.clone();
-                if let Some(batch) = shape.first_mut() {
-                    *batch = rows;
+                match shape.first_mut() {
+                    Some(batch) => *batch *= rows,
+                    None => shape.push(rows),
                 }
                 let items: Vec<f32> = (0..rows * spec.elements()).map(|_| next()).collect();
                 let tensor = Tensor::from_vec(shape, items).expect("as many elements as the shape asks for");
@@ -189,6 +190,22 @@ impl Dataset {
     pub fn labels(&self) -> Result<Vec<usize>, DataError> {
         let labels = self.labels.as_ref().ok_or_else(|| DataError::NoLabels(self.path.clone()))?;
         parse_labels(&self.path, labels, self.rows)
+    }
+
+    /// The labels as numbers, where `y` holds floats.
+    #[must_use]
+    pub fn label_values(&self) -> Option<&[f32]> {
+        self.labels.as_ref().and_then(|labels| labels.as_f32().ok())
+    }
+
+    /// Whether there are several rows and all are the same.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        let same = |column: &Column| {
+            let first = column.row(0);
+            (1..self.rows).all(|row| column.row(row) == first)
+        };
+        self.rows > 1 && self.columns.iter().all(same)
     }
 
     /// Row `row` of every input as f32, in the layout in which the graph is run.
@@ -332,6 +349,17 @@ mod tests {
         assert_eq!(row.as_f32().unwrap()[..5], [0.0, 6.0, 12.0, 18.0, 1.0]);
         let integers = data.integers(0, 0, Parameters { scale: 2.0, zero_point: -10 });
         assert_eq!(integers[..5], [-10, -7, -4, -1, -10]);
+    }
+
+    #[test]
+    fn noise_fills_inputs_of_any_shape() {
+        for shape in [vec![], vec![1], vec![3], vec![2, 4], vec![1, 2, 3, 4]] {
+            let spec = InputSpec { name: "x".into(), shape: shape.clone(), layout: Layout::Source };
+            let data = Dataset::random(&[spec], 5, 1, -1.0, 1.0);
+            let rows: Vec<Tensor> = (0..5).map(|row| data.floats(row).remove(0)).collect();
+            assert!(rows.iter().all(|row| row.shape() == shape) && rows[0] != rows[4]);
+            assert!(!data.is_constant());
+        }
     }
 
     #[test]

@@ -65,8 +65,9 @@ fn binary_op(
     let words = builder.graph.value(first).dtype != HostType::F32;
     let float = if kind.is_comparison() {
         let operands = [first, second];
-        operands.iter().any(|&operand| builder.is_real(operand))
-            || operands.iter().all(|&operand| builder.is_float_value(operand))
+        // A constant is at home in either.
+        let float = |&operand: &ValueId| builder.graph.constant(operand).is_some() || builder.is_float_value(operand);
+        operands.iter().any(|&operand| builder.is_real(operand)) || operands.iter().all(float)
     } else {
         builder.is_float_value(node.output())
     };

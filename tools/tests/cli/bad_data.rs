@@ -134,3 +134,13 @@ fn labels_that_are_no_classes() {
         bench.refuses("shrink digits --eval x.npz", &parts);
     }
 }
+
+#[test]
+fn calibration_rows_that_are_all_the_same_are_pointed_out() {
+    let bench = Bench::with_digits();
+    bench.write("x.npz", &npz(&[("x", floats(&[40, 1, 8, 8], &images(1).repeat(40)))]));
+    let notes = bench.bantam(&format!("{SHRINK} x.npz -o a.bantam")).stderr;
+    assert!(notes.contains("all 40 rows of 'x.npz' are the same"), "{notes}");
+    bench.write("x.npz", &npz(&[("x", floats(&[40, 1, 8, 8], &images(40)))]));
+    assert_eq!(bench.bantam(&format!("{SHRINK} x.npz -o a.bantam")).stderr, "");
+}

@@ -130,3 +130,13 @@ fn long_names_are_cut_in_tables_only() {
     let json = bench.bantam("inspect long.bantam --json").json();
     assert!(json["ops"][0]["name"].as_str().unwrap().len() > 280);
 }
+
+#[test]
+fn descriptions_that_do_not_fit_the_model() {
+    let bench = Bench::with_digits();
+    bench.write("bad/model.onnx", &bench.read("digits/model.onnx"));
+    bench.write("bad/bantam.toml", b"name = 'a'\nmodel = 'model.onnx'\n[input]\nname = 'picture'");
+    bench.refuses("shrink bad --float", &["'bad/model.onnx' has no input 'picture'", "bantam.toml", "'image'"]);
+    bench.write("bad/bantam.toml", b"name = 'a'\nmodel = 'model.onnx'\nlabels = ['yes', 'no']");
+    bench.refuses("shrink bad --float", &["10 numbers per row", "2 labels", "one per class"]);
+}

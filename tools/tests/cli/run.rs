@@ -2,6 +2,7 @@
 
 use super::arrays::{floats, images, npy, npz};
 use super::bench::Bench;
+use super::networks::{append, axes, edit};
 use bantam_tools::data::read_arrays;
 use bantam_tools::tensor::{Data, Tensor};
 use snapbox::{assert_data_eq, file};
@@ -103,4 +104,26 @@ fn float_artifacts_take_every_type() {
         bench.write("bytes.npy", &npy(descr, false, &[3, 8, 8, 1], &bytes));
         assert_eq!(outputs(&bench, "bytes.npy", ""), outputs(&bench, "float.npy", "--raw"), "{descr}");
     }
+}
+
+#[test]
+fn all_outputs_are_printed_as_text_and_as_json() {
+    let bench = Bench::new();
+    edit(&bench, "digits/model.onnx", "two.onnx", |graph| {
+        let first = graph.output.clone();
+        append(graph, "ReduceMean", &["image"], &[1, 1, 1, 1], vec![axes(&[1, 2, 3])]);
+        graph.output.splice(0..0, first);
+    });
+    bench.bantam("shrink two.onnx --float -o two.bantam").done();
+    bench.write("x.npy", &floats(&[2, 1, 8, 8], &[[1.0; 64], [3.0; 64]].concat()));
+    let text = bench.bantam("run two.bantam --input x.npy").done();
+    assert!(text.contains("output probabilities, [10] per row\n"), "{text}");
+    assert!(text.contains("output appended_ReduceMean, [1, 1, 1] per row\n"), "{text}");
+    let value = bench.bantam("run two.bantam --input x.npy --json").json();
+    assert_eq!((&value["rows"], value["outputs"].as_array().unwrap().len()), (&2.into(), 2));
+    assert_eq!(value["outputs"][0]["values"][1].as_array().unwrap().len(), 10);
+    let expected = serde_json::json!({
+        "name": "appended_ReduceMean", "type": "float32", "shape": [1, 1, 1], "values": [[1.0], [3.0]],
+    });
+    assert_eq!(value["outputs"][1], expected);
 }

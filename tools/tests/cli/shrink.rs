@@ -7,14 +7,16 @@ use snapbox::{assert_data_eq, file};
 use std::path::Path;
 
 /// The keys of the JSON document.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "agreement",
     "arena_bytes",
     "artifact",
     "file_bytes",
+    "float_mae",
     "float_top1",
     "layers",
     "macs",
+    "mae",
     "notes",
     "rows",
     "source_bytes",

@@ -8,7 +8,9 @@ use bantam_tools::reference::pb::{
 /// A dimension of an input: fixed or named.
 #[derive(Clone, Debug)]
 pub enum Dim {
+    /// A size.
     Fixed(i64),
+    /// A free dimension.
     Named(&'static str),
 }
 
@@ -17,11 +19,13 @@ pub enum Dim {
 pub struct Model(pub ModelProto);
 
 impl Model {
+    /// A model with an input of fixed size.
     pub fn new(opset: i64, shape: &[i64]) -> Self {
         let dims: Vec<Dim> = shape.iter().map(|&size| Dim::Fixed(size)).collect();
         Self::with_dims(opset, &dims)
     }
 
+    /// A model with an input of these dimensions.
     pub fn with_dims(opset: i64, dims: &[Dim]) -> Self {
         let graph = GraphProto {
             name: "test".into(),
@@ -37,6 +41,7 @@ impl Model {
         })
     }
 
+    /// The graph.
     pub fn graph(&mut self) -> &mut GraphProto {
         self.0.graph.as_mut().unwrap()
     }
@@ -143,18 +148,22 @@ fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: kind as i32, ..Default::default() }
 }
 
+/// An integer attribute.
 pub fn int(name: &str, i: i64) -> AttributeProto {
     AttributeProto { i, ..attribute(name, AttributeType::Int) }
 }
 
+/// An attribute of several integers.
 pub fn ints(name: &str, ints: &[i64]) -> AttributeProto {
     AttributeProto { ints: ints.to_vec(), ..attribute(name, AttributeType::Ints) }
 }
 
+/// A float attribute.
 pub fn float(name: &str, f: f32) -> AttributeProto {
     AttributeProto { f, ..attribute(name, AttributeType::Float) }
 }
 
+/// A text attribute.
 pub fn string(name: &str, s: &str) -> AttributeProto {
     AttributeProto { s: s.as_bytes().to_vec(), ..attribute(name, AttributeType::String) }
 }

@@ -197,7 +197,7 @@ fn damaged_bytes_never_panic() {
 #[test]
 fn deep_nesting_is_refused() {
     use bantam_tools::reference::pb::{AttributeProto, NodeProto};
-    // Graphs in attributes of nodes in graphs: the protobuf reader has its own bound.
+    // Graphs in attributes of nodes in graphs.
     let mut graph = GraphProto::default();
     for _ in 0..60 {
         let attribute = AttributeProto { g: Some(graph), r#type: 5, ..Default::default() };
@@ -207,7 +207,7 @@ fn deep_nesting_is_refused() {
     let mut model = Model::new(13, &[2]);
     model.0.graph = Some(graph);
     let error = import(&model.0.encode_to_vec(), &ImportOptions::default()).unwrap_err();
-    assert!(matches!(error, ImportError::Parse(_)), "{error}");
+    assert!(matches!(error, ImportError::Nesting { .. }), "{error}");
     assert!(import(b"not a model", &ImportOptions::default()).is_err());
     assert!(import(&[], &ImportOptions::default()).is_err());
 }

@@ -7,6 +7,7 @@ mod conformance;
 mod context;
 mod embedded;
 mod lint;
+mod networks;
 mod nextest;
 mod process;
 mod report;
@@ -49,6 +50,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check random small networks: import, passes, floats and 8 bits, against an independent reference.
+    Networks {
+        /// The seed of the first network; the others follow.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// How many.
+        #[arg(long, default_value_t = 1000)]
+        count: u64,
+        /// Also write the ONNX files to this folder.
+        #[arg(long, value_name = "FOLDER")]
+        save: Option<String>,
+    },
     /// Install what the steps of `test` need: compiler targets, emulator, browser, node modules.
     Setup {
         /// Build this target's standard library from source, as is done where rustup's server is out of reach.
@@ -73,6 +86,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Test { setup, only } => test::run(&mut context, setup, &only),
         Command::Conformance { engine, json } => conformance::run(&context, &engine, json),
+        Command::Networks { seed, count, save } => networks::run(&context, seed, count, save.as_deref()),
         Command::Setup { from_source: Some(target) } => rust_std::install(&context, &target).map(|()| true),
         Command::Setup { from_source: None } => {
             let every_need: Vec<_> = test::STEPS.iter().flat_map(|step| step.needs).copied().collect();

@@ -26,6 +26,25 @@ pub enum ImportError {
     /// The bytes are not an ONNX protobuf message.
     #[error("{0}; expected a model saved as ONNX")]
     Parse(String),
+    /// Decoding the file would take far more memory than the file itself.
+    #[error(
+        "the file is {file} bytes long, but its messages would take more than {allowed} bytes of memory; no exporter \
+         writes such a file"
+    )]
+    Expansion {
+        /// Size of the file in bytes.
+        file: usize,
+        /// Bytes of memory that decoding may take.
+        allowed: u64,
+    },
+    /// Messages within messages within messages.
+    #[error("the message at byte {offset} is nested deeper than {limit} levels; no exporter writes such a file")]
+    Nesting {
+        /// The deepest level that is read.
+        limit: usize,
+        /// Where the message begins.
+        offset: usize,
+    },
     /// The file holds no graph.
     #[error("the file holds no graph; expected a model saved as ONNX")]
     NoGraph,

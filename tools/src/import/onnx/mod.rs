@@ -12,6 +12,7 @@ mod importer;
 mod lower;
 mod lowering;
 mod shapes;
+mod wire;
 
 pub use error::{ConstantError, FreeDimension, ImportError, Reason, UnsupportedNode};
 pub use shapes::{InputShape, input_shapes};
@@ -58,6 +59,7 @@ pub fn import_file(path: &Path, options: &ImportOptions) -> Result<Graph, Import
 /// # Errors
 /// [`ImportError`].
 pub fn import(bytes: &[u8], options: &ImportOptions) -> Result<Graph, ImportError> {
+    wire::check(bytes)?;
     let model = reference::parse(bytes).map_err(|error| ImportError::Parse(error.to_string()))?;
     import_model(&model, options)
 }
