@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// own executor.
 #[derive(Debug, Args)]
 pub(super) struct Eval {
-    /// A .bantam or .onnx file
+    /// A .bantam, .onnx or .tflite file
     model: PathBuf,
     /// A .npz with the inputs, and labels as `y`; or a model folder, for its evaluation data
     #[arg(long, value_name = "DATA")]
@@ -39,10 +39,10 @@ impl Eval {
         let top1 = agreement(&classes, &labels);
         let names: Vec<String> = match &subject {
             Subject::Artifact(artifact) => artifact.model().labels().map(str::to_owned).collect(),
-            Subject::Onnx(_) => vec![],
+            Subject::Source(_) => vec![],
         };
         let per_class = per_class(&labels, &classes);
-        if let Subject::Onnx(model) = &subject
+        if let Subject::Source(model) = &subject
             && let Some(reason) = &model.no_reference
         {
             note(&format!("note: run by bantam's own executor: {reason}"));

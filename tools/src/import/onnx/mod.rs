@@ -13,7 +13,8 @@ mod lower;
 mod lowering;
 mod shapes;
 
-pub use error::{ConstantError, FreeDimension, ImportError, Reason, UnsupportedNode};
+pub use super::{ConstantError, Reason, UnsupportedNode};
+pub use error::{FreeDimension, ImportError};
 pub use shapes::{InputShape, input_shapes};
 
 use crate::graph::Graph;
