@@ -218,8 +218,9 @@ fn float_binary(kind: BinaryKind) -> FloatBinary {
 
 #[test]
 fn binary_ops_broadcast_either_operand() {
-    // A remainder jumps where a quotient passes a whole number: it is tested apart.
-    let compared = |kind: &BinaryKind| !kind.is_bitwise() && *kind != BinaryKind::Remainder;
+    // A remainder jumps where a quotient passes a whole number: it is tested apart. What only the arithmetic `tflite` has
+    // follows its reference, not the real function: the goldens hold it to that.
+    let compared = |kind: &BinaryKind| !kind.is_bitwise() && !kind.is_tflite() && *kind != BinaryKind::Remainder;
     let kinds: Vec<BinaryKind> = BinaryKind::ALL.iter().copied().filter(compared).collect();
     for seed in 0..CASES * 4 {
         let mut random = Random::new(seed);

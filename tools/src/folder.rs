@@ -33,10 +33,10 @@ pub enum FolderError {
     #[error("cannot find '{0}': no such file or folder")]
     Missing(PathBuf),
     /// The model is an artifact.
-    #[error("'{0}' is shrunk already; give the .onnx file it was made from, or a model folder")]
+    #[error("'{0}' is shrunk already; give the file it was made from, or a model folder")]
     Artifact(PathBuf),
     /// The model is something else.
-    #[error("'{0}': expected a model ending in .onnx, or a folder with a {DESCRIPTION}")]
+    #[error("'{0}': expected a model ending in .onnx or .tflite, or a folder with a {DESCRIPTION}")]
     Extension(PathBuf),
     /// The description is missing or unreadable.
     #[error("cannot read '{path}': {error}; a model folder holds a {DESCRIPTION} that names the model and its data")]
@@ -103,7 +103,7 @@ struct Data {
 
 fn check_model(path: &Path) -> Result<(), FolderError> {
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("onnx") => Ok(()),
+        Some("onnx" | "tflite") => Ok(()),
         _ if !path.exists() => Err(FolderError::Missing(path.to_owned())),
         Some("bantam") => Err(FolderError::Artifact(path.to_owned())),
         _ => Err(FolderError::Extension(path.to_owned())),

@@ -7,7 +7,7 @@ use crate::import::onnx::ImportOptions;
 use crate::lower::{LowerError, Precision, Program, lower};
 use crate::plan;
 use crate::quantize::{CalibrationError, NormalizeError, RangeMethod, calibrate, normalize_inputs};
-use crate::subject::{ArtifactFile, OnnxModel, Subject, SubjectError};
+use crate::subject::{ArtifactFile, SourceModel, Subject, SubjectError};
 use bantam_format::{Arithmetic, DataType, Opcode};
 use std::path::PathBuf;
 use thiserror::Error;
@@ -143,7 +143,7 @@ pub struct Score {
 pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, ShrinkError> {
     let folder = &options.folder;
     step("importing");
-    let mut model = OnnxModel::load(&folder.model, &options.shapes)?;
+    let mut model = SourceModel::load(&folder.model, &options.shapes)?;
     check_description(folder, &model)?;
     let specs = InputSpec::of_graph(&model.graph);
     let mut notes = Vec::new();
@@ -204,19 +204,16 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
         notes.extend(islands(&program));
     }
     step("planning memory");
-    plan::plan(&mut program);
     if options.strip {
         program.description.debug = false;
     } else {
         program.description.labels.clone_from(&folder.labels);
         program.description.card = card(options, &model, calibration_rows);
     }
-    let bytes = bantam_format::writer::write(&program.description).map_err(ShrinkError::Invalid)?;
-    let artifact = ArtifactFile::from_bytes(&bytes).map_err(ShrinkError::Invalid)?;
-    plan::verify::verify(&artifact.model())?;
+    let artifact = finish(program)?;
 
     let source_bytes = model.file_bytes;
-    let (float, artifact) = (Subject::Onnx(Box::new(model)), Subject::Artifact(artifact));
+    let (float, artifact) = (Subject::Source(Box::new(model)), Subject::Artifact(artifact));
     step("scoring");
     let score = evaluation.as_ref().map(|data| score(&float, &artifact, data)).transpose()?;
     let layers = match evaluation.as_ref().or(calibration.as_ref()) {
@@ -240,7 +237,7 @@ fn islands(program: &Program) -> Option<String> {
 }
 
 /// Checks what a model folder says about the model.
-fn check_description(folder: &ModelFolder, model: &OnnxModel) -> Result<(), ShrinkError> {
+fn check_description(folder: &ModelFolder, model: &SourceModel) -> Result<(), ShrinkError> {
     let (description, path) = (crate::folder::DESCRIPTION, folder.model.clone());
     let mut inputs = model.graph.inputs().iter().map(|port| port.name.as_str());
     if let Some(name) = &folder.input_name
@@ -257,6 +254,18 @@ fn check_description(folder: &ModelFolder, model: &OnnxModel) -> Result<(), Shri
         return Ok(());
     }
     Err(ShrinkError::LabelCount { model: path, description, labels, classes })
+}
+
+/// Plans the memory of a program, writes the artifact, and checks both.
+///
+/// # Errors
+/// [`ShrinkError::Invalid`], [`ShrinkError::Plan`]: bugs in this tool.
+pub fn finish(mut program: Program) -> Result<ArtifactFile, ShrinkError> {
+    plan::plan(&mut program);
+    let bytes = bantam_format::writer::write(&program.description).map_err(ShrinkError::Invalid)?;
+    let artifact = ArtifactFile::from_bytes(&bytes).map_err(ShrinkError::Invalid)?;
+    plan::verify::verify(&artifact.model())?;
+    Ok(artifact)
 }
 
 /// Scores a float model and an artifact on the same data.
@@ -281,7 +290,7 @@ pub fn score(float: &Subject, artifact: &Subject, data: &Dataset) -> Result<Scor
 }
 
 /// The model card that travels in the artifact. Nothing in it depends on when or where it was made.
-fn card(options: &ShrinkOptions, model: &OnnxModel, calibration_rows: usize) -> String {
+fn card(options: &ShrinkOptions, model: &SourceModel, calibration_rows: usize) -> String {
     let mut card = serde_json::json!({
         "name": options.folder.name,
         "made_with": concat!("bantam ", env!("CARGO_PKG_VERSION")),

@@ -4,6 +4,7 @@ use crate::data::{Dataset, InputSpec};
 use crate::execute::execute_observed;
 use crate::graph::{Graph, Layout};
 use crate::import::onnx::{ImportError, ImportOptions, Reason, UnsupportedNode, import};
+use crate::import::tflite;
 use crate::lower::{LowerError, Precision, lower};
 use crate::passes::{PassOptions, optimize};
 use crate::quantize::Parameters;
@@ -32,7 +33,15 @@ pub enum SubjectError {
         /// The endings that fit.
         expected: &'static str,
     },
-    /// The source model was refused.
+    /// The TensorFlow Lite model was refused.
+    #[error("'{path}': {error}")]
+    Tflite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: Box<tflite::ImportError>,
+    },
+    /// The ONNX model was refused.
     #[error("'{path}': {error}")]
     Import {
         /// The file.
@@ -82,15 +91,15 @@ pub struct Layer {
 /// A source model or an artifact.
 #[derive(Debug)]
 pub enum Subject {
-    /// A float ONNX model.
-    Onnx(Box<OnnxModel>),
+    /// An ONNX or TensorFlow Lite model.
+    Source(Box<SourceModel>),
     /// A `.bantam` file.
     Artifact(ArtifactFile),
 }
 
-/// An imported ONNX model, and an independent reference to run it.
+/// An imported model, and an independent reference to run it.
 #[derive(Debug)]
-pub struct OnnxModel {
+pub struct SourceModel {
     /// The graph after all passes.
     pub graph: Graph,
     /// Tract, where it can load the model.
@@ -103,20 +112,28 @@ pub struct OnnxModel {
     pub file_bytes: usize,
 }
 
-impl OnnxModel {
+impl SourceModel {
     /// Reads, imports and simplifies a model.
     ///
     /// # Errors
-    /// [`SubjectError::Read`], [`SubjectError::Import`], [`SubjectError::Pass`].
+    /// [`SubjectError::Read`], [`SubjectError::Import`], [`SubjectError::Tflite`], [`SubjectError::Pass`].
     pub fn load(path: &Path, options: &ImportOptions) -> Result<Self, SubjectError> {
         use sha2::Digest;
         let bytes = read(path)?;
         let import_error = |error| SubjectError::Import { path: path.to_owned(), error: Box::new(with_device(error)) };
-        let mut graph = import(&bytes, options).map_err(import_error)?;
+        let is_tflite = is_tflite(path);
+        let mut graph = if is_tflite {
+            let refused = |error| SubjectError::Tflite { path: path.to_owned(), error: Box::new(error) };
+            tflite::import(&bytes).map_err(refused)?
+        } else {
+            import(&bytes, options).map_err(import_error)?
+        };
         let pass_options = PassOptions { channels_last_inputs: true, channels_last_outputs: true };
         let pass_error = |error| SubjectError::Pass { path: path.to_owned(), error: Box::new(error) };
         optimize(&mut graph, &pass_options).map_err(pass_error)?;
-        let (reference, no_reference) = if graph.is_quantized() {
+        let (reference, no_reference) = if is_tflite {
+            (None, Some("tract does not read TensorFlow Lite models".to_owned()))
+        } else if graph.is_quantized() {
             (None, Some("tract does not compute quantised models exactly".to_owned()))
         } else {
             match ReferenceModel::load(&bytes, &options.shapes) {
@@ -315,15 +332,15 @@ impl<'m> Runner<'m> {
 }
 
 impl Subject {
-    /// Opens a .onnx or .bantam file.
+    /// Opens a .onnx, .tflite or .bantam file.
     ///
     /// # Errors
     /// [`SubjectError`].
     pub fn open(path: &Path, options: &ImportOptions) -> Result<Self, SubjectError> {
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("onnx") => Ok(Self::Onnx(Box::new(OnnxModel::load(path, options)?))),
+            Some("onnx" | "tflite") => Ok(Self::Source(Box::new(SourceModel::load(path, options)?))),
             Some("bantam") => Ok(Self::Artifact(ArtifactFile::load(path)?)),
-            _ => Err(SubjectError::Extension { path: path.to_owned(), expected: ".onnx or .bantam" }),
+            _ => Err(SubjectError::Extension { path: path.to_owned(), expected: ".onnx, .tflite or .bantam" }),
         }
     }
 
@@ -331,7 +348,7 @@ impl Subject {
     #[must_use]
     pub fn inputs(&self) -> Vec<InputSpec> {
         match self {
-            Self::Onnx(model) => InputSpec::of_graph(&model.graph),
+            Self::Source(model) => InputSpec::of_graph(&model.graph),
             Self::Artifact(artifact) => artifact.inputs(),
         }
     }
@@ -342,7 +359,7 @@ impl Subject {
     /// [`SubjectError::Run`].
     pub fn run_all(&self, data: &Dataset) -> Result<Vec<Vec<Vec<f32>>>, SubjectError> {
         match self {
-            Self::Onnx(model) => crate::parallel::map_rows(data.rows(), |row| model.run(data, row)),
+            Self::Source(model) => crate::parallel::map_rows(data.rows(), |row| model.run(data, row)),
             Self::Artifact(artifact) => artifact.run_all(data),
         }
     }
@@ -353,7 +370,7 @@ impl Subject {
     /// [`SubjectError::Run`].
     pub fn trace(&self, data: &Dataset, row: usize) -> Result<Vec<Layer>, SubjectError> {
         match self {
-            Self::Onnx(model) => model.trace(data, row),
+            Self::Source(model) => model.trace(data, row),
             Self::Artifact(artifact) => artifact.trace(data, row),
         }
     }
@@ -402,6 +419,12 @@ impl ArtifactFile {
         Runner::new(&model).run(data, row, |layer| layers.push(layer)).map_err(failed)?;
         Ok(layers)
     }
+}
+
+/// Whether a file's name is that of a TensorFlow Lite model.
+#[must_use]
+pub fn is_tflite(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "tflite")
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SubjectError> {

@@ -5,6 +5,7 @@
 //!
 //! No kernel panics: lengths that do not fit end a loop early.
 
+pub mod fixed_point;
 pub mod requantize;
 pub mod scalar;
 

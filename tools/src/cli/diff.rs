@@ -18,9 +18,9 @@ const MAX_RANDOM_ROWS: usize = 100_000;
 /// Layers are matched by name. Errors are in real units, over the first 64 rows; classes are compared over all rows.
 #[derive(Debug, Args)]
 pub(super) struct Diff {
-    /// A .onnx or .bantam file
+    /// A .onnx, .tflite or .bantam file
     first: PathBuf,
-    /// A .onnx or .bantam file
+    /// A .onnx, .tflite or .bantam file
     second: PathBuf,
     /// Inputs (.npz or .npy), or a model folder, for its evaluation data
     #[arg(long, value_name = "DATA", required_unless_present = "random")]

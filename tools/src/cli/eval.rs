@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// own executor. Where the labels are floats that are no classes, the score is the mean absolute error.
 #[derive(Debug, Args)]
 pub(super) struct Eval {
-    /// A .bantam or .onnx file
+    /// A .bantam, .onnx or .tflite file
     model: PathBuf,
     /// A .npz with the inputs, and classes or float numbers to be met as `y`; or a model folder, for its evaluation data
     #[arg(long, value_name = "DATA")]
@@ -36,7 +36,7 @@ impl Eval {
             return Err(DataError::NoLabels(path).into());
         }
         let outputs = subject.run_all(&data)?;
-        if let Subject::Onnx(model) = &subject
+        if let Subject::Source(model) = &subject
             && let Some(reason) = &model.no_reference
         {
             note(&format!("note: run by bantam's own executor: {reason}"));
@@ -58,7 +58,7 @@ impl Eval {
         let top1 = agreement(&classes, &labels);
         let names: Vec<String> = match &subject {
             Subject::Artifact(artifact) => artifact.model().labels().map(str::to_owned).collect(),
-            Subject::Onnx(_) => vec![],
+            Subject::Source(_) => vec![],
         };
         let per_class = per_class(&labels, &classes);
         if self.json {

@@ -9,6 +9,7 @@ use crate::compare::worst;
 use crate::folder::ModelFolder;
 use crate::quantize::RangeMethod;
 use crate::shrink::{ShrinkOptions, Shrunk, shrink};
+use crate::subject::is_tflite;
 use bantam_format::Arithmetic;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -18,12 +19,12 @@ const WORST_LAYERS: usize = 3;
 
 /// Turn a trained model into one small .bantam file and score it
 ///
-/// MODEL is a .onnx file, or a folder with a `bantam.toml` that names the model and its data. The model is folded,
+/// MODEL is a .onnx or .tflite file, or a folder with a `bantam.toml` that names the model and its data. The model is folded,
 /// calibrated, quantised to 8-bit integers and given a memory plan; the result is checked, written and scored beside
 /// the original. The same input gives the same bytes.
 #[derive(Debug, Args)]
 pub(super) struct Shrink {
-    /// An ONNX file or a model folder
+    /// An ONNX or TensorFlow Lite file, or a model folder
     model: PathBuf,
     /// Sample inputs (.npz or .npy) from which activation ranges are taken; labels are not needed
     #[arg(long, value_name = "DATA")]
@@ -35,8 +36,9 @@ pub(super) struct Shrink {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// How 8-bit results are rounded: as ONNX Runtime does, or as TensorFlow Lite Micro does (no float unit needed)
-    #[arg(long, value_enum, default_value = "onnx", conflicts_with = "float")]
-    arithmetic: ArithmeticChoice,
+    /// [default: that of the model's format]
+    #[arg(long, value_enum, conflicts_with = "float")]
+    arithmetic: Option<ArithmeticChoice>,
     /// How activation ranges are chosen from the calibration data
     #[arg(long, value_enum, default_value = "mse", conflicts_with = "float")]
     ranges: RangeMethod,
@@ -76,8 +78,10 @@ impl Shrink {
         check_output(&output, &read.into_iter().flatten().map(PathBuf::as_path).collect::<Vec<_>>())?;
         let arithmetic = match self.arithmetic {
             _ if self.float => Arithmetic::Float,
-            ArithmeticChoice::Onnx => Arithmetic::Onnx,
-            ArithmeticChoice::Tflite => Arithmetic::Tflite,
+            Some(ArithmeticChoice::Onnx) => Arithmetic::Onnx,
+            Some(ArithmeticChoice::Tflite) => Arithmetic::Tflite,
+            None if is_tflite(&folder.model) => Arithmetic::Tflite,
+            None => Arithmetic::Onnx,
         };
         let options =
             ShrinkOptions { folder, shapes: self.shapes.options(), arithmetic, ranges: self.ranges, strip: self.strip };

@@ -53,6 +53,8 @@ fn float(kind: BinaryKind) -> fn(f32, f32) -> f32 {
         BinaryKind::Min => |a, b| if a.is_nan() || a < b { a } else { b },
         BinaryKind::Max => |a, b| if a.is_nan() || a > b { a } else { b },
         BinaryKind::Pow => libm::powf,
+        BinaryKind::PRelu => |a, b| if a < 0.0 { a * b } else { a },
+        BinaryKind::SquaredDifference => |a, b| (a - b) * (a - b),
         BinaryKind::Modulo => |a, b| {
             let rest = libm::fmodf(a, b);
             if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
@@ -74,6 +76,9 @@ fn integer(kind: BinaryKind, a: i64, b: i64) -> Result<i64, ExecuteError> {
             if rest != 0 && (rest < 0) != (b < 0) { rest.wrapping_add(b) } else { rest }
         }
         BinaryKind::Remainder => a.wrapping_rem(b),
+        BinaryKind::SquaredDifference => a.wrapping_sub(b).wrapping_mul(a.wrapping_sub(b)),
+        BinaryKind::PRelu if a < 0 => a.wrapping_mul(b),
+        BinaryKind::PRelu => a,
         BinaryKind::Min => a.min(b),
         BinaryKind::Max => a.max(b),
         BinaryKind::Pow => match u32::try_from(b) {

@@ -115,6 +115,9 @@ pub fn execute_observed(
         observe(port.value, tensor);
         tensors[port.value.index()] = Some(tensor.clone());
     }
+    for (read, _, initial) in graph.states() {
+        tensors[read.value.index()] = Some(initial.clone());
+    }
     for (_, node) in graph.nodes() {
         let in_node =
             |error| ExecuteError::Node { node: node.name.clone(), operator: node.op.name(), error: Box::new(error) };
@@ -187,7 +190,7 @@ pub fn evaluate(op: &Op, operands: &[&Tensor]) -> Result<Vec<Tensor>, ExecuteErr
         Op::Reduce(reduce) => reduction::reduce(reduce, operands[0], result),
         Op::Normalize(attributes) => normalization::normalize(attributes, operands),
         Op::Resize(attributes) => resize::resize(attributes, operands[0], result),
-        Op::Softmax(softmax) => reduction::softmax(softmax.axis, operands[0]),
+        Op::Softmax(softmax) => reduction::softmax(softmax, operands[0]),
         Op::ArgMax(arg_max) => reduction::arg_max(arg_max.axis, operands[0], result),
         Op::Reshape(reshape) => Ok(operands[0].clone().reshape(reshape.shape.clone())?),
         Op::Transpose(transpose) => Ok(operands[0].transpose(&transpose.permutation)?),

@@ -1,7 +1,7 @@
 //! Operators that combine the elements along axes.
 
 use super::ExecuteError;
-use crate::graph::ops::{Facts, Reduce, ReduceKind};
+use crate::graph::ops::{Facts, Reduce, ReduceKind, Softmax};
 use crate::tensor::{DataType, Tensor, strides};
 
 /// Combines all elements along axes, in row-major order of the operand.
@@ -59,16 +59,17 @@ fn fold<T: Copy>(items: &[T], shape: &[usize], steps: &[usize], mut results: Vec
     results
 }
 
-/// exp(x - max) / Σ exp(x - max) along an axis.
-pub(super) fn softmax(axis: usize, operand: &Tensor) -> Result<Tensor, ExecuteError> {
+/// exp(beta (x - max)) / Σ exp(beta (x - max)) along an axis.
+pub(super) fn softmax(Softmax { axis, beta }: &Softmax, operand: &Tensor) -> Result<Tensor, ExecuteError> {
     let mut output = operand.as_f32()?.to_vec();
+    let (axis, beta) = (*axis, *beta);
     let size = operand.shape()[axis];
     for (start, step) in lanes(operand.shape(), axis) {
         let positions = || (0..size).map(|index| start + index * step);
         let largest = positions().map(|at| output[at]).fold(f32::NEG_INFINITY, f32::max);
         let mut sum = 0.0;
         for at in positions() {
-            output[at] = libm::expf(output[at] - largest);
+            output[at] = libm::expf((output[at] - largest) * beta);
             sum += output[at];
         }
         for at in positions() {
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn softmax_sums_to_one_along_its_axis() {
-        let result = run(&Op::Softmax(Softmax { axis: 1 }));
+        let result = run(&Op::Softmax(Softmax { axis: 1, beta: 1.0 }));
         let items = result.as_f32().unwrap();
         for (first, second) in [(0, 2), (1, 3), (4, 6), (5, 7)] {
             assert!((items[first] + items[second] - 1.0).abs() < 1e-6);

@@ -28,6 +28,7 @@ impl Unary {
             Self::Exp => libm::expf(x),
             Self::Log => libm::logf(x),
             Self::Sqrt => libm::sqrtf(x),
+            Self::Rsqrt => 1.0 / libm::sqrtf(x),
             Self::Reciprocal => 1.0 / x,
             Self::Neg => -x,
             Self::Abs => x.abs(),

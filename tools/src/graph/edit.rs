@@ -62,6 +62,8 @@ pub struct Graph {
     pub(super) inputs: Vec<Port>,
     pub(super) outputs: Vec<Port>,
     origins: BTreeMap<String, String>,
+    /// Initial values of what is kept between runs: the last inputs are read from it, the last outputs replace it.
+    pub(super) states: Vec<Tensor>,
 }
 
 /// Reading.
@@ -75,13 +77,21 @@ impl Graph {
     /// The graph's inputs, in the source model's order.
     #[must_use]
     pub fn inputs(&self) -> &[Port] {
-        &self.inputs
+        &self.inputs[..self.inputs.len() - self.states.len()]
     }
 
     /// The graph's outputs, in the source model's order.
     #[must_use]
     pub fn outputs(&self) -> &[Port] {
-        &self.outputs
+        &self.outputs[..self.outputs.len() - self.states.len()]
+    }
+
+    /// What is kept between runs: the port a run reads it from, the port that replaces it afterwards, and its first
+    /// value.
+    pub fn states(&self) -> impl Iterator<Item = (&Port, &Port, &Tensor)> {
+        let read = &self.inputs[self.inputs.len() - self.states.len()..];
+        let next = &self.outputs[self.outputs.len() - self.states.len()..];
+        read.iter().zip(next).zip(&self.states).map(|((read, next), initial)| (read, next, initial))
     }
 
     /// A value.
@@ -222,6 +232,15 @@ impl Graph {
     /// Names a value as the next graph output, in the source model's layout.
     pub fn add_output(&mut self, name: impl Into<String>, value: ValueId) {
         self.outputs.push(Port { name: name.into(), value, layout: Layout::Source });
+    }
+
+    /// Keeps `next` for the next run, which finds it in `read`; the first run finds `initial` there. After all inputs and
+    /// outputs were added. `read` is a value of [`Graph::add_value`], of the shape and type of both others.
+    pub fn add_state(&mut self, name: impl Into<String>, read: ValueId, next: ValueId, initial: Tensor) {
+        let name = name.into();
+        self.inputs.push(Port { name: name.clone(), value: read, layout: Layout::Source });
+        self.outputs.push(Port { name, value: next, layout: Layout::Source });
+        self.states.push(initial);
     }
 
     /// Adds a node at the end, with a new value for its first result; shape and type are inferred.

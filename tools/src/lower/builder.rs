@@ -8,11 +8,12 @@ use crate::graph::ops::Dequantize;
 use crate::graph::{Activation, Graph, Node, Op, Value, ValueId};
 use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
+use crate::quantize::reference;
 use crate::quantize::weights::{QuantizedWeights, quantize_weights};
 use crate::tensor::{DataType as HostType, Tensor};
 use bantam_format::ops::{Accumulation, Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Table};
 use bantam_format::writer::{Constants, ModelDescription, OpDescription, TensorDescription};
-use bantam_format::{ABSENT, Arithmetic, DataType, IoRecord, Opcode, TensorKind};
+use bantam_format::{ABSENT, Arithmetic, DataType, IoRecord, Opcode, StateRecord, TensorKind};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +34,8 @@ pub(super) struct Builder<'g> {
     converted: BTreeMap<(ValueId, FormKey), u16>,
     parameters: BTreeMap<ValueId, Parameters>,
     /// Whether the integers are the model's own: values without parameters are real numbers.
-    own_integers: bool,
+    pub own_integers: bool,
+    pub states: Vec<StateRecord>,
     macs: u64,
 }
 
@@ -109,6 +111,7 @@ impl<'g> Builder<'g> {
             tensor_of: BTreeMap::new(),
             parameters,
             own_integers: matches!(precision, Precision::Quantized { .. }),
+            states: vec![],
             macs: 0,
         }
     }
@@ -226,8 +229,11 @@ impl<'g> Builder<'g> {
         };
         let opcode = match (own, form) {
             (Form::Integer(from), Form::Integer(to)) => {
-                let entries = (i8::MIN..=i8::MAX).map(|q| to.quantize(from.dequantize(q)).cast_unsigned());
-                Table { table: self.constants.add(entries.collect()) }.write(&mut attributes);
+                let entries = match self.arithmetic {
+                    Arithmetic::Tflite => reference::requantized(from, to).map(i8::cast_unsigned).to_vec(),
+                    _ => (i8::MIN..=i8::MAX).map(|q| to.quantize(from.dequantize(q)).cast_unsigned()).collect(),
+                };
+                Table { table: self.constants.add(entries) }.write(&mut attributes);
                 Opcode::Table
             }
             (Form::Integer(_), Form::Word) => {
@@ -257,7 +263,7 @@ impl<'g> Builder<'g> {
     }
 
     /// A constant tensor.
-    fn stored(&mut self, value: ValueId, constant: &Tensor, form: Form) -> u16 {
+    pub fn stored(&mut self, value: ValueId, constant: &Tensor, form: Form) -> u16 {
         if let (Form::Integer(_), Some(bytes)) = (form, integer_bytes(constant)) {
             return self.add_constant(value, constant.shape(), form, bytes);
         }
@@ -313,6 +319,15 @@ impl<'g> Builder<'g> {
         self.add_tensor(form.describe(name, shape), None)
     }
 
+    /// Takes back the tensor that was made last.
+    pub fn forget(&mut self, tensor: u16) {
+        if usize::from(tensor) + 1 == self.tensors.len() {
+            self.tensors.pop();
+            self.aliases.pop();
+            self.values.pop();
+        }
+    }
+
     /// Adds an op between any tensors.
     pub fn emit(&mut self, name: &str, opcode: Opcode, inputs: Vec<u16>, output: u16, attributes: Vec<u8>) {
         let name = name.to_owned();
@@ -352,8 +367,21 @@ impl<'g> Builder<'g> {
         tensor
     }
 
-    /// A tensor that shares the memory of `source`.
+    /// Makes a value the tensor `source`, or another one over the same memory where shape or quantisation differ.
     pub fn alias(&mut self, value: ValueId, source: u16) {
+        let Value { name, shape, .. } = self.graph.value(value);
+        let (own, wanted) = (&self.tensors[usize::from(source)], self.form(value).describe(name, shape));
+        let same = TensorDescription { name: own.name.clone(), kind: own.kind, ..wanted } == *own;
+        if same && !self.tensor_of.contains_key(&value) {
+            self.tensor_of.insert(value, source);
+            return;
+        }
+        if own.kind == TensorKind::State {
+            // State has a place of its own: another view of it is a copy.
+            let (name, tensor) = (name.clone(), self.activation(value));
+            self.emit(&name, Opcode::Reshape, vec![source], tensor, vec![]);
+            return;
+        }
         let tensor = self.activation(value);
         self.aliases[usize::from(tensor)] = Some(source);
     }
@@ -469,7 +497,7 @@ impl<'g> Builder<'g> {
             }
             _ => float_bytes(&scales.iter().map(|scale| from.scale * scale / to.scale).collect::<Vec<_>>()),
         };
-        let (clamp_min, clamp_max) = clamp(to, activation);
+        let (clamp_min, clamp_max) = clamp(self.arithmetic, to, activation);
         IntegerEpilogue {
             table: self.constants.add(table),
             input_zero_point: from.zero_point,
@@ -488,7 +516,7 @@ impl<'g> Builder<'g> {
                 ops: self.ops,
                 constants: self.constants.into_bytes(),
                 io,
-                states: vec![],
+                states: self.states,
                 macs: self.macs,
                 labels: vec![],
                 card: String::new(),
@@ -528,7 +556,11 @@ pub(super) fn ordered(Activation { min, max }: Activation) -> Activation {
 }
 
 /// The integers that a clamp lets through.
-pub(super) fn clamp(parameters: Parameters, activation: Activation) -> (i8, i8) {
+pub(super) fn clamp(arithmetic: Arithmetic, parameters: Parameters, activation: Activation) -> (i8, i8) {
+    if arithmetic == Arithmetic::Tflite {
+        let [low, high] = reference::bounds(parameters, activation);
+        return (low, high);
+    }
     let low = if activation.min == f32::NEG_INFINITY { i8::MIN } else { parameters.quantize(activation.min) };
     let high = if activation.max == f32::INFINITY { i8::MAX } else { parameters.quantize(activation.max) };
     (low, high.max(low))

@@ -6,12 +6,15 @@ use crate::graph::ops::{Binary, BinaryKind as GraphBinary, Compare, Unary};
 use crate::graph::{Activation, Node, ValueId};
 use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
+use crate::quantize::reference;
 use crate::tensor::DataType as HostType;
-use bantam_format::ops::{self, BinaryKind, TABLE_ENTRIES, UnaryKind};
+use bantam_format::ops::{self, BinaryKind, UnaryKind};
 use bantam_format::{Arithmetic, Opcode};
 
 /// Bits by which `tflite` sums are scaled up before they are rounded.
 const LEFT_SHIFT: i32 = 20;
+/// Bits by which the operands of a squared difference are.
+const SQUARE_SHIFT: i32 = 7;
 
 pub(super) fn lower_binary(builder: &mut Builder<'_>, node: &Node, binary: &Binary) -> Result<(), Refusal> {
     let kind = match binary.kind {
@@ -24,6 +27,11 @@ pub(super) fn lower_binary(builder: &mut Builder<'_>, node: &Node, binary: &Bina
         GraphBinary::Pow => BinaryKind::Pow,
         GraphBinary::Remainder => BinaryKind::Remainder,
         GraphBinary::Modulo => return words::lower_modulo(builder, node),
+        GraphBinary::PRelu if builder.arithmetic == Arithmetic::Tflite && !builder.computes_floats(node) => {
+            BinaryKind::IntegerPRelu
+        }
+        GraphBinary::PRelu => BinaryKind::PRelu,
+        GraphBinary::SquaredDifference => return lower_squared_difference(builder, node),
     };
     if kind == BinaryKind::Pow && builder.graph.value(node.output()).dtype != HostType::F32 {
         return Err("powers of integers are not supported on devices".into());
@@ -33,6 +41,28 @@ pub(super) fn lower_binary(builder: &mut Builder<'_>, node: &Node, binary: &Bina
         return words::lower_narrow(builder, node, kind, operands);
     }
     binary_op(builder, node, kind, operands, binary.activation)
+}
+
+/// One op of integers under `tflite`, else a difference that is squared.
+fn lower_squared_difference(builder: &mut Builder<'_>, node: &Node) -> Result<(), Refusal> {
+    let operands = [node.inputs[0], node.inputs[1]];
+    if builder.arithmetic == Arithmetic::Tflite && !builder.computes_floats(node) {
+        return binary_op(builder, node, BinaryKind::SquaredDifference, operands, Activation::NONE);
+    }
+    builder.make_float(node.output());
+    let shape = builder.graph.value(node.output()).shape.clone();
+    let inputs = operands.map(|operand| builder.read(operand, Form::Float)).to_vec();
+    let difference = builder.temporary(&format!("{}/difference", node.name), Form::Float, &shape);
+    builder.emit(&node.name, Opcode::Binary, inputs, difference, float_attributes(BinaryKind::Sub));
+    builder.op(node, Opcode::Binary, vec![difference, difference], float_attributes(BinaryKind::Mul))
+}
+
+/// A float operation without a clamp.
+fn float_attributes(kind: BinaryKind) -> Vec<u8> {
+    let mut attributes = Vec::new();
+    let Activation { min, max } = Activation::NONE;
+    ops::FloatBinary { kind: kind.code(), reserved: [0; 3], clamp_min: min, clamp_max: max }.write(&mut attributes);
+    attributes
 }
 
 /// A comparison: integers 0 and 1.
@@ -71,6 +101,14 @@ fn binary_op(
     } else {
         builder.is_float_value(node.output())
     };
+    // TensorFlow Lite compares real values rounded to 1/256, which only its own models have to repeat.
+    let kind = match kind {
+        _ if words || float || builder.arithmetic != Arithmetic::Tflite || !builder.own_integers => kind,
+        BinaryKind::Equal => BinaryKind::IntegerEqual,
+        BinaryKind::Less => BinaryKind::IntegerLess,
+        BinaryKind::LessOrEqual => BinaryKind::IntegerLessOrEqual,
+        other => other,
+    };
     let mut attributes = Vec::new();
     let forms = if words {
         ops::WordBinary { kind: kind.code(), reserved: [0; 3] }.write(&mut attributes);
@@ -95,14 +133,8 @@ pub(super) fn lower_batch_norm(builder: &mut Builder<'_>, node: &Node) -> Result
     let shape = builder.graph.value(node.output()).shape.clone();
     let [input, scale, offset] = [0, 1, 2].map(|operand| builder.read(node.inputs[operand], Form::Float));
     let product = builder.temporary(&format!("{}/product", node.name), Form::Float, &shape);
-    let float = |kind: BinaryKind| {
-        let mut attributes = Vec::new();
-        let Activation { min, max } = Activation::NONE;
-        ops::FloatBinary { kind: kind.code(), reserved: [0; 3], clamp_min: min, clamp_max: max }.write(&mut attributes);
-        attributes
-    };
-    builder.emit(&node.name, Opcode::Binary, vec![input, scale], product, float(BinaryKind::Mul));
-    builder.op(node, Opcode::Binary, vec![product, offset], float(BinaryKind::Add))
+    builder.emit(&node.name, Opcode::Binary, vec![input, scale], product, float_attributes(BinaryKind::Mul));
+    builder.op(node, Opcode::Binary, vec![product, offset], float_attributes(BinaryKind::Add))
 }
 
 /// The operands such that, where there is a choice, the first has the result's shape, stands in the arena, and is the one
@@ -135,12 +167,14 @@ fn scaled(
     [first, second, output]: [Parameters; 3],
     activation: Activation,
 ) -> ops::IntegerBinary {
-    let (clamp_min, clamp_max) = clamp(output, activation);
+    let (clamp_min, clamp_max) = clamp(arithmetic, output, activation);
     let none = QuantizedMultiplier { multiplier: 0, shift: 0 };
     let product = kind == BinaryKind::Mul;
     let [first_scale, second_scale, output_scale] = [first, second, output].map(|p| f64::from(p.scale));
     let real = |scale: f32| QuantizedMultiplier { multiplier: scale.to_bits().cast_signed(), shift: 0 };
-    let multipliers = if kind.is_comparison() {
+    let multipliers = if kind.is_comparison() && kind.is_tflite() {
+        [QuantizedMultiplier::new(first_scale), QuantizedMultiplier::new(second_scale), none]
+    } else if kind.is_comparison() {
         [real(first.scale), real(second.scale), none]
     } else if !kind.is_integer_arithmetic() {
         [real(first.scale), real(second.scale), real(1.0 / output.scale)]
@@ -148,6 +182,23 @@ fn scaled(
         let twice_max = 2.0 * first_scale.max(second_scale);
         if product {
             [none, none, QuantizedMultiplier::new(first_scale * second_scale / output_scale)]
+        } else if kind == BinaryKind::IntegerPRelu {
+            let (identity, slope) = (first_scale / output_scale, first_scale * second_scale / output_scale);
+            [QuantizedMultiplier::new(identity), none, QuantizedMultiplier::new(slope)]
+        } else if kind == BinaryKind::SquaredDifference {
+            // The product of the output's scale is one of f32 (`squared_difference.cc`).
+            let steps = f64::from((1 << (2 * SQUARE_SHIFT)) as f32 * output.scale);
+            [
+                QuantizedMultiplier::new(first_scale / twice_max),
+                QuantizedMultiplier::new(second_scale / twice_max),
+                QuantizedMultiplier::new(twice_max * twice_max / steps),
+            ]
+        } else if kind == BinaryKind::Sub {
+            // Where ADD divides in f64, SUB does in f32 (`sub_common.cc`).
+            let twice_max = 2.0 * first.scale.max(second.scale);
+            let output_multiplier = twice_max / ((1 << LEFT_SHIFT) as f32 * output.scale);
+            [first.scale / twice_max, second.scale / twice_max, output_multiplier]
+                .map(|real| QuantizedMultiplier::new(real.into()))
         } else {
             [
                 QuantizedMultiplier::new(first_scale / twice_max),
@@ -183,21 +234,41 @@ pub(super) fn lower_unary(builder: &mut Builder<'_>, node: &Node, unary: &Unary)
     let input = builder.operand(node, node.inputs[0]);
     let mut attributes = Vec::new();
     if builder.computes_floats(node) {
+        let input = if *unary == Unary::Rsqrt {
+            let shape = builder.graph.value(node.output()).shape.clone();
+            let root = builder.temporary(&format!("{}/root", node.name), Form::Float, &shape);
+            let mut record = Vec::new();
+            ops::Unary { kind: UnaryKind::Sqrt.code(), reserved: [0; 3], p: 0.0, q: 0.0 }.write(&mut record);
+            builder.emit(&node.name, Opcode::Unary, vec![input], root, record);
+            root
+        } else {
+            input
+        };
         let (kind, p, q) = float_kind(unary);
         ops::Unary { kind: kind.code(), reserved: [0; 3], p, q }.write(&mut attributes);
         return builder.op(node, Opcode::Unary, vec![input], attributes);
     }
-    table_op(builder, node, input, |x| unary.apply(x))
+    table_op(builder, node, input, |from, to| reference::unary(unary, from, to), |x| unary.apply(x))
 }
 
-/// A function of one 8-bit number.
-fn table_op(builder: &mut Builder<'_>, node: &Node, input: u16, function: impl Fn(f32) -> f32) -> Result<(), Refusal> {
+/// A function of one 8-bit number: in the arithmetic `tflite` the reference's own table, where it has one.
+fn table_op(
+    builder: &mut Builder<'_>,
+    node: &Node,
+    input: u16,
+    own: impl Fn(Parameters, Parameters) -> Option<reference::Entries>,
+    function: impl Fn(f32) -> f32,
+) -> Result<(), Refusal> {
     let (from, to) = (builder.parameters(node.inputs[0]), builder.parameters(node.output()));
-    let entries = (i8::MIN..=i8::MAX).map(|q| to.quantize(function(from.dequantize(q))).cast_unsigned());
-    let entries: Vec<u8> = entries.collect();
-    debug_assert_eq!(entries.len(), TABLE_ENTRIES);
+    let entries = match builder.arithmetic {
+        Arithmetic::Tflite => own(from, to).unwrap_or_else(|| reference::rounded(from, to, function)),
+        _ => {
+            let mut integers = i8::MIN..=i8::MAX;
+            std::array::from_fn(|_| to.quantize(function(from.dequantize(integers.next().unwrap_or_default()))))
+        }
+    };
     let mut attributes = Vec::new();
-    ops::Table { table: builder.constants.add(entries) }.write(&mut attributes);
+    ops::Table { table: builder.constants.add(entries.map(i8::cast_unsigned).to_vec()) }.write(&mut attributes);
     builder.op(node, Opcode::Table, vec![input], attributes)
 }
 
@@ -219,7 +290,8 @@ fn float_kind(unary: &Unary) -> (UnaryKind, f32, f32) {
         Unary::Erf => (UnaryKind::Erf, 0.0, 0.0),
         Unary::Silu => (UnaryKind::Silu, 0.0, 0.0),
         Unary::Gelu => (UnaryKind::Gelu, 0.0, 0.0),
-        Unary::Reciprocal => (UnaryKind::Reciprocal, 0.0, 0.0),
+        // Of the root, which stands before it.
+        Unary::Reciprocal | Unary::Rsqrt => (UnaryKind::Reciprocal, 0.0, 0.0),
         Unary::GeluTanh => (UnaryKind::GeluTanh, 0.0, 0.0),
         Unary::Softsign => (UnaryKind::Softsign, 0.0, 0.0),
         Unary::Mish => (UnaryKind::Mish, 0.0, 0.0),
@@ -248,9 +320,15 @@ pub(super) fn lower_clip(builder: &mut Builder<'_>, node: &Node, activation: &Ac
         let Activation { min, max } = ordered(*activation);
         ops::FloatClamp { clamp_min: min, clamp_max: max }.write(&mut attributes);
     } else if builder.parameters(node.inputs[0]) != builder.parameters(node.output()) {
-        return table_op(builder, node, input, |x| activation.apply(x));
+        return table_op(
+            builder,
+            node,
+            input,
+            |from, to| Some(reference::clamped(from, to, *activation)),
+            |x| activation.apply(x),
+        );
     } else {
-        let (clamp_min, clamp_max) = clamp(builder.parameters(node.output()), *activation);
+        let (clamp_min, clamp_max) = clamp(builder.arithmetic, builder.parameters(node.output()), *activation);
         ops::IntegerClamp { clamp_min, clamp_max, reserved: [0; 2] }.write(&mut attributes);
     }
     builder.op(node, Opcode::Clamp, vec![input], attributes)

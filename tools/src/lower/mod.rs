@@ -15,6 +15,7 @@ mod pooling;
 mod quantization;
 mod reduction;
 mod resize;
+mod state;
 pub mod view;
 mod window;
 mod words;
@@ -110,7 +111,7 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
     for port in graph.inputs() {
         builder.activation(port.value);
     }
-    let mut unsupported = Vec::new();
+    let mut unsupported = state::declare(&mut builder, precision);
     for (_, node) in graph.nodes() {
         builder.settle(node);
         let result = check_shapes(graph, node).and_then(|()| match &node.op {
@@ -162,6 +163,7 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
     if graph.inputs().is_empty() {
         return Err(LowerError::NoInput);
     }
+    state::update(&mut builder);
     Ok(finish(graph, builder))
 }
 

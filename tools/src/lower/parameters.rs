@@ -65,7 +65,9 @@ pub(super) fn from_graph(graph: &Graph) -> BTreeMap<ValueId, Parameters> {
     }
     // Towards the inputs: a value all of whose users quantise it alike might as well be quantised when it is made.
     let made = graph.nodes().rev().map(|(_, node)| node.output());
-    let open: Vec<ValueId> = made.chain(graph.inputs().iter().map(|port| port.value)).collect();
+    let open: Vec<ValueId> = made
+        .chain(graph.inputs().iter().chain(graph.states().map(|(read, _, _)| read)).map(|port| port.value))
+        .collect();
     for value in open {
         if !found.contains_key(&value)
             && let Some(parameters) = as_used(graph, value, &found)

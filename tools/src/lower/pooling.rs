@@ -33,7 +33,7 @@ fn epilogue(builder: &Builder<'_>, node: &Node, operand: Form, pool: &Pool2d, mu
         return float_epilogue(pool.activation);
     };
     let to = builder.parameters(node.output());
-    let (clamp_min, clamp_max) = clamp(to, pool.activation);
+    let (clamp_min, clamp_max) = clamp(builder.arithmetic, to, pool.activation);
     IntegerEpilogue {
         table: multiplier,
         input_zero_point: from.zero_point,

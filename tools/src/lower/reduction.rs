@@ -82,7 +82,7 @@ fn lower_reduction(
             }
             _ => (from.scale / (to.scale * divisor as f32)).to_le_bytes().to_vec(),
         };
-        let (clamp_min, clamp_max) = clamp(to, Activation::NONE);
+        let (clamp_min, clamp_max) = clamp(builder.arithmetic, to, Activation::NONE);
         IntegerEpilogue {
             table: builder.constants.add(table),
             input_zero_point: from.zero_point,
@@ -112,15 +112,16 @@ pub(super) fn lower_softmax(builder: &mut Builder<'_>, node: &Node, softmax: &So
     let from = builder.own_form(node, node.inputs[0]);
     let mut attributes = Vec::new();
     if let Form::Integer(parameters) = from {
-        // PreprocessSoftmaxScaling of TensorFlow Lite with beta 1 and five integer bits.
-        let real = (f64::from(parameters.scale) * f64::from(1u32 << 26)).min(f64::from(i32::MAX));
+        // PreprocessSoftmaxScaling of TensorFlow Lite with five integer bits.
+        let real =
+            (f64::from(softmax.beta) * f64::from(parameters.scale) * f64::from(1u32 << 26)).min(f64::from(i32::MAX));
         let QuantizedMultiplier { multiplier, shift } = QuantizedMultiplier::new(real);
         if shift < 0 || multiplier <= 0 {
             return Err("all logits are nearly equal: the softmax input has no range".into());
         }
         ops::IntegerSoftmax { multiplier: multiplier.cast_unsigned(), shift, reserved: [0; 3] }.write(&mut attributes);
     } else {
-        ops::FloatSoftmax { beta: 1.0 }.write(&mut attributes);
+        ops::FloatSoftmax { beta: softmax.beta }.write(&mut attributes);
     }
     let (input, view, order) = with_last(builder, node, from, &[softmax.axis])?;
     if order.is_sorted() {

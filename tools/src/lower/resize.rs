@@ -10,7 +10,7 @@ pub(super) fn lower(builder: &mut Builder<'_>, node: &Node, resize: &Resize) -> 
     let epilogue = match builder.form(node.output()) {
         Form::Integer(to) => {
             let from = builder.parameters(node.inputs[0]);
-            let (clamp_min, clamp_max) = clamp(to, Activation::NONE);
+            let (clamp_min, clamp_max) = clamp(builder.arithmetic, to, Activation::NONE);
             IntegerEpilogue {
                 table: (from.scale / to.scale).to_bits(),
                 input_zero_point: from.zero_point,

@@ -156,7 +156,7 @@ fn operands_broadcast_and_axes_are_reduced_wherever_they_are() {
     let sum = reduce(&mut graph, ReduceKind::Sum, &[0, 2], false, lower);
     let mean = reduce(&mut graph, ReduceKind::Mean, &[0, 2], true, x);
     let least = reduce(&mut graph, ReduceKind::Min, &[1], false, x);
-    let softmax = add(&mut graph, Op::Softmax(Softmax { axis: 1 }), &[x]);
+    let softmax = add(&mut graph, Op::Softmax(Softmax { axis: 1, beta: 1.0 }), &[x]);
     for (name, value) in [("sum", sum), ("mean", mean), ("least", least), ("softmax", softmax)] {
         graph.add_output(name, value);
     }
@@ -186,7 +186,7 @@ fn activations_are_multiplied_and_normalised() {
     let x = graph.add_input("x", vec![2, 3, 5], DataType::F32);
     let transposed = add(&mut graph, Op::Transpose(Transpose { permutation: vec![0, 2, 1] }), &[x]);
     let scores = add(&mut graph, Op::MatMul, &[x, transposed]);
-    let shares = add(&mut graph, Op::Softmax(Softmax { axis: 2 }), &[scores]);
+    let shares = add(&mut graph, Op::Softmax(Softmax { axis: 2, beta: 1.0 }), &[scores]);
     let mixed = add(&mut graph, Op::MatMul, &[shares, x]);
     let weights = graph.add_constant("weights", numbers(&[5, 4], 3));
     let projected = add(&mut graph, Op::MatMul, &[mixed, weights]);
@@ -285,7 +285,7 @@ fn islands_of_floats_stay_between_quantised_layers() {
     let real = through_integers(&mut graph, sum, 0.04, 9, DataType::U8);
     let table = add(&mut graph, Op::Unary(Unary::Sigmoid), &[real]);
     let real = through_integers(&mut graph, table, 1.0 / 256.0, 0, DataType::U8);
-    let shares = add(&mut graph, Op::Softmax(Softmax { axis: 1 }), &[real]);
+    let shares = add(&mut graph, Op::Softmax(Softmax { axis: 1, beta: 1.0 }), &[real]);
     graph.add_output("y", shares);
     let operators = check_quantized(&graph, 1.0 / 256.0, 1.0);
     let expected =
@@ -412,7 +412,7 @@ fn random_layer(seed: u64) -> (Graph, f32, &'static str) {
             let kind = [ReduceKind::Mean, ReduceKind::Sum, ReduceKind::Max][draw.below(3)];
             reduce(&mut graph, kind, &[1, 2], draw.below(2) == 0, real)
         }
-        10 => add(&mut graph, Op::Softmax(Softmax { axis: 3 }), &[real]),
+        10 => add(&mut graph, Op::Softmax(Softmax { axis: 3, beta: 1.0 }), &[real]),
         _ => {
             let bent = add(&mut graph, Op::Unary(Unary::Sigmoid), &[real]);
             let (other, _) = rounded_somehow(&mut graph, bent, &mut draw);

@@ -10,8 +10,10 @@ use crate::graph::{Graph, GraphError, NodeId, Op};
 /// [`GraphError`], never for a valid graph.
 pub(super) fn run(graph: &mut Graph) -> Result<usize, GraphError> {
     let mut changes = 0;
+    // Of integers, TensorFlow Lite's average over windows is not its mean over axes.
+    let is_quantized = graph.is_quantized();
     for id in graph.node_ids() {
-        if is_global_average(graph, id) {
+        if !is_quantized && is_global_average(graph, id) {
             let reduce = Reduce { kind: ReduceKind::Mean, axes: vec![1, 2], keep_dims: true };
             if let Some(op) = graph.op_mut(id) {
                 *op = Op::Reduce(reduce);

@@ -150,7 +150,7 @@ fn moved(op: &Op, permutation: &[usize], operands: usize) -> Option<(Op, Vec<usi
         _ if op.is_elementwise_unary() => (op.clone(), same),
         _ if op.is_broadcast() => (op.clone(), same),
         Op::Gather(gather) => (Op::Gather(Gather { axis: *permutation.get(gather.axis)? }), same),
-        Op::Softmax(softmax) => (Op::Softmax(Softmax { axis: permutation[softmax.axis] }), same),
+        Op::Softmax(softmax) => (Op::Softmax(Softmax { axis: permutation[softmax.axis], ..*softmax }), same),
         Op::Concat(concat) if operands > 0 => (Op::Concat(Concat { axis: permutation[concat.axis] }), same),
         Op::Pad(pad) => {
             let back = inverse(permutation);
@@ -356,7 +356,7 @@ mod tests {
             (add(), vec![numbers(&[], 1)]),
             (Op::Compare(Compare::Less), vec![numbers(&[5, 1, 1], 1)]),
             (Op::Gather(Gather { axis: 1 }), vec![Tensor::vector(vec![0i64, 2, 2])]),
-            (Op::Softmax(Softmax { axis: 1 }), vec![]),
+            (Op::Softmax(Softmax { axis: 1, beta: 1.0 }), vec![]),
             (reduce(&[2, 3], true), vec![]),
             (reduce(&[2, 3], false), vec![]),
             (reduce(&[1], true), vec![]),

@@ -47,7 +47,7 @@ impl Memory {
         let mut block_of: Vec<Option<usize>> = vec![None; tensors.len()];
         let mut blocks: Vec<Block> = Vec::new();
         for index in 0..tensors.len() {
-            if tensors[index].kind == TensorKind::Constant {
+            if tensors[index].kind != TensorKind::Arena {
                 continue;
             }
             let root = program.aliases[index].map(usize::from).and_then(|source| block_of[source]);

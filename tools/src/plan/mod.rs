@@ -11,7 +11,7 @@ pub mod verify;
 
 use crate::lower::Program;
 use bantam_format::overlap::Overlap;
-use bantam_format::{Shape, Tensor};
+use bantam_format::{Shape, Tensor, TensorKind};
 
 /// Alignment of every tensor in the arena, in bytes.
 pub const TENSOR_ALIGNMENT: usize = 4;
@@ -25,6 +25,7 @@ pub fn plan(program: &mut Program) {
             description.location = u32::try_from(offsets[block]).unwrap_or(u32::MAX);
         }
     }
+    place_states(program);
     for index in 0..program.description.ops.len() {
         let op = &program.description.ops[index];
         let (input, output) = (tensor(program, op.inputs[0]), tensor(program, op.outputs[0]));
@@ -36,6 +37,21 @@ pub fn plan(program: &mut Program) {
             _ => false,
         };
         program.description.ops[index].walk_down = down;
+    }
+}
+
+/// State stands behind everything else, in the order of its tensors.
+fn place_states(program: &mut Program) {
+    let count = program.description.tensors.len();
+    let is = |program: &Program, index: usize, kind| program.description.tensors[index].kind == kind;
+    let ends = (0..count).filter(|&index| is(program, index, TensorKind::Arena));
+    let mut end = ends.map(|index| tensor(program, index as u16).range().end).max().unwrap_or(0);
+    for index in 0..count {
+        if is(program, index, TensorKind::State) {
+            let start = end.next_multiple_of(TENSOR_ALIGNMENT);
+            program.description.tensors[index].location = u32::try_from(start).unwrap_or(u32::MAX);
+            end = tensor(program, index as u16).range().end;
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod histogram;
 pub mod multiplier;
 pub mod normalize;
 pub mod parameters;
+pub mod reference;
 pub mod weights;
 
 pub use calibrate::{Calibration, CalibrationError, calibrate};

@@ -15,9 +15,9 @@ fn models_that_are_not_there_or_something_else() {
     bench.refuses("shrink empty.onnx --float", &["'empty.onnx'", "no graph"]);
     bench.write("model.pt", b"");
     bench.refuses("shrink model.pt", &["'model.pt'", "expected a model ending in .onnx"]);
-    bench.refuses("eval model.pt --data digits", &["'model.pt'", "ending in .onnx or .bantam"]);
-    bench.refuses("diff model.pt digits.bantam --random 1", &["'model.pt'", "ending in .onnx or .bantam"]);
-    bench.refuses("shrink digits.bantam", &["'digits.bantam' is shrunk already", ".onnx"]);
+    bench.refuses("eval model.pt --data digits", &["'model.pt'", "ending in .onnx, .tflite or .bantam"]);
+    bench.refuses("diff model.pt digits.bantam --random 1", &["'model.pt'", "ending in .onnx, .tflite or .bantam"]);
+    bench.refuses("shrink digits.bantam", &["'digits.bantam' is shrunk already", "the file it was made from"]);
     std::fs::create_dir(bench.path("folder.onnx")).unwrap();
     bench.refuses("eval folder.onnx --data digits", &["cannot read 'folder.onnx'"]);
 }

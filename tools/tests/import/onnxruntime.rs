@@ -7,7 +7,7 @@ use bantam_tools::import::onnx::ImportOptions;
 use bantam_tools::lower::{Precision, lower};
 use bantam_tools::plan;
 use bantam_tools::quantize::Parameters;
-use bantam_tools::subject::OnnxModel;
+use bantam_tools::subject::SourceModel;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -71,7 +71,7 @@ fn check(name: &str, golden: &str) {
         return;
     }
     let golden: Golden = serde_json::from_str(golden).unwrap();
-    let source = OnnxModel::load(&path, &ImportOptions::default()).unwrap();
+    let source = SourceModel::load(&path, &ImportOptions::default()).unwrap();
     assert_eq!(source.sha256, golden.model_sha256, "the golden is of another file");
     let data = Dataset::random(&InputSpec::of_graph(&source.graph), golden.rows, golden.seed, golden.low, golden.high);
     let mut program =

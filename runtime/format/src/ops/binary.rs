@@ -41,6 +41,16 @@ coded! {
         Xor = 15,
         /// What is left of the first divided by the second, with the sign of the first.
         Remainder = 16,
+        /// The square of the difference.
+        SquaredDifference = 17,
+        /// As PRelu, in integers.
+        IntegerPRelu = 18,
+        /// As Equal, in integers.
+        IntegerEqual = 19,
+        /// As Less, in integers.
+        IntegerLess = 20,
+        /// As LessOrEqual, in integers.
+        IntegerLessOrEqual = 21,
     }
 }
 
@@ -48,6 +58,7 @@ impl BinaryKind {
     /// Whether the result is 0 or 1, as a 32-bit integer whatever the inputs are.
     pub const fn is_comparison(self) -> bool {
         matches!(self, Self::Equal | Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual)
+            || matches!(self, Self::IntegerEqual | Self::IntegerLess | Self::IntegerLessOrEqual)
     }
 
     /// Whether it works on bits: only 32-bit integers have it.
@@ -58,7 +69,13 @@ impl BinaryKind {
     /// Whether 8-bit operands are added or multiplied as integers, by the rules of the file's arithmetic; the other
     /// kinds compute with the real values that they stand for.
     pub const fn is_integer_arithmetic(self) -> bool {
-        matches!(self, Self::Add | Self::Sub | Self::Mul)
+        matches!(self, Self::Add | Self::Sub | Self::Mul) || self.is_tflite()
+    }
+
+    /// Whether it exists for 8-bit operands under the arithmetic `tflite` alone.
+    pub const fn is_tflite(self) -> bool {
+        matches!(self, Self::SquaredDifference | Self::IntegerPRelu)
+            || matches!(self, Self::IntegerEqual | Self::IntegerLess | Self::IntegerLessOrEqual)
     }
 }
 
@@ -125,8 +142,9 @@ fn check_operands(op: &Op<'_>, kind: u8, data_type: DataType) -> Result<BinaryKi
     let unknown = LoadError::OperatorKind { op: op.index, code: kind };
     let kind = BinaryKind::from_code(kind).ok_or(unknown)?;
     let exists = match data_type {
-        DataType::I32 => !matches!(kind, BinaryKind::Pow | BinaryKind::PRelu),
-        _ => !kind.is_bitwise(),
+        DataType::I32 => !matches!(kind, BinaryKind::Pow | BinaryKind::PRelu) && !kind.is_tflite(),
+        DataType::F32 => !kind.is_bitwise() && !kind.is_tflite(),
+        _ => !kind.is_bitwise() && (!kind.is_tflite() || op.artifact.arithmetic() == Arithmetic::Tflite),
     };
     ensure(exists, unknown)?;
     let (first, second, output) = (op.input(0), op.input(1), op.output(0));
@@ -144,10 +162,10 @@ fn check_integer(op: &Op<'_>) -> Result<(), LoadError> {
     op.check_clamp(attributes.clamp_min, attributes.clamp_max)?;
     let product = kind == BinaryKind::Mul;
     let tflite = op.artifact.arithmetic() == Arithmetic::Tflite;
-    let rescales = if kind.is_integer_arithmetic() { product || tflite } else { !kind.is_comparison() };
+    let rescales = !kind.is_comparison() && (!kind.is_integer_arithmetic() || product || tflite);
     let scaled = [
         (attributes.first_multiplier, attributes.first_shift, !product),
-        (attributes.second_multiplier, attributes.second_shift, !product),
+        (attributes.second_multiplier, attributes.second_shift, !product && kind != BinaryKind::IntegerPRelu),
         (attributes.output_multiplier, attributes.output_shift, rescales),
     ];
     for (channel, (multiplier, shift, used)) in (0u32..).zip(scaled) {

@@ -42,10 +42,23 @@ pub struct IntegerBinary {
 
 /// Bits by which `tflite` sums are scaled up before they are rounded.
 const LEFT_SHIFT: u32 = 20;
+/// Bits by which the operands of a squared difference are.
+const SQUARE_SHIFT: u32 = 7;
+/// Bits by which the operands of a comparison are.
+const COMPARISON_SHIFT: u32 = 8;
 
 impl IntegerBinary {
     /// The comparison of the real values that two elements stand for.
     pub fn compare(&self, first: i8, second: i8) -> bool {
+        if let BinaryScaling::Tflite { first: first_scale, second: second_scale, .. } = self.scaling {
+            let scale = |value: i32, zero_point: i32, (multiplier, shift): (u32, i8)| {
+                multiply_by_quantized_multiplier((value - zero_point) << COMPARISON_SHIFT, multiplier as i32, shift)
+            };
+            let [first_zero, second_zero, _] = self.zero_points;
+            let a = scale(first.into(), first_zero, first_scale);
+            let b = scale(second.into(), second_zero, second_scale);
+            return compare(self.kind, a, b);
+        }
         let [first, second] = self.real(first, second);
         compare(self.kind, first, second)
     }
@@ -69,12 +82,22 @@ impl IntegerBinary {
                 let scale = |value: i32, (multiplier, shift): (u32, i8)| {
                     multiply_by_quantized_multiplier(value, multiplier as i32, shift)
                 };
-                let raw = if self.kind == BinaryKind::Mul {
-                    a * b
-                } else {
-                    let (a, b) = (scale(a << LEFT_SHIFT, first), scale(b << LEFT_SHIFT, second));
-                    if self.kind == BinaryKind::Sub { a.wrapping_sub(b) } else { a.wrapping_add(b) }
+                let shifted = |bits: u32| (scale(a << bits, first), scale(b << bits, second));
+                let raw = match self.kind {
+                    BinaryKind::Mul => a * b,
+                    BinaryKind::IntegerPRelu if a >= 0 => a,
+                    BinaryKind::IntegerPRelu => a * b,
+                    BinaryKind::SquaredDifference => {
+                        let (a, b) = shifted(SQUARE_SHIFT);
+                        let difference = a.wrapping_sub(b);
+                        difference.wrapping_mul(difference)
+                    }
+                    kind => {
+                        let (a, b) = shifted(LEFT_SHIFT);
+                        if kind == BinaryKind::Sub { a.wrapping_sub(b) } else { a.wrapping_add(b) }
+                    }
                 };
+                let output = if self.kind == BinaryKind::IntegerPRelu && a >= 0 { first } else { output };
                 let [low, high] = self.clamp;
                 scale(raw, output).saturating_add(output_zero).max(low).min(high) as i8
             }
@@ -143,8 +166,8 @@ pub fn binary_i32(kind: BinaryKind, a: i32, b: i32) -> i32 {
 /// A comparison; every one of them is false with NaN.
 pub fn compare<T: PartialOrd>(kind: BinaryKind, a: T, b: T) -> bool {
     match kind {
-        BinaryKind::Less => a < b,
-        BinaryKind::LessOrEqual => a <= b,
+        BinaryKind::Less | BinaryKind::IntegerLess => a < b,
+        BinaryKind::LessOrEqual | BinaryKind::IntegerLessOrEqual => a <= b,
         BinaryKind::Greater => a > b,
         BinaryKind::GreaterOrEqual => a >= b,
         _ => a == b,

@@ -1,8 +1,8 @@
 //! Softmax over the last axis, in place.
 //!
-//! The 8-bit version is TensorFlow Lite Micro's reference, written from gemmlowp's definition of its fixed-point
-//! numbers: a value with n integer bits is an `i32` with 31 - n fractional bits.
+//! The 8-bit version is TensorFlow Lite Micro's reference.
 
+use crate::kernels::fixed_point::{exp_on_negative_values, one_over_one_plus_x};
 use crate::kernels::requantize::{rounding_divide_by_power_of_two, saturating_rounding_doubling_high_mul};
 
 /// Float softmax of every `classes` elements: subtract the maximum, exponentiate (`libm`), divide by the sum.
@@ -39,7 +39,7 @@ pub fn softmax_i8(classes: usize, multiplier: u32, shift: i8, data: &mut [i8]) {
             let difference = i32::from(value) - max;
             (i64::from(difference) >= difference_min).then(|| {
                 let scaled = saturating_rounding_doubling_high_mul(difference.wrapping_shl(shift), multiplier);
-                exp_on_negative_values(scaled)
+                exp_on_negative_values::<DIFFERENCE_INTEGER_BITS>(scaled)
             })
         };
         let terms = row.iter().filter_map(|&value| exponential(value));
@@ -59,62 +59,6 @@ pub fn softmax_i8(classes: usize, multiplier: u32, shift: i8, data: &mut [i8]) {
             };
         }
     }
-}
-
-/// Multiplication by `2^exponent` that saturates.
-fn saturating_shift_left(value: i32, exponent: u32) -> i32 {
-    (i64::from(value) << exponent).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
-}
-
-/// `exp(a)` for `a <= 0` with 5 integer bits; the result has none.
-fn exp_on_negative_values(a: i32) -> i32 {
-    const FRACTIONAL_BITS: u32 = 31 - DIFFERENCE_INTEGER_BITS;
-    const ONE_QUARTER: i32 = 1 << (FRACTIONAL_BITS - 2);
-    /// exp(-2^k) for k from -2 to 4, without integer bits.
-    const FACTORS: [i32; 7] = [1_672_461_947, 1_302_514_674, 790_015_084, 290_630_308, 39_332_535, 720_401, 242];
-    if a == 0 {
-        return i32::MAX;
-    }
-    let modulus = (a & (ONE_QUARTER - 1)) - ONE_QUARTER;
-    let mut result = exp_between_minus_one_quarter_and_zero(saturating_shift_left(modulus, DIFFERENCE_INTEGER_BITS));
-    let remainder = modulus.wrapping_sub(a);
-    for (bit, factor) in (FRACTIONAL_BITS - 2..).zip(FACTORS) {
-        if remainder & (1 << bit) != 0 {
-            result = saturating_rounding_doubling_high_mul(result, factor);
-        }
-    }
-    result
-}
-
-/// `exp(a)` for `a` in [-1/4, 0) without integer bits: a Taylor expansion around -1/8.
-fn exp_between_minus_one_quarter_and_zero(a: i32) -> i32 {
-    const EXP_MINUS_ONE_EIGHTH: i32 = 1_895_147_668;
-    const ONE_THIRD: i32 = 715_827_883;
-    let multiply = saturating_rounding_doubling_high_mul;
-    let x = a.wrapping_add(1 << 28);
-    let x2 = multiply(x, x);
-    let x3 = multiply(x2, x);
-    let x4 = multiply(x2, x2);
-    let x4_over_4 = rounding_divide_by_power_of_two(x4, 2);
-    let cubic = multiply(x4_over_4.wrapping_add(x3), ONE_THIRD).wrapping_add(x2);
-    let tail = rounding_divide_by_power_of_two(cubic, 1);
-    EXP_MINUS_ONE_EIGHTH.wrapping_add(multiply(EXP_MINUS_ONE_EIGHTH, x.wrapping_add(tail)))
-}
-
-/// `1 / (1 + x)` for `x` in [0, 1] without integer bits: three Newton steps.
-fn one_over_one_plus_x(x: i32) -> i32 {
-    const FORTY_EIGHT_OVER_17: i32 = 1_515_870_810;
-    const MINUS_THIRTY_TWO_OVER_17: i32 = -1_010_580_540;
-    let multiply = saturating_rounding_doubling_high_mul;
-    let sum = i64::from(x) + i64::from(i32::MAX);
-    let half_denominator = ((sum + if sum >= 0 { 1 } else { -1 }) / 2) as i32;
-    // Two integer bits from here on.
-    let mut estimate = FORTY_EIGHT_OVER_17.wrapping_add(multiply(half_denominator, MINUS_THIRTY_TWO_OVER_17));
-    for _ in 0..3 {
-        let error = (1i32 << 29).wrapping_sub(multiply(half_denominator, estimate));
-        estimate = estimate.wrapping_add(saturating_shift_left(multiply(estimate, error), 2));
-    }
-    saturating_shift_left(estimate, 1)
 }
 
 #[cfg(test)]

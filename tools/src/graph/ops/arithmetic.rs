@@ -22,6 +22,10 @@ pub enum BinaryKind {
     Max,
     /// a to the power b.
     Pow,
+    /// a where it is at least 0, else a * b; not for integers.
+    PRelu,
+    /// (a - b) squared.
+    SquaredDifference,
     /// What is left of a divided by b, with the sign of b.
     Modulo,
     /// What is left of a divided by b, with the sign of a.
@@ -40,6 +44,8 @@ impl BinaryKind {
             Self::Min => "Min",
             Self::Max => "Max",
             Self::Pow => "Pow",
+            Self::PRelu => "PRelu",
+            Self::SquaredDifference => "SquaredDifference",
             Self::Modulo => "Modulo",
             Self::Remainder => "Remainder",
         }
@@ -48,7 +54,7 @@ impl BinaryKind {
     /// Whether the operands may be swapped.
     #[must_use]
     pub const fn is_commutative(self) -> bool {
-        matches!(self, Self::Add | Self::Mul | Self::Min | Self::Max)
+        matches!(self, Self::Add | Self::Mul | Self::Min | Self::Max | Self::SquaredDifference)
     }
 }
 
@@ -103,6 +109,8 @@ pub enum Unary {
     Log,
     /// Square root.
     Sqrt,
+    /// 1 / square root of x.
+    Rsqrt,
     /// 1 / x.
     Reciprocal,
     /// -x.
@@ -169,6 +177,7 @@ impl Unary {
             Self::Exp => "Exp",
             Self::Log => "Log",
             Self::Sqrt => "Sqrt",
+            Self::Rsqrt => "Rsqrt",
             Self::Reciprocal => "Reciprocal",
             Self::Neg => "Neg",
             Self::Abs => "Abs",

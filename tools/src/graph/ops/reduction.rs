@@ -83,11 +83,13 @@ impl Reduce {
     }
 }
 
-/// exp(x) / Σ exp(x) along one axis.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// exp(beta x) / Σ exp(beta x) along one axis.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Softmax {
     /// The axis.
     pub axis: usize,
+    /// Factor on the operand.
+    pub beta: f32,
 }
 
 impl Softmax {

@@ -1,7 +1,8 @@
 //! Attributes of a node. Reading marks an attribute as known, so that one nobody reads is found.
 
 use super::constants;
-use super::error::Reason;
+use crate::import::Reason;
+pub(super) use crate::import::error::refuse;
 use crate::reference::pb::{AttributeProto, NodeProto, attribute_proto::AttributeType};
 use crate::tensor::Tensor;
 
@@ -100,9 +101,4 @@ impl<'a> Attributes<'a> {
             }
         }
     }
-}
-
-/// An attribute's value is not supported.
-pub(super) fn refuse(attribute: &str, got: impl Into<String>, expected: impl Into<String>) -> Reason {
-    Reason::Attribute { attribute: attribute.to_owned(), got: got.into(), expected: expected.into() }
 }

@@ -1,6 +1,6 @@
 //! Constants of the file: `TensorProto` to [`Tensor`].
 
-use super::error::ConstantError;
+use crate::import::ConstantError;
 use crate::reference::pb::{
     TensorProto,
     tensor_proto::{DataLocation, DataType as ProtoType},

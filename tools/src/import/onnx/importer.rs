@@ -1,17 +1,14 @@
 //! Walks the nodes of a file and collects what cannot be expressed.
 
-use super::error::{ImportError, Reason, UnsupportedNode};
+use super::error::ImportError;
 use super::lower;
 use super::lowering::Lowering;
 use super::shapes::input_shapes;
 use super::{ImportOptions, OPERATOR_SETS, constants};
 use crate::graph::{Graph, ValueId};
+use crate::import::{Reason, State, UnsupportedNode, byte_size};
 use crate::reference::pb::{GraphProto, ModelProto, NodeProto};
-use crate::tensor::Tensor;
 use std::collections::HashMap;
-
-/// How many times the bytes of the file's constants the evaluated ones may take.
-const CONSTANT_FACTOR: usize = 8;
 
 /// What a name of the file stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,27 +19,6 @@ enum Definition {
     Failed,
     /// A result that the lowering of a node does not make.
     NotMade,
-}
-
-/// What lowerings share.
-pub(super) struct State {
-    pub(super) graph: Graph,
-    /// Constants reordered or otherwise derived, by source and what was done.
-    pub(super) derived: HashMap<(ValueId, String), ValueId>,
-    /// Bytes that further constants may take.
-    pub(super) constant_bytes: usize,
-}
-
-impl State {
-    /// Adds a constant that was evaluated, if it fits what is left of the memory for those.
-    pub(super) fn add_derived(&mut self, name: &str, tensor: Tensor) -> Result<ValueId, Reason> {
-        self.constant_bytes = self.constant_bytes.checked_sub(byte_size(&tensor)).ok_or(Reason::TooLarge)?;
-        Ok(self.graph.add_constant(name, tensor))
-    }
-}
-
-fn byte_size(tensor: &Tensor) -> usize {
-    tensor.len().saturating_mul(tensor.data_type().size())
 }
 
 struct Importer<'a> {
@@ -59,11 +35,7 @@ pub(super) fn run(model: &ModelProto, options: &ImportOptions) -> Result<Graph, 
     check_features(model, proto)?;
     let mut importer = Importer {
         names: HashMap::new(),
-        state: State {
-            graph: Graph::new(proto.name.clone()),
-            derived: HashMap::new(),
-            constant_bytes: options.spare_constant_bytes,
-        },
+        state: State::new(Graph::new(proto.name.clone()), options.spare_constant_bytes),
         unsupported: Vec::new(),
         scope: Vec::new(),
     };
@@ -131,8 +103,7 @@ impl<'a> Importer<'a> {
         for initializer in &proto.initializer {
             let tensor = constants::load(initializer)
                 .map_err(|error| ImportError::Constant { name: initializer.name.clone(), error })?;
-            let spare = byte_size(&tensor).saturating_mul(CONSTANT_FACTOR);
-            self.state.constant_bytes = self.state.constant_bytes.saturating_add(spare);
+            self.state.allow(byte_size(&tensor));
             let value = self.state.graph.add_constant(initializer.name.clone(), tensor);
             self.define(&initializer.name, Definition::Value(value))?;
         }

@@ -14,7 +14,8 @@ mod lowering;
 mod shapes;
 mod wire;
 
-pub use error::{ConstantError, FreeDimension, ImportError, Reason, UnsupportedNode};
+pub use super::{ConstantError, Reason, UnsupportedNode};
+pub use error::{FreeDimension, ImportError};
 pub use shapes::{InputShape, input_shapes};
 
 use crate::graph::Graph;

@@ -1,9 +1,9 @@
 //! Activation functions that are compositions of others.
 
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ops::{ArgMax, BinaryKind, Compare, Unary};
 use crate::graph::{Activation, Op};
+use crate::import::Reason;
 use crate::tensor::{DataType, Tensor};
 
 /// `Relu`; of integers, the larger of x and 0.

@@ -1,11 +1,11 @@
 //! Convolution.
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use super::{volume, window};
 use crate::graph::ops::{Conv2d, ConvTranspose2d, Padding};
 use crate::graph::{Activation, Op};
+use crate::import::Reason;
 
 /// `Conv`: weights OI(H)W become OHWI, the operand NHWC. With three spatial axes see [`volume`].
 pub(super) fn convolution(lowering: &mut Lowering<'_>) -> Result<(), Reason> {

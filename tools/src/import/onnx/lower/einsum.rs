@@ -1,10 +1,10 @@
 //! `Einsum`: sums of products written with letters, as reshapes around one product of matrices.
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ops::ReduceKind;
 use crate::graph::{Op, ValueId};
+use crate::import::Reason;
 
 /// One or two operands, each letter at most once in each.
 pub(super) fn einsum(lowering: &mut Lowering<'_>) -> Result<(), Reason> {

@@ -1,10 +1,10 @@
 //! Elementwise operators.
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ops::{BinaryKind, Compare, Unary};
 use crate::graph::{Activation, Op, ValueId};
+use crate::import::Reason;
 use crate::tensor::DataType;
 
 /// Functions of one number.
@@ -174,7 +174,8 @@ pub(super) fn variadic(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
         result = lowering.binary(kind, result, operand)?;
     }
     if lowering.operator() == "Mean" {
-        let count = lowering.number(lowering.input_count() as f32, result)?;
+        let count = lowering.input_count() as f32;
+        let count = lowering.number(count, result)?;
         result = lowering.binary(BinaryKind::Div, result, count)?;
     }
     lowering.set_output(0, result);

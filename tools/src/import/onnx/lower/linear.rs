@@ -1,9 +1,9 @@
 //! Products with matrices.
 
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ops::{Binary, BinaryKind, FullyConnected};
 use crate::graph::{Op, ValueId};
+use crate::import::Reason;
 use crate::tensor::Tensor;
 
 /// `Gemm`: alpha * A' * B' + beta * C, where ' may transpose.

@@ -1,9 +1,9 @@
 //! Comparisons, truth values and choices.
 
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ops::{BinaryKind, Compare, Unary};
 use crate::graph::{Op, ValueId};
+use crate::import::Reason;
 use crate::tensor::{DataType, Tensor};
 
 /// `Equal`, `Less`, `LessOrEqual`, `Greater`, `GreaterOrEqual`.

@@ -1,7 +1,6 @@
 //! One lowering per ONNX operator, in files by family. [`OPERATORS`] is the whole list.
 
 mod activation;
-mod compose;
 mod convolution;
 mod einsum;
 mod elementwise;

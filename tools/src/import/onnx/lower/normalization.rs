@@ -1,10 +1,10 @@
 //! Normalization.
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ops::{AveragePool2d, BinaryKind, Compare, Normalize, Padding, Pool2d, ReduceKind, Unary};
 use crate::graph::{Activation, Op, ValueId};
+use crate::import::Reason;
 use crate::tensor::Tensor;
 
 /// `BatchNormalization` as inference uses it: (x - mean) / sqrt(variance + epsilon) * scale +

@@ -1,10 +1,10 @@
 //! Operators that take, repeat or surround parts of a tensor.
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ops::{Concat, Gather, Pad, SliceRange};
 use crate::graph::{Op, ValueId};
+use crate::import::Reason;
 use crate::tensor::{DataType, Tensor, element_count};
 
 /// `Slice`: attributes before operator set 10, constant operands since. A negative step picks positions one by one.

@@ -1,10 +1,10 @@
 //! The operators that gather elements, and those that write elements to known positions.
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ops::{Concat, Gather, GatherElements};
 use crate::graph::{Op, ValueId};
+use crate::import::Reason;
 use crate::tensor::{DataType, Tensor, element_count, strides};
 
 /// `Gather`.

@@ -1,13 +1,13 @@
 //! Pooling over windows.
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use super::quantized;
 use super::volume;
 use super::window::{self, Window};
 use crate::graph::ops::{AveragePool2d, BinaryKind, Pad, Padding, Pool2d, ReduceKind, Unary};
 use crate::graph::{Activation, Op, ValueId};
+use crate::import::Reason;
 use crate::tensor::DataType;
 
 /// `MaxPool`. The positions of the maxima, its second result, are not made.

@@ -2,10 +2,10 @@
 
 use super::super::attributes::refuse;
 use super::super::constants::{element_type, type_name};
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ops::{Dequantize, Quantize};
 use crate::graph::{Op, ValueId};
+use crate::import::Reason;
 use crate::reference::pb::tensor_proto::DataType as ProtoType;
 use crate::tensor::DataType;
 

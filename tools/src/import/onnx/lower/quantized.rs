@@ -1,12 +1,12 @@
 //! Operators on 8-bit integers: each is the operator on real numbers between `Dequantize` and `Quantize`.
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::{Function, Lowering};
 use super::quantization::{Given, scales_of};
 use super::{convolution, elementwise, linear, pooling, reduce, shape};
 use crate::graph::ops::{BinaryKind, Compare, Dequantize, Quantize, ReduceKind, Unary};
 use crate::graph::{Activation, Op, ValueId};
+use crate::import::Reason;
 use crate::tensor::DataType;
 
 /// Most products whose sum an f32 holds exactly: each is at most 255 * 255.

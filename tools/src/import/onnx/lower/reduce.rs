@@ -1,10 +1,10 @@
 //! Operators that combine the elements along axes.
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ops::{ArgMax, BinaryKind, GatherElements, Reduce, ReduceKind, Softmax, TopPositions, Unary};
 use crate::graph::{Activation, Op, ValueId};
+use crate::import::Reason;
 use crate::tensor::{DataType, Tensor, element_count};
 
 /// The longest axis whose running sums are written as a matrix.
@@ -124,7 +124,7 @@ fn lower_softmax(lowering: &mut Lowering<'_>) -> Result<ValueId, Reason> {
     let source = lowering.shape(operand);
     let given = lowering.attributes.int("axis")?;
     let (value, axis) = softmax_axis(lowering, operand, given)?;
-    let result = lowering.emit(Op::Softmax(Softmax { axis }), &[value])?;
+    let result = lowering.emit(Op::Softmax(Softmax { axis, beta: 1.0 }), &[value])?;
     lowering.reshape(result, &source)
 }
 

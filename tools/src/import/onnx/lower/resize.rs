@@ -2,10 +2,10 @@
 //! weights (`cubic`, and what is smoothed on the way down).
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ops::{Resize, Tap};
 use crate::graph::{Op, ValueId};
+use crate::import::Reason;
 use crate::tensor::{DataType, Tensor, element_count};
 
 /// Elements of the largest matrix that one axis is resampled with.

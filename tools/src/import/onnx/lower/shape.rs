@@ -1,10 +1,10 @@
 //! Operators that move elements, and constants.
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::Op;
 use crate::graph::ops::Concat;
+use crate::import::Reason;
 use crate::tensor::{DataType, Tensor, element_count};
 
 /// `Identity`.

@@ -2,8 +2,8 @@
 
 use super::super::attributes::refuse;
 use super::super::constants::{element_type, type_name};
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
+use crate::import::Reason;
 use crate::reference::pb::tensor_proto::DataType as ProtoType;
 
 /// `Cast`. What the file holds in half or double precision is computed as f32 throughout, so a cast to those is one to

@@ -1,11 +1,11 @@
 //! Windows over three spatial axes, made of windows over two: volumes are stacks of images.
 
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use super::pooling::mean;
 use super::window::{Span, Window, spans};
 use crate::graph::ops::{Concat, Conv2d, Pad, SliceRange};
 use crate::graph::{Activation, Op, ValueId};
+use crate::import::Reason;
 use crate::tensor::element_count;
 
 /// Images that one convolution joins.

@@ -1,10 +1,10 @@
 //! What convolution and pooling share: windows over one or two spatial axes.
 
 use super::super::attributes::refuse;
-use super::super::error::Reason;
 use super::super::lowering::Lowering;
 use crate::graph::ValueId;
 use crate::graph::ops::{Padding, Transpose};
+use crate::import::Reason;
 
 /// The windows of a convolution or pooling over height and width. One-dimensional operators have a
 /// height of 1.

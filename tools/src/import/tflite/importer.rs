@@ -1,0 +1,245 @@
+//! Walks the operators of a file and collects what cannot be expressed.
+
+use super::error::ImportError;
+use super::flatbuffer::Flatbuffer;
+use super::lowering::{Lowering, Slot, Stored, Tensors, real};
+use super::schema::{Model, Operator, Subgraph, TensorInfo, kind};
+use super::{constants, lower, operators};
+use crate::graph::Graph;
+use crate::graph::ops::Quantize;
+use crate::graph::{Op, ValueId};
+use crate::import::{Emitter, Reason, State, UnsupportedNode};
+use crate::tensor::{DataType, Tensor};
+use std::collections::BTreeMap;
+
+/// Bytes that constants may take beyond a multiple of the file's size.
+const SPARE_CONSTANT_BYTES: usize = 16 << 20;
+
+pub(super) fn run(bytes: &[u8]) -> Result<Graph, ImportError> {
+    let file = Flatbuffer::new(bytes);
+    let model = Model::read(&file)?;
+    let subgraph = model.subgraphs.first().ok_or(ImportError::NoGraph)?;
+    let name = if subgraph.name.is_empty() { model.description } else { subgraph.name };
+    let mut importer = Importer {
+        model: &model,
+        subgraph,
+        tensors: Tensors {
+            infos: &subgraph.tensors,
+            buffers: &model.buffers,
+            slots: vec![Slot::Empty; subgraph.tensors.len()],
+            variables: BTreeMap::new(),
+            handles: BTreeMap::new(),
+            initial: BTreeMap::new(),
+        },
+        state: State::new(Graph::new(name), SPARE_CONSTANT_BYTES),
+        unsupported: Vec::new(),
+    };
+    importer.state.allow(bytes.len());
+    for &input in &subgraph.inputs {
+        importer.add_input(input)?;
+    }
+    importer.initial_values(&model)?;
+    for operator in &subgraph.operators {
+        importer.add_operator(operator)?;
+    }
+    importer.finish()
+}
+
+/// The real numbers or elements of a constant.
+fn first_value(info: &TensorInfo<'_>, buffers: &[&[u8]]) -> Result<Tensor, Reason> {
+    let bytes = buffers.get(info.buffer).copied().unwrap_or_default();
+    let tensor = constants::load(info, bytes)?;
+    match constants::quantization(info)? {
+        Some(dequantize) if info.kind == kind::I8 => Ok(crate::execute::dequantized(&tensor, &dequantize)?),
+        _ => Ok(tensor),
+    }
+}
+
+struct Importer<'a> {
+    model: &'a Model<'a, 'a>,
+    subgraph: &'a Subgraph<'a, 'a>,
+    tensors: Tensors<'a>,
+    state: State,
+    unsupported: Vec<UnsupportedNode>,
+}
+
+impl<'a> Importer<'a> {
+    fn tensor(&self, index: i32, user: &str) -> Result<usize, ImportError> {
+        let count = self.tensors.infos.len();
+        let found = usize::try_from(index).ok().filter(|&index| index < count);
+        found.ok_or_else(|| ImportError::Index { user: user.to_owned(), what: "tensor", index: index.into(), count })
+    }
+
+    fn port_name(&self, tensor: usize) -> String {
+        self.tensors.infos[tensor].name.to_owned()
+    }
+
+    /// An input takes real numbers where the tensor is quantised.
+    fn add_input(&mut self, index: i32) -> Result<(), ImportError> {
+        let tensor = self.tensor(index, "the list of inputs")?;
+        let (info, name) = (&self.tensors.infos[tensor], self.port_name(tensor));
+        let refuse = |reason: Reason| ImportError::Tensor {
+            name: info.name.to_owned(),
+            reason: format!("cannot be an input: {reason}"),
+        };
+        let shape = constants::shape(info).map_err(refuse)?;
+        let quantization = constants::quantization(info).map_err(refuse)?;
+        let stored = match quantization {
+            Some(dequantize) if matches!(info.kind, kind::I8 | kind::U8) && dequantize.axis.is_none() => {
+                let port = self.state.graph.add_input(name.clone(), shape, DataType::F32);
+                let zero_point = dequantize.zero_points[0] - if info.kind == kind::U8 { 128 } else { 0 };
+                let op = Op::Quantize(Quantize { scale: dequantize.scales[0], zero_point, to: DataType::I8 });
+                self.state.graph.add_node(name, op, &[port])?
+            }
+            _ => {
+                let dtype = constants::data_type(info).map_err(refuse)?;
+                self.state.graph.add_input(name, shape, dtype)
+            }
+        };
+        self.tensors.slots[tensor] = Slot::Made(Stored { value: stored, real: None });
+        Ok(())
+    }
+
+    /// Reads the first values of variables from the subgraphs that `CALL_ONCE` names: each assigns constants.
+    fn initial_values(&mut self, model: &'a Model<'a, 'a>) -> Result<(), ImportError> {
+        let name_of = |operator: &Operator<'_, '_>| {
+            model.operator_codes.get(operator.code).and_then(|code| operators::name(code.builtin)).unwrap_or_default()
+        };
+        for once in self.subgraph.operators.iter().filter(|operator| name_of(operator) == "CALL_ONCE") {
+            let index = once.options.map_or(Ok(0), |options| options.int(0, 0))?;
+            let found = usize::try_from(index).ok().and_then(|index| model.subgraphs.get(index));
+            let subgraph = found.ok_or_else(|| ImportError::Index {
+                user: "an operator CALL_ONCE".to_owned(),
+                what: "subgraph",
+                index: index.into(),
+                count: model.subgraphs.len(),
+            })?;
+            let mut handles = BTreeMap::new();
+            for operator in &subgraph.operators {
+                let tensor = |list: &[i32], at: usize| {
+                    list.get(at).and_then(|&tensor| usize::try_from(tensor).ok()).unwrap_or(usize::MAX)
+                };
+                match name_of(operator) {
+                    "VAR_HANDLE" => {
+                        let options = operator.options.filter(|_| operator.options_kind == 111);
+                        let texts = options.map_or(Ok(("", "")), |o| Ok::<_, ImportError>((o.text(0)?, o.text(1)?)))?;
+                        handles.insert(tensor(&operator.outputs, 0), format!("{}/{}", texts.0, texts.1));
+                    }
+                    "ASSIGN_VARIABLE" => {
+                        let name = handles.get(&tensor(&operator.inputs, 0)).cloned().unwrap_or_default();
+                        let at = tensor(&operator.inputs, 1);
+                        let value = subgraph.tensors.get(at).map(|info| first_value(info, &model.buffers));
+                        let refuse = |reason| ImportError::Tensor { name: name.clone(), reason };
+                        let value = value
+                            .ok_or_else(|| refuse("is assigned no tensor".to_owned()))?
+                            .map_err(|reason| refuse(format!("has no constant first value: {reason}")))?;
+                        self.tensors.initial.insert(name, value);
+                    }
+                    other => self.unsupported.push(UnsupportedNode {
+                        name: "initialisation".to_owned(),
+                        operator: other.to_owned(),
+                        reason: Reason::Operand("only constants can be assigned to variables there".to_owned()),
+                    }),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_operator(&mut self, operator: &'a Operator<'a, 'a>) -> Result<(), ImportError> {
+        let name = match operator.outputs.first() {
+            Some(&output) => self.port_name(self.tensor(output, "an operator")?),
+            None => String::new(),
+        };
+        let codes = &self.model.operator_codes;
+        let code = codes.get(operator.code).ok_or_else(|| ImportError::Index {
+            user: format!("operator `{name}`"),
+            what: "operator code",
+            index: operator.code as i64,
+            count: codes.len(),
+        })?;
+        let known = operators::name(code.builtin).filter(|_| code.builtin != operators::CUSTOM);
+        let mut failed = false;
+        for &input in operator.inputs.iter().filter(|&&input| input >= 0) {
+            let tensor = self.tensor(input, &format!("operator `{name}`"))?;
+            match self.tensors.slots[tensor] {
+                Slot::Failed => failed = true,
+                Slot::Empty if self.tensors.constant(tensor).is_none() && !self.tensors.infos[tensor].is_variable => {
+                    return Err(ImportError::Undefined {
+                        user: format!("operator `{name}`"),
+                        name: self.port_name(tensor),
+                    });
+                }
+                Slot::Empty | Slot::Made(_) => {}
+            }
+        }
+        for &output in &operator.outputs {
+            let tensor = self.tensor(output, &format!("operator `{name}`"))?;
+            self.tensors.slots[tensor] = Slot::Failed;
+        }
+        let result = match known.and_then(|known| Some((known, lower::find(known)?))) {
+            None => Err(Reason::Operator),
+            // What this operator lacks cannot be told before the one it reads is supported.
+            Some(_) if failed => Ok(()),
+            Some((operator_name, function)) => {
+                let emitter = Emitter { state: &mut self.state, name: &name };
+                function(&mut Lowering::new(emitter, operator, operator_name, &mut self.tensors))
+            }
+        };
+        if let Err(reason) = result {
+            let operator = match known {
+                Some(known) => known.to_owned(),
+                None if code.builtin == operators::CUSTOM => format!("custom operator {}", code.custom),
+                None => format!("operator {}", code.builtin),
+            };
+            self.unsupported.push(UnsupportedNode { name, operator, reason });
+        }
+        Ok(())
+    }
+
+    /// An output's real numbers, or its elements.
+    fn output(&mut self, tensor: usize) -> Result<Option<ValueId>, ImportError> {
+        if let Slot::Failed = self.tensors.slots[tensor] {
+            return Ok(None);
+        }
+        let name = self.port_name(tensor);
+        let mut emitter = Emitter { state: &mut self.state, name: &name };
+        match real(&mut emitter, &mut self.tensors, tensor) {
+            Ok(value) => Ok(Some(value)),
+            Err(reason) => Err(ImportError::Tensor { name, reason: format!("cannot be an output: {reason}") }),
+        }
+    }
+
+    fn finish(mut self) -> Result<Graph, ImportError> {
+        for &index in &self.subgraph.outputs {
+            let tensor = self.tensor(index, "the list of outputs")?;
+            if let Some(value) = self.output(tensor)? {
+                let name = self.port_name(tensor);
+                self.state.graph.add_output(name, value);
+            }
+        }
+        let variables = std::mem::take(&mut self.tensors.variables);
+        for (name, variable) in variables.into_iter().filter(|_| self.unsupported.is_empty()) {
+            let first = self.tensors.initial.remove(&name);
+            if let (Some(read), Some(first)) = (variable.read, first) {
+                let facts = [read, variable.now].map(|value| self.state.graph.facts(value));
+                if facts[0] != facts[1] || first.shape() != facts[0].shape || first.data_type() != facts[0].dtype {
+                    let reason = "is assigned values of another shape or type than is read".to_owned();
+                    return Err(ImportError::Tensor { name, reason });
+                }
+                self.state.graph.add_state(name, read, variable.now, first);
+            }
+        }
+        if !self.unsupported.is_empty() {
+            return Err(ImportError::Unsupported { nodes: self.unsupported });
+        }
+        let mut graph = self.state.graph;
+        if graph.outputs().is_empty() {
+            return Err(ImportError::NoOutput);
+        }
+        graph.remove_dead();
+        graph.compact();
+        graph.validate()?;
+        Ok(graph)
+    }
+}

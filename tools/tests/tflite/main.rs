@@ -1,0 +1,6 @@
+//! TensorFlow Lite models against TensorFlow Lite Micro's own answers.
+
+mod hostile;
+mod models;
+mod operators;
+mod run;
