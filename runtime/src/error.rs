@@ -18,6 +18,13 @@ pub enum SessionError {
         /// Its address modulo 16.
         remainder: usize,
     },
+    /// The buffer for packed weights has fewer bytes than the model needs.
+    PackTooSmall {
+        /// Bytes needed.
+        needed: usize,
+        /// Bytes given.
+        given: usize,
+    },
     /// The operator table lacks an opcode of the model.
     OperatorNotLinked {
         /// Position in the schedule.

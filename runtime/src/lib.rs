@@ -20,7 +20,7 @@
 //!
 //! Features: `alloc` adds [`AlignedBytes`], `std` adds nothing but conveniences of the format crate.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -31,6 +31,8 @@ extern crate std;
 compile_error!("bantam reads little-endian artifacts in place; big-endian targets are not supported");
 
 mod arena;
+#[cfg(all(test, feature = "std"))]
+mod backend_tests;
 mod error;
 pub mod kernels;
 mod model;
@@ -45,6 +47,7 @@ pub use bantam_format::{
     Arithmetic, ChecksumPolicy, DataType, Limits, LoadError, Opcode, Rule, Shape, SourceLayout, Tensor, TensorKind,
 };
 pub use error::{RunError, SessionError};
+pub use kernels::dispatch::Backend;
 pub use model::{IoTensor, Model};
 pub use ops::{Operator, Operators};
 pub use session::{Session, Step};

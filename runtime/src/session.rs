@@ -1,8 +1,11 @@
 //! Running a model.
 
 use crate::error::{RunError, SessionError};
+use crate::kernels::dispatch::Backend;
+use crate::kernels::generic::{PART, Sizes, part, take, take_mut};
+use crate::kernels::requantize;
 use crate::model::{IoTensor, Model};
-use crate::ops::{Context, Operators};
+use crate::ops::{self, Context, Operators, Task};
 use crate::views::{self, Element};
 use bantam_format::{FILE_ALIGNMENT, Op, Tensor};
 
@@ -12,6 +15,8 @@ pub struct Session<'m, 'a> {
     model: &'m Model<'m>,
     arena: &'a mut [u8],
     operators: &'static Operators,
+    backend: Backend,
+    pack: &'a mut [u8],
 }
 
 /// What [`Session::run_each`] shows after every op.
@@ -60,9 +65,88 @@ impl<'m, 'a> Session<'m, 'a> {
                 return Err(SessionError::OperatorNotLinked { op: op.index, opcode: op.opcode });
             }
         }
-        let mut session = Self { model, arena, operators };
+        let mut session = Self { model, arena, operators, backend: Backend::best(), pack: &mut [] };
         session.reset_state();
         Ok(session)
+    }
+
+    /// Bytes of the buffer that [`Self::packed`] asks for: the weights in the order this machine's instructions take
+    /// them, and scratch memory. 0 where nothing is gained by it.
+    pub fn pack_bytes(model: &Model<'_>, operators: &Operators) -> usize {
+        Self::pack_bytes_on(Backend::best(), model, operators)
+    }
+
+    /// [`Self::pack_bytes`] for a backend of choice.
+    #[doc(hidden)]
+    pub fn pack_bytes_on(backend: Backend, model: &Model<'_>, operators: &Operators) -> usize {
+        let mut total = Sizes::default();
+        for op in model.artifact().ops() {
+            let sizes = measure(backend, model, operators, op).unwrap_or_default();
+            total.packed = total.packed.saturating_add(sizes.packed);
+            total.scratch = total.scratch.max(sizes.scratch);
+        }
+        if total.packed == 0 {
+            return 0;
+        }
+        let offsets = part::<u32>(model.artifact().op_count().saturating_add(1));
+        PART.saturating_add(offsets).saturating_add(total.packed).saturating_add(total.scratch)
+    }
+
+    /// Like [`Self::new`], with a buffer of [`Self::pack_bytes`] bytes into which the weights are packed once: runs are
+    /// several times faster where this machine has vector instructions, with the same results.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; or the buffer does not fit.
+    pub fn packed(
+        model: &'m Model<'m>,
+        arena: &'a mut [u8],
+        operators: &'static Operators,
+        pack: &'a mut [u8],
+    ) -> Result<Self, SessionError> {
+        Self::packed_on(Backend::best(), model, arena, operators, pack)
+    }
+
+    /// [`Self::packed`] on a backend of choice.
+    #[doc(hidden)]
+    pub fn packed_on(
+        backend: Backend,
+        model: &'m Model<'m>,
+        arena: &'a mut [u8],
+        operators: &'static Operators,
+        pack: &'a mut [u8],
+    ) -> Result<Self, SessionError> {
+        let mut session = Self { backend, ..Self::new(model, arena, operators)? };
+        let (needed, given) = (Self::pack_bytes_on(backend, model, operators), pack.len());
+        if given < needed {
+            return Err(SessionError::PackTooSmall { needed, given });
+        }
+        if needed > 0 {
+            session.pack = pack;
+            session.pack_weights().ok_or(SessionError::PackTooSmall { needed, given })?;
+        }
+        Ok(session)
+    }
+
+    /// Packs the weights of every op that has a packed form. In front stands, for each op, where its part begins.
+    fn pack_weights(&mut self) -> Option<()> {
+        let artifact = self.model.artifact();
+        let start = self.pack.as_ptr().align_offset(PART);
+        self.pack = core::mem::take(&mut self.pack).get_mut(start..)?;
+        let mut rest = &mut *self.pack;
+        let offsets = take_mut::<u32>(&mut rest, artifact.op_count().checked_add(1)?)?;
+        let mut offset = 0usize;
+        for (op, start) in artifact.ops().zip(offsets.iter_mut()) {
+            *start = u32::try_from(offset).ok()?;
+            let sizes = measure(self.backend, self.model, self.operators, op)?;
+            if sizes.packed > 0 {
+                let (to, after) = core::mem::take(&mut rest).split_at_mut_checked(sizes.packed)?;
+                rest = after;
+                evaluate(self.backend, self.model, self.operators, op, Task::Pack(to))?;
+            }
+            offset = offset.checked_add(sizes.packed)?;
+        }
+        *offsets.last_mut()? = u32::try_from(offset).ok()?;
+        Some(())
     }
 
     /// The model.
@@ -118,14 +202,48 @@ impl<'m, 'a> Session<'m, 'a> {
         let artifact = self.model.artifact();
         let inconsistent = |op: u32| RunError::Inconsistent { op };
         let requantizer = self.operators.requantizer(artifact.arithmetic()).ok_or(inconsistent(0))?;
+        let count = artifact.op_count().saturating_add(1);
+        let (mut front, scratch) = if self.pack.is_empty() {
+            (&[][..], &mut [][..])
+        } else {
+            let offsets = part::<u32>(count);
+            let last = self.pack.get(..offsets).and_then(|mut front| take::<u32>(&mut front, count)?.last().copied());
+            let split = usize::try_from(last.unwrap_or(0)).unwrap_or(0).saturating_add(offsets);
+            let (front, scratch) = self.pack.split_at_mut_checked(split).ok_or(inconsistent(0))?;
+            (&*front, scratch)
+        };
+        let offsets = take::<u32>(&mut front, count).unwrap_or(&[]);
+        let mut bounds = offsets.windows(2);
         for op in artifact.ops() {
+            let packed = match bounds.next() {
+                Some(&[start, end]) => front.get(start as usize..end as usize).unwrap_or(&[]),
+                _ => &[],
+            };
             let operator = self.operators.find(op.opcode).ok_or(inconsistent(op.index))?;
-            let mut context = Context { op, arena: self.arena, constants: artifact.constants(), requantizer };
+            let task = Task::Run { packed, scratch: &mut *scratch };
+            let (constants, backend) = (artifact.constants(), self.backend);
+            let mut context = Context { op, arena: self.arena, constants, requantizer, backend, task };
             (operator.eval)(&mut context).ok_or(inconsistent(op.index))?;
             after(Step { op, arena: self.arena });
         }
         Ok(())
     }
+}
+
+/// What packing an op takes.
+fn measure(backend: Backend, model: &Model<'_>, operators: &Operators, op: Op<'_>) -> Option<Sizes> {
+    let mut sizes = Sizes::default();
+    if Backend::PACKS && ops::packs(op.opcode) {
+        evaluate(backend, model, operators, op, Task::Measure(&mut sizes))?;
+    }
+    Some(sizes)
+}
+
+/// Asks an op's evaluation for something else than to run: it has no arena then.
+fn evaluate(backend: Backend, model: &Model<'_>, operators: &Operators, op: Op<'_>, task: Task<'_>) -> Option<()> {
+    let constants = model.artifact().constants();
+    let mut context = Context { op, arena: &mut [], constants, requantizer: requantize::none, backend, task };
+    (operators.find(op.opcode)?.eval)(&mut context)
 }
 
 fn check_type<T: Element>(io: &IoTensor) -> Result<(), RunError> {

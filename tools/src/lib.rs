@@ -5,6 +5,7 @@
 //! [`subject`] runs any model on [`data`], [`compare`] tells the differences. The command line is in [`cli`].
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod cli;
 pub mod compare;
 pub mod data;

@@ -267,6 +267,7 @@ fn dequantized(tensor: &ArtifactTensor, bytes: &[u8], quantization: Option<(f32,
 pub struct Runner<'m> {
     model: &'m Model<'m>,
     arena: AlignedBytes,
+    pack: Vec<u8>,
     names: Vec<&'m str>,
 }
 
@@ -275,7 +276,8 @@ impl<'m> Runner<'m> {
     #[must_use]
     pub fn new(model: &'m Model<'m>) -> Self {
         let arena = AlignedBytes::zeroed(Session::arena_bytes(model, &bantam::ops::ALL));
-        Self { model, arena, names: model.artifact().names().collect() }
+        let pack = vec![0; Session::pack_bytes(model, &bantam::ops::ALL)];
+        Self { model, arena, pack, names: model.artifact().names().collect() }
     }
 
     /// Runs one row and calls `after` with every layer. Returns the raw bytes of every output.
@@ -289,8 +291,8 @@ impl<'m> Runner<'m> {
         mut after: impl FnMut(Layer),
     ) -> Result<Vec<(bantam::IoTensor, Vec<u8>)>, String> {
         let model = self.model;
-        let mut session =
-            Session::new(model, self.arena.bytes_mut(), &bantam::ops::ALL).map_err(|error| error.to_string())?;
+        let mut session = Session::packed(model, self.arena.bytes_mut(), &bantam::ops::ALL, &mut self.pack)
+            .map_err(|error| error.to_string())?;
         for (index, io) in model.inputs().enumerate() {
             let run_error = |error: bantam::RunError| error.to_string();
             match io.tensor.data_type {

@@ -5,7 +5,10 @@
 //!
 //! No kernel panics: lengths that do not fit end a loop early.
 
+pub mod arch;
+pub mod dispatch;
 pub mod fixed_point;
+pub mod generic;
 pub mod requantize;
 pub mod scalar;
 
@@ -53,6 +56,20 @@ impl Convolution {
     /// Weights per output channel of a full convolution.
     pub fn taps(&self) -> usize {
         self.kernel[0].saturating_mul(self.kernel[1]).saturating_mul(self.group_channels())
+    }
+
+    /// Whether each output pixel sees just the input pixel at its own place.
+    pub fn is_pointwise(&self) -> bool {
+        let [height, width, _] = self.input;
+        self.kernel == [1; 2] && self.stride == [1; 2] && self.pad == [0; 2] && self.output[..2] == [height, width]
+    }
+
+    /// Of the taps of output column `column` without dilation: how many lie left of the input, and inside it.
+    pub fn inside(&self, column: usize) -> [usize; 2] {
+        let start = column.saturating_mul(self.stride[1]);
+        let before = self.pad[1].saturating_sub(start).min(self.kernel[1]);
+        let end = self.input[1].saturating_add(self.pad[1]).saturating_sub(start).min(self.kernel[1]);
+        [before, end.saturating_sub(before)]
     }
 
     /// The input row under tap `tap` of output row `row`; `None` in the padding.

@@ -2,13 +2,30 @@
 //! here, for either element type.
 
 use super::Context;
+use super::driver::Task;
+use crate::kernels::dispatch::{Backend, Fast};
+use crate::kernels::generic::{Clamp, ConvolutionJob, DepthwiseJob, Requantize, Tables};
 use crate::kernels::scalar::Number;
-use crate::kernels::{Accumulation, ClampFloat, Epilogue};
+use crate::kernels::{Accumulation, ClampFloat, Convolution, Epilogue};
 use crate::views::Element;
 use bantam_format::{DataType, ops};
 
+/// How a packed form sees an op.
+pub(super) struct Packing {
+    pub geometry: Convolution,
+    pub images: usize,
+    /// Whether each output channel sees one input channel; weights are `[taps, channels]` then.
+    pub depthwise: bool,
+}
+
 /// An accumulating op, ready to run on one element type.
 pub(super) trait Accumulate {
+    /// How it is packed; `None` where it has no packed form.
+    fn packing(&self) -> Option<Packing> {
+        None
+    }
+
+    /// Runs the oracle.
     fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
         &self,
         context: &mut Context<'_>,
@@ -31,6 +48,12 @@ pub(super) fn accumulate(
             bias: context.bias(constants.bias, channels)?,
             epilogue: ClampFloat::new(&constants.epilogue.float()),
         };
+        let finish = Clamp::new(&constants.epilogue.float());
+        if Backend::PACKS
+            && let Some(done) = packed(context, op, &accumulation, finish, Tables::None)
+        {
+            return done;
+        }
         op.run(context, &accumulation)
     } else {
         let epilogue = constants.epilogue.integer();
@@ -40,6 +63,62 @@ pub(super) fn accumulate(
             bias: context.bias(constants.bias, channels)?,
             epilogue: context.requantization(&epilogue, constants.per_channel == 1, channels)?,
         };
+        let scales = accumulation.epilogue;
+        let finish = Requantize::new(&scales);
+        if Backend::PACKS
+            && let Some(done) = packed(context, op, &accumulation, finish, Tables::Scales(&scales))
+        {
+            return done;
+        }
         op.run(context, &accumulation)
     }
+}
+
+/// Measures, packs, or runs the packed form; `None` where the oracle has to run.
+fn packed<T: Fast + Element, E>(
+    context: &mut Context<'_>,
+    op: &impl Accumulate,
+    accumulation: &Accumulation<'_, T, E>,
+    finish: T::Finish,
+    tables: Tables<'_>,
+) -> Option<Option<()>> {
+    let runs_scalar = matches!(context.task, Task::Run { packed: &[], .. });
+    let Some(packing) = op.packing().filter(|_| !runs_scalar) else {
+        return (!matches!(context.task, Task::Run { .. })).then_some(Some(()));
+    };
+    let Packing { mut geometry, images, mut depthwise } = packing;
+    let (backend, zero_point) = (context.backend, accumulation.zero_point);
+    let (weights, bias) = (accumulation.weights, accumulation.bias);
+    // From one output channel to the next, and from one tap to the next.
+    let mut strides = [geometry.taps(), 1];
+    if depthwise && geometry.input[2] == 1 {
+        // Of one input channel it is a convolution.
+        (depthwise, strides) = (false, [1, geometry.output[2]]);
+    }
+    if depthwise {
+        geometry.groups = 1;
+    }
+    let done = match &mut context.task {
+        Task::Measure(sizes) => {
+            let needed = if depthwise {
+                T::depthwise_sizes(backend, &geometry)
+            } else {
+                T::convolution_sizes(backend, &geometry)
+            };
+            **sizes = needed.unwrap_or_default();
+            Some(())
+        }
+        Task::Pack(to) if depthwise => T::pack_depthwise(backend, &geometry, weights, bias, tables, to),
+        Task::Pack(to) => T::pack_convolution(backend, &geometry, zero_point, (weights, strides), bias, tables, to),
+        Task::Run { packed, scratch } => {
+            let place = Context::place(context.arena, &context.op)?;
+            let geometry = &geometry;
+            if depthwise {
+                T::depthwise(backend, DepthwiseJob { geometry, images, zero_point, packed, scratch, place, finish })
+            } else {
+                T::convolution(backend, ConvolutionJob { geometry, images, zero_point, packed, scratch, place, finish })
+            }
+        }
+    };
+    Some(done)
 }

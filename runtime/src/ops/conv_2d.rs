@@ -1,7 +1,7 @@
 //! Evaluation of [`Opcode::Conv2d`](bantam_format::Opcode::Conv2d).
 
 use super::Context;
-use super::accumulation::{Accumulate, accumulate};
+use super::accumulation::{Accumulate, Packing, accumulate};
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{Accumulation, Convolution, Epilogue};
 use crate::views::Element;
@@ -23,9 +23,14 @@ pub(super) fn geometry(window: &ops::Window, groups: u16, input: &Tensor, output
 struct Conv2d {
     window: ops::Window,
     geometry: Convolution,
+    images: usize,
 }
 
 impl Accumulate for Conv2d {
+    fn packing(&self) -> Option<Packing> {
+        Some(Packing { geometry: self.geometry, images: self.images, depthwise: false })
+    }
+
     fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
         &self,
         context: &mut Context<'_>,
@@ -40,6 +45,7 @@ impl Accumulate for Conv2d {
 pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::Conv2d::read(context.op.attributes());
     let geometry = geometry(&attributes.window, attributes.groups, &context.op.input(0), &context.op.output(0));
+    let images = context.op.input(0).shape.dimension(0);
     let extent = [geometry.output[2], geometry.taps()];
-    accumulate(context, &attributes.accumulation, extent, &Conv2d { window: attributes.window, geometry })
+    accumulate(context, &attributes.accumulation, extent, &Conv2d { window: attributes.window, geometry, images })
 }

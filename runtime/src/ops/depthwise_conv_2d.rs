@@ -1,7 +1,7 @@
 //! Evaluation of [`Opcode::DepthwiseConv2d`](bantam_format::Opcode::DepthwiseConv2d).
 
 use super::Context;
-use super::accumulation::{Accumulate, accumulate};
+use super::accumulation::{Accumulate, Packing, accumulate};
 use super::conv_2d::geometry;
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{Accumulation, Convolution, Epilogue};
@@ -11,9 +11,14 @@ use bantam_format::ops;
 struct DepthwiseConv2d {
     window: ops::Window,
     geometry: Convolution,
+    images: usize,
 }
 
 impl Accumulate for DepthwiseConv2d {
+    fn packing(&self) -> Option<Packing> {
+        Some(Packing { geometry: self.geometry, images: self.images, depthwise: true })
+    }
+
     fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
         &self,
         context: &mut Context<'_>,
@@ -29,5 +34,6 @@ pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::DepthwiseConv2d::read(context.op.attributes());
     let geometry = geometry(&attributes.window, 1, &context.op.input(0), &context.op.output(0));
     let extent = [geometry.output[2], attributes.window.taps()];
-    accumulate(context, &attributes.accumulation, extent, &DepthwiseConv2d { window: attributes.window, geometry })
+    let op = DepthwiseConv2d { window: attributes.window, geometry, images: context.op.input(0).shape.dimension(0) };
+    accumulate(context, &attributes.accumulation, extent, &op)
 }

@@ -1,11 +1,13 @@
 //! How evaluations reach their operands: the arena is split safely, banded ops are walked band by band.
 
 use crate::arena::Split;
+use crate::kernels::dispatch::Backend;
+use crate::kernels::generic::{Place, Sizes};
 use crate::kernels::requantize::{Requantization, Requantizer};
 use crate::views::{self, Element};
 use bantam_format::ops::{IntegerEpilogue, Window};
 use bantam_format::overlap::Band;
-use bantam_format::{Arithmetic, Op, Tensor};
+use bantam_format::{Arithmetic, Op, Opcode, Tensor};
 
 /// What one evaluation works on.
 #[derive(Debug)]
@@ -14,6 +16,24 @@ pub struct Context<'c> {
     pub(crate) arena: &'c mut [u8],
     pub(crate) constants: &'c [u8],
     pub(crate) requantizer: Requantizer,
+    pub(crate) backend: Backend,
+    pub(crate) task: Task<'c>,
+}
+
+/// What an evaluation is asked to do. Only opcodes that [`packs`] are asked for anything but to run.
+#[derive(Debug)]
+pub(crate) enum Task<'c> {
+    /// Run, with the op's packed weights (or none) and the scratch memory that they go with.
+    Run { packed: &'c [u8], scratch: &'c mut [u8] },
+    /// Tell what packing takes.
+    Measure(&'c mut Sizes),
+    /// Pack the weights.
+    Pack(&'c mut [u8]),
+}
+
+/// Whether an opcode has a packed form.
+pub(crate) fn packs(opcode: Opcode) -> bool {
+    matches!(opcode, Opcode::Conv2d | Opcode::DepthwiseConv2d | Opcode::FullyConnected)
 }
 
 /// The inputs of an op while its output is written.
@@ -90,6 +110,15 @@ impl<'c> Context<'c> {
         let (input, output) = (self.op.input(0), self.op.output(0));
         self.copy(&input, &output)?;
         views::slice_mut(self.arena.get_mut(output.range())?)
+    }
+
+    /// Input 0 and output 0 in the part of the arena that holds both.
+    pub(crate) fn place<T: Element>(arena: &'c mut [u8], op: &Op<'_>) -> Option<Place<'c, T>> {
+        let (input, output) = (op.input(0).range(), op.output(0).range());
+        let start = input.start.min(output.start);
+        let memory = views::slice_mut(arena.get_mut(start..input.end.max(output.end))?)?;
+        let first = |at: usize| at.checked_sub(start)?.checked_div(size_of::<T>());
+        Some(Place { memory, input: first(input.start)?, output: first(output.start)?, down: op.walk_down })
     }
 
     /// Copies a tensor's bytes, unless it already is where it shall be.

@@ -1,18 +1,33 @@
 //! Evaluation of [`Opcode::FullyConnected`](bantam_format::Opcode::FullyConnected).
 
 use super::Context;
-use super::accumulation::{Accumulate, accumulate};
+use super::accumulation::{Accumulate, Packing, accumulate};
 use crate::kernels::scalar::{self, Number};
-use crate::kernels::{Accumulation, Epilogue};
+use crate::kernels::{Accumulation, Convolution, Epilogue};
 use crate::views::Element;
 use bantam_format::ops;
 
 struct FullyConnected {
     depth: usize,
     channels: usize,
+    rows: usize,
 }
 
 impl Accumulate for FullyConnected {
+    fn packing(&self) -> Option<Packing> {
+        // A convolution of 1 x 1 over a row of pixels.
+        let geometry = Convolution {
+            kernel: [1; 2],
+            stride: [1; 2],
+            dilation: [1; 2],
+            pad: [0; 2],
+            input: [1, self.rows, self.depth],
+            output: [1, self.rows, self.channels],
+            groups: 1,
+        };
+        Some(Packing { geometry, images: 1, depthwise: false })
+    }
+
     fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
         &self,
         context: &mut Context<'_>,
@@ -27,5 +42,6 @@ impl Accumulate for FullyConnected {
 pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::FullyConnected::read(context.op.attributes());
     let (depth, channels) = (context.op.input(0).shape.innermost(), context.op.output(0).shape.innermost());
-    accumulate(context, &attributes.accumulation(), [channels, depth], &FullyConnected { depth, channels })
+    let rows = context.op.output(0).shape.elements().checked_div(channels)?;
+    accumulate(context, &attributes.accumulation(), [channels, depth], &FullyConnected { depth, channels, rows })
 }

@@ -30,7 +30,7 @@ mod top_k;
 mod transpose_conv_2d;
 mod unary;
 
-pub(crate) use driver::Context;
+pub(crate) use driver::{Context, Task, packs};
 
 use crate::kernels::requantize::{self, Requantizer};
 use bantam_format::{Arithmetic, Opcode};

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage. With `--json` standard output is one JSON document; notes and
 //! progress go to standard error, progress only on a terminal.
 
+mod bench;
 mod diff;
 mod eval;
 mod inspect;
@@ -36,6 +37,7 @@ enum Command {
     Eval(eval::Eval),
     Inspect(inspect::Inspect),
     Diff(diff::Diff),
+    Bench(bench::Bench),
 }
 
 /// Sizes that a model leaves open.
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Eval(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Diff(command) => command.run(),
+        Command::Bench(command) => command.run(),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -26,6 +26,7 @@ fn every_command_explains_itself() {
     assert_data_eq!(help("eval --help"), file!["snapshots/help-eval.txt"]);
     assert_data_eq!(help("inspect --help"), file!["snapshots/help-inspect.txt"]);
     assert_data_eq!(help("diff --help"), file!["snapshots/help-diff.txt"]);
+    assert_data_eq!(help("bench --help"), file!["snapshots/help-bench.txt"]);
 }
 
 #[test]

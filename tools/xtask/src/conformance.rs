@@ -1,8 +1,7 @@
 //! `cargo xtask conformance`: the ONNX standard's own cases, written by its Python package and run by our runner.
 
 use std::env::consts::EXE_SUFFIX;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -10,12 +9,12 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::process::{Run, find_program};
 use crate::setup::Need;
-use crate::{nextest, web};
+use crate::{nextest, python, web};
 
 /// Writes the cases where they are missing, builds the runner and runs it, then repeats a tenth of what passed in the
 /// wasm build; true if nothing failed.
 pub fn run(context: &Context, engine: &str, json: bool) -> Result<bool> {
-    let python = environment(context)?;
+    let python = python::environment(context, "conformance")?;
     let folder = context.target.join("conformance");
     let (cases, records) = (folder.join("cases"), folder.join("records"));
     Run::new(python).arg(context.root.join("tools/conformance/write_cases.py")).arg(&cases).status()?;
@@ -87,24 +86,4 @@ fn repeat_in_wasm(context: &Context, records: &Path) -> Result<Wasm> {
         Ok(outcome) => Ok(Wasm::Done(outcome)),
         Err(error) => Err(result.err().unwrap_or_else(|| error.into())),
     }
-}
-
-/// The Python of a virtual environment that has what `requirements.txt` pins, made on first use.
-fn environment(context: &Context) -> Result<PathBuf> {
-    let requirements = context.root.join("tools/conformance/requirements.txt");
-    let folder = context.target.join("conformance").join("venv");
-    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let wanted = fs::read_to_string(&requirements).with_context(|| requirements.display().to_string())?;
-    let installed = folder.join("requirements.txt");
-    if fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
-        return Ok(python);
-    }
-    let system = find_program(&["python3", "python"]).context("no python3; install Python 3.10 or newer")?;
-    Run::new(system).args(["-m", "venv", "--clear"]).arg(&folder).status()?;
-    Run::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(&requirements)
-        .status()?;
-    fs::write(installed, wanted)?;
-    Ok(python)
 }

@@ -3,6 +3,7 @@
 //! `cargo xtask test` runs everything that must hold before a change is taken; `--setup` first installs what the
 //! steps need. The same line is what continuous integration runs, so a green run here is a green run there.
 
+mod bench;
 mod conformance;
 mod context;
 mod embedded;
@@ -10,6 +11,7 @@ mod lint;
 mod networks;
 mod nextest;
 mod process;
+mod python;
 mod report;
 mod rust_std;
 mod setup;
@@ -62,6 +64,21 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         save: Option<String>,
     },
+    /// Measure this machine's time per run beside that of onnxruntime, LiteRT and tract, one thread each.
+    Bench {
+        /// Alternating samples of each engine.
+        #[arg(long, default_value_t = 15)]
+        rounds: u32,
+        /// Measure tract too; compiling it with full optimisation takes some ten minutes.
+        #[arg(long)]
+        tract: bool,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where: `native`.
+        #[arg(value_parser = ["native"])]
+        place: String,
+    },
     /// Install what the steps of `test` need: compiler targets, emulator, browser, node modules.
     Setup {
         /// Build this target's standard library from source, as is done where rustup's server is out of reach.
@@ -87,6 +104,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Test { setup, only } => test::run(&mut context, setup, &only),
         Command::Conformance { engine, json } => conformance::run(&context, &engine, json),
         Command::Networks { seed, count, save } => networks::run(&context, seed, count, save.as_deref()),
+        Command::Bench { rounds, tract, json, place: _ } => bench::native(&context, rounds, tract, json),
         Command::Setup { from_source: Some(target) } => rust_std::install(&context, &target).map(|()| true),
         Command::Setup { from_source: None } => {
             let every_need: Vec<_> = test::STEPS.iter().flat_map(|step| step.needs).copied().collect();
