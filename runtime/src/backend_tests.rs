@@ -135,6 +135,7 @@ impl Shape {
             pad: self.window.pad_top.into(),
             input_row_bytes: bytes(&self.input[2..]),
             output_row_bytes: bytes(&self.output[2..]),
+            transposed: false,
         };
         if random.once_in(2) {
             ([rows.distance_up().next_multiple_of(4), 0], false)

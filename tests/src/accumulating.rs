@@ -43,14 +43,14 @@ impl Windowed {
     }
 }
 
-/// A convolution, depthwise convolution or matrix product with 8-bit parameters.
+/// A convolution, depthwise or transposed too, or matrix product with 8-bit parameters.
 #[derive(Clone, Debug)]
 pub struct Accumulating {
-    /// Which of the three.
+    /// Which of them.
     pub opcode: Opcode,
-    /// Of both convolutions.
+    /// Of convolutions.
     pub window: Window,
-    /// Of `Conv2d`.
+    /// Of `Conv2d` and `TransposeConv2d`.
     pub groups: u16,
     /// Dimensions of the input.
     pub input_dimensions: Vec<u32>,
@@ -78,12 +78,15 @@ impl Accumulating {
         }
         let Windowed { window, input, output } = Windowed::random(random);
         let batch = if random.once_in(5) { 2 } else { 1 };
-        let groups = if opcode == Opcode::Conv2d { random.within(1..4) as u32 } else { 1 };
+        let depthwise = opcode == Opcode::DepthwiseConv2d;
+        let groups = if depthwise { 1 } else { random.within(1..4) as u32 };
+        let output =
+            if opcode == Opcode::TransposeConv2d { [0; 2].map(|_| random.within(1..14) as u32) } else { output };
         let channels = random.within(1..5) as u32 * groups;
-        let out_channels = if opcode == Opcode::Conv2d {
-            random.within(1..4) as u32 * groups * wide as u32
-        } else {
+        let out_channels = if depthwise {
             channels * random.within(1..4) as u32 * if wide > 1 { 5 } else { 1 }
+        } else {
+            random.within(1..4) as u32 * groups * wide as u32
         };
         let dimensions = |[height, width]: [u32; 2], channels| vec![batch, height, width, channels];
         Self::with(opcode, window, groups as u16, dimensions(input, channels), dimensions(output, out_channels), random)
@@ -131,7 +134,9 @@ impl Accumulating {
     /// Products that make up one accumulator.
     pub fn taps(&self) -> usize {
         match self.opcode {
-            Opcode::Conv2d => self.window.taps() * self.input_channels() / usize::from(self.groups),
+            Opcode::Conv2d | Opcode::TransposeConv2d => {
+                self.window.taps() * self.input_channels() / usize::from(self.groups)
+            }
             Opcode::DepthwiseConv2d => self.window.taps(),
             _ => self.input_channels(),
         }
@@ -206,7 +211,9 @@ impl Accumulating {
         let accumulation = Accumulation { weight_type, per_channel, weights, bias, epilogue };
         let (window, groups) = (self.window, self.groups);
         match self.opcode {
-            Opcode::Conv2d => builder.op(self.opcode, &[x], y, &Conv2d { window, groups, accumulation }),
+            Opcode::Conv2d | Opcode::TransposeConv2d => {
+                builder.op(self.opcode, &[x], y, &Conv2d { window, groups, accumulation })
+            }
             Opcode::DepthwiseConv2d => {
                 builder.op(self.opcode, &[x], y, &DepthwiseConv2d { window, reserved: [0; 2], accumulation });
             }

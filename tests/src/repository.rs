@@ -31,6 +31,7 @@ pub fn shrink_model(name: &str) -> Result<Vec<u8>, Box<dyn Error>> {
         arithmetic: Arithmetic::Onnx,
         ranges: RangeMethod::Mse,
         strip: false,
+        limits: Default::default(),
     };
     Ok(shrink(&options, &|_| {})?.artifact.bytes().to_vec())
 }

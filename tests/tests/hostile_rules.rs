@@ -242,7 +242,6 @@ fn of_ops() -> Vec<(u16, Hostile)> {
         (60, changed("mixed_onnx", |parts| parts.op(0, |op| op.opcode = 0))),
         (60, changed("mixed_onnx", |parts| parts.op(0, |op| op.opcode = 200))),
         (61, changed("mixed_onnx", |parts| parts.op(0, |op| op.flags = 2))),
-        (61, changed("mixed_onnx", |parts| parts.op(0, |op| op.flags = 1))),
         (61, changed("mixed_onnx", |parts| parts.op(1, |op| op.flags = 1))),
         (62, changed("mixed_onnx", |parts| parts.op(0, |op| op.inputs = 2))),
         (62, changed("mixed_onnx", |parts| parts.op(0, |op| op.outputs = 0))),

@@ -4,7 +4,8 @@
 use bantam::Model;
 use bantam_format::writer::{ModelDescription, write};
 use bantam_format::{
-    AlignedBytes, Arithmetic, Artifact, IoRole, Limits, LoadError, SectionEntry, SectionKind, StateRecord, checksum,
+    AlignedBytes, Arithmetic, Artifact, IoRole, Limits, LoadError, Opcode, SectionEntry, SectionKind, StateRecord,
+    checksum,
 };
 use bantam_tests::artifacts::read_directory;
 use bantam_tests::models::{small_model, small_models};
@@ -12,6 +13,7 @@ use bantam_tests::parts::Parts;
 use bantam_tests::random::Random;
 use bantam_tests::random_models::random_model;
 use bantam_tests::run::{Values, random_inputs, run};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Random models per test.
@@ -158,11 +160,13 @@ fn read_values(path: &Path, tensors: impl Iterator<Item = bantam::IoTensor>) -> 
 fn golden_files_keep_loading_and_keep_their_results() {
     let directory = golden("v1");
     let files = read_directory(&directory);
-    assert_eq!(files.len(), 10, "the files of version 1");
+    assert_eq!(files.len(), 16, "the files of version 1");
+    let mut frozen = BTreeSet::new();
     for (name, file) in files {
         let model = Model::parse(file.bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let inputs = read_values(&directory.join(format!("{name}.input")), model.inputs());
         let expected = read_values(&directory.join(format!("{name}.output")), model.outputs());
+        frozen.extend(model.artifact().ops().map(|op| op.opcode));
         for (got, expected) in run(&model, &inputs).into_iter().zip(expected) {
             match (&got, &expected) {
                 // Float backends may add in another order.
@@ -176,6 +180,8 @@ fn golden_files_keep_loading_and_keep_their_results() {
             }
         }
     }
+    let missing: Vec<&Opcode> = Opcode::ALL.iter().filter(|opcode| !frozen.contains(opcode)).collect();
+    assert!(missing.is_empty(), "opcodes in no golden file: {missing:?}");
 }
 
 /// Writes the golden files of the present version; those that exist stay as they are. Run once before a release:

@@ -13,6 +13,7 @@ pub mod device;
 pub mod execute;
 pub mod explain;
 pub mod files;
+pub mod fit;
 pub mod folder;
 pub mod graph;
 pub mod import;

@@ -2,6 +2,7 @@
 
 use crate::compare::{LayerError, Truth, agreement, classes_of, layer_errors, mean_absolute_error, truth};
 use crate::data::{DataError, Dataset, InputSpec};
+use crate::fit::{Limits, Shortage};
 use crate::folder::ModelFolder;
 use crate::import::onnx::ImportOptions;
 use crate::lower::{LowerError, Precision, Program, lower};
@@ -30,6 +31,8 @@ pub struct ShrinkOptions {
     pub ranges: RangeMethod,
     /// Whether to leave out names, labels and the card.
     pub strip: bool,
+    /// What the artifact must fit into.
+    pub limits: Limits,
 }
 
 /// Why a model could not be shrunk.
@@ -94,6 +97,9 @@ pub enum ShrinkError {
         /// Why.
         error: LowerError,
     },
+    /// The artifact does not fit.
+    #[error("{0}")]
+    TooLarge(Box<Shortage>),
     /// What was made breaks a rule: a bug in this tool.
     #[error("internal error: the artifact made is not valid: {}", crate::explain::load_error(.0))]
     Invalid(bantam_format::LoadError),
@@ -210,7 +216,7 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
         program.description.labels.clone_from(&folder.labels);
         program.description.card = card(options, &model, calibration_rows);
     }
-    let artifact = finish(program)?;
+    let artifact = finish(program, options.limits)?;
 
     let source_bytes = model.file_bytes;
     let (float, artifact) = (Subject::Source(Box::new(model)), Subject::Artifact(artifact));
@@ -259,13 +265,17 @@ fn check_description(folder: &ModelFolder, model: &SourceModel) -> Result<(), Sh
 /// Plans the memory of a program, writes the artifact, and checks both.
 ///
 /// # Errors
-/// [`ShrinkError::Invalid`], [`ShrinkError::Plan`]: bugs in this tool.
-pub fn finish(mut program: Program) -> Result<ArtifactFile, ShrinkError> {
-    plan::plan(&mut program);
+/// [`ShrinkError::TooLarge`]; [`ShrinkError::Invalid`], [`ShrinkError::Plan`]: bugs in this tool.
+pub fn finish(mut program: Program, limits: Limits) -> Result<ArtifactFile, ShrinkError> {
+    let asked = program.clone();
+    plan::plan_within(&mut program, limits.ram);
     let bytes = bantam_format::writer::write(&program.description).map_err(ShrinkError::Invalid)?;
     let artifact = ArtifactFile::from_bytes(&bytes).map_err(ShrinkError::Invalid)?;
-    plan::verify::verify(&artifact.model())?;
-    Ok(artifact)
+    plan::verify::prove(&asked, &artifact.model())?;
+    match limits.shortage(&artifact.model()) {
+        Some(shortage) => Err(ShrinkError::TooLarge(Box::new(shortage))),
+        None => Ok(artifact),
+    }
 }
 
 /// Scores a float model and an artifact on the same data.

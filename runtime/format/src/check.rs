@@ -90,28 +90,30 @@ impl Op<'_> {
         ensure(valid, LoadError::Multiplier { op: self.index, channel })
     }
 
-    /// Rule 61: only banded ops can walk down; rule 68 for every input against the output.
+    /// Rule 61: only banded ops can walk down; rule 68 for every input against the output. At most one input has bytes
+    /// in common with the output.
     pub(crate) fn check_overlaps(&self) -> Result<(), LoadError> {
-        let first = crate::ops::overlap(self.opcode, self.attributes, &self.input(0), &self.output(0));
+        let target = self.output(0);
         ensure(
-            !self.walk_down || matches!(first, Overlap::Banded(_)),
+            !self.walk_down || matches!(self.overlap(0), Overlap::Banded { .. }),
             LoadError::OpFlags { op: self.index, flags: crate::OpRecord::WALK_DOWN },
         )?;
-        self.check_overlap(0, &first)?;
-        (1..self.input_count).try_for_each(|input| self.check_overlap(input, &Overlap::Disjoint))
+        let mut overlapping = (0..self.input_count).filter(|&position| {
+            let source = self.input(position);
+            source.in_arena() && !disjoint(&source.range(), &target.range())
+        });
+        let refused =
+            |input: usize| LoadError::Overlap { op: self.index, input: u8::try_from(input).unwrap_or(u8::MAX) };
+        if let Some(position) = overlapping.next() {
+            let permitted =
+                self.overlap(position).permits(self.input(position).location, target.location, self.walk_down);
+            ensure(permitted, refused(position))?;
+        }
+        overlapping.next().map_or(Ok(()), |position| Err(refused(position)))
     }
 
-    fn check_overlap(&self, input: usize, overlap: &Overlap) -> Result<(), LoadError> {
-        let (source, target) = (self.input(input), self.output(0));
-        if !source.in_arena() || disjoint(&source.range(), &target.range()) {
-            return Ok(());
-        }
-        let permitted = match overlap {
-            Overlap::Disjoint => false,
-            Overlap::InPlace => source.range() == target.range(),
-            Overlap::Banded(window) => window.permits(source.location, target.location, self.walk_down),
-        };
-        ensure(permitted, LoadError::Overlap { op: self.index, input: u8::try_from(input).unwrap_or(u8::MAX) })
+    fn overlap(&self, position: usize) -> Overlap {
+        crate::ops::overlap(self.opcode, self.attributes, position, &self.input(position), &self.output(0))
     }
 
     /// Rule 69: the data type of input 0, which must be one of `allowed`.

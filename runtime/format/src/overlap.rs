@@ -1,22 +1,48 @@
 //! Band geometry: which input rows an output row needs, and how far an output may reach into its own input.
 //!
-//! An op that slides a window over rows can be computed in bands of output rows. Walking up (row 0 first), the rows
+//! An op whose output rows each need a few neighbouring input rows can be computed in bands of output rows. Walking up (row 0 first), the rows
 //! already read are free, so the output may start before the input as soon as no row is written before it was read
 //! for the last time; walking down likewise from the other end. The parser checks that every band's input and output
 //! are disjoint, the planner asks for the safe distance, and the runtime's driver walks the same bands.
 
 use core::ops::Range;
 
-/// How the output of an op may lie relative to its first input. Other inputs are always disjoint from the output.
+/// How the output of an op may lie relative to one of its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlap {
     /// No common byte.
     Disjoint,
-    /// No common byte, or exactly the same bytes.
-    InPlace,
-    /// No common byte, or a distance that [`RowWindow::permits`].
-    Banded(RowWindow),
+    /// Anyhow: the op moves the input to where the output shall be, then works in place.
+    Moved,
+    /// No common byte, or a distance that [`RowWindow::permits`]; with `in_place` also exactly the same bytes.
+    Banded {
+        /// The geometry of the bands.
+        rows: RowWindow,
+        /// Whether the op can also overwrite its input channel by channel.
+        in_place: bool,
+    },
 }
+
+impl Overlap {
+    /// The bands of rows alone.
+    pub(crate) fn banded(rows: RowWindow) -> Self {
+        Self::Banded { rows, in_place: false }
+    }
+
+    /// Whether an input and an output that have bytes in common may start at these byte offsets.
+    pub fn permits(&self, input_offset: usize, output_offset: usize, down: bool) -> bool {
+        match self {
+            Self::Disjoint => false,
+            Self::Moved => true,
+            Self::Banded { rows, in_place } => {
+                (*in_place && input_offset == output_offset) || rows.permits(input_offset, output_offset, down)
+            }
+        }
+    }
+}
+
+/// Most elements that an op which overwrites its input channel by channel sets aside: rows of one channel.
+pub const LINE_BUFFER_ELEMENTS: usize = 256;
 
 /// How the rows of a banded op's output follow from the rows of its input. Rows are consecutive in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +51,18 @@ pub struct RowWindow {
     pub input_rows: usize,
     /// Rows of the output.
     pub output_rows: usize,
-    /// Input rows one window spans: `(kernel - 1) * dilation + 1`.
+    /// Rows one window spans: `(kernel - 1) * dilation + 1`.
     pub extent: usize,
-    /// Input rows from one window to the next.
+    /// Rows from one window to the next.
     pub stride: usize,
-    /// Rows of padding before the first input row.
+    /// Rows of padding before the first row.
     pub pad: usize,
     /// Bytes of an input row.
     pub input_row_bytes: usize,
     /// Bytes of an output row.
     pub output_row_bytes: usize,
+    /// Whether windows lie on the output, one for each input row, instead of on the input, one for each output row.
+    pub transposed: bool,
 }
 
 /// A band of output rows and the input rows it needs.
@@ -47,14 +75,39 @@ pub struct Band {
 }
 
 impl RowWindow {
+    /// Each output row needs the input row of the same number and nothing else.
+    pub fn alike(rows: usize, input_row_bytes: usize, output_row_bytes: usize) -> Self {
+        let (input_rows, output_rows) = (rows, rows);
+        Self {
+            input_rows,
+            output_rows,
+            extent: 1,
+            stride: 1,
+            pad: 0,
+            input_row_bytes,
+            output_row_bytes,
+            transposed: false,
+        }
+    }
+
     /// First input row that output row `row` needs.
     pub fn input_start(&self, row: usize) -> usize {
-        row.saturating_mul(self.stride).saturating_sub(self.pad).min(self.input_rows)
+        let first = if self.transposed {
+            let below = row.saturating_add(self.pad).saturating_add(1).saturating_sub(self.extent);
+            below.checked_add(self.stride.saturating_sub(1)).and_then(|sum| sum.checked_div(self.stride)).unwrap_or(0)
+        } else {
+            row.saturating_mul(self.stride).saturating_sub(self.pad)
+        };
+        first.min(self.input_rows)
     }
 
     /// One past the last input row that output row `row` needs.
     pub fn input_end(&self, row: usize) -> usize {
-        let end = row.saturating_mul(self.stride).saturating_add(self.extent).saturating_sub(self.pad);
+        let end = if self.transposed {
+            row.saturating_add(self.pad).checked_div(self.stride).unwrap_or(0).saturating_add(1)
+        } else {
+            row.saturating_mul(self.stride).saturating_add(self.extent).saturating_sub(self.pad)
+        };
         end.clamp(self.input_start(row), self.input_rows)
     }
 
@@ -64,21 +117,38 @@ impl RowWindow {
         Band { input: self.input_start(output.start)..self.input_end(last), output }
     }
 
-    /// Rows at which the distance between reading and writing can be extreme: it is piecewise linear in the row, and
-    /// the pieces meet where a window first leaves the padding or first reaches the last input row.
+    /// Rows at which the distance between reading and writing can be extreme.
+    ///
+    /// A window on the input: the distance is piecewise linear in the row, and the pieces meet where a window first
+    /// leaves the padding or first reaches the last input row. A transposed one: it is linear along the last rows that
+    /// need the same first input row, and along the first rows that need the same last one, which are `stride` apart;
+    /// the rows between are less extreme.
     fn critical_rows(&self) -> [usize; 6] {
         let last = self.output_rows.saturating_sub(1);
-        let leaves = self.pad.checked_div(self.stride).unwrap_or(0);
-        let reaches =
-            self.input_rows.saturating_add(self.pad).saturating_sub(self.extent).checked_div(self.stride).unwrap_or(0);
-        [
-            0,
-            leaves.min(last),
-            leaves.saturating_add(1).min(last),
-            reaches.min(last),
-            reaches.saturating_add(1).min(last),
-            last,
-        ]
+        let divided = |rows: usize| rows.checked_div(self.stride).unwrap_or(0);
+        let rows = if self.transposed {
+            let final_input = self.input_rows.saturating_sub(1);
+            // Input row y is the first that is needed up to output row `y * stride + extent - 1 - pad`, and the last
+            // that is needed from output row `y * stride - pad` on.
+            let needed_to = |y: usize| y.saturating_mul(self.stride).saturating_add(self.extent).saturating_sub(1);
+            let needed_from = |y: usize| y.saturating_mul(self.stride);
+            let reach = last.saturating_add(self.pad);
+            let past = self.pad.saturating_add(1).saturating_sub(self.extent);
+            [
+                0,
+                needed_to(divided(past.saturating_add(self.stride).saturating_sub(1))).saturating_sub(self.pad),
+                needed_to(divided(reach.saturating_add(1).saturating_sub(self.extent)).min(final_input))
+                    .saturating_sub(self.pad),
+                needed_from(divided(self.pad.saturating_add(self.stride).saturating_sub(1))).saturating_sub(self.pad),
+                needed_from(divided(reach).min(final_input)).saturating_sub(self.pad),
+                last,
+            ]
+        } else {
+            let leaves = divided(self.pad);
+            let reaches = divided(self.input_rows.saturating_add(self.pad).saturating_sub(self.extent));
+            [0, leaves, leaves.saturating_add(1), reaches, reaches.saturating_add(1), last]
+        };
+        rows.map(|row| row.min(last))
     }
 
     /// Smallest `input offset - output offset` in bytes at which an upward walk reads every row before it is
@@ -172,20 +242,26 @@ mod tests {
     use proptest::prelude::*;
 
     fn windows() -> impl Strategy<Value = RowWindow> {
-        (1usize..12, 1usize..5, 1usize..4, 1usize..4, 0usize..6, 1usize..9, 1usize..9).prop_filter_map(
+        let sizes = (1usize..12, 1usize..5, 1usize..4, 1usize..4, 0usize..6, 1usize..9, 1usize..9);
+        (sizes, any::<bool>(), 1usize..40).prop_filter_map(
             "a window that starts inside the input",
-            |(input_rows, kernel, dilation, stride, pad, input_row_bytes, output_row_bytes)| {
+            |((input_rows, kernel, dilation, stride, pad, input_row_bytes, output_row_bytes), transposed, rows)| {
                 let extent = (kernel - 1) * dilation + 1;
-                let last_start = input_rows + pad - 1;
-                (pad < extent).then_some(RowWindow {
+                // Without dilation and stride, the rows of a padding: there the padding may exceed the window.
+                let padding = extent == 1 && stride == 1;
+                let output_rows =
+                    if transposed || padding { rows.max(pad + 1) } else { (input_rows + pad - 1) / stride + 1 };
+                let window = RowWindow {
                     input_rows,
-                    output_rows: last_start / stride + 1,
+                    output_rows,
                     extent,
                     stride,
                     pad,
                     input_row_bytes,
                     output_row_bytes,
-                })
+                    transposed,
+                };
+                (transposed || padding || pad < extent).then_some(window)
             },
         )
     }

@@ -7,13 +7,11 @@ use bantam_format::{DataType, ops};
 pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::ArgMax::read(context.op.attributes());
     let classes = context.op.input(0).shape.innermost();
+    let rows = ops::ArgMax::rows(&context.op.input(0));
     let selected = [attributes.select_last == 1, attributes.select_least == 1];
     if context.op.input(0).data_type == DataType::F32 {
-        let (input, output) = context.operands(0)?;
-        scalar::arg_max::<f32>(classes, selected, input, output);
+        context.banded(&rows, |_, input, output| scalar::arg_max::<f32>(classes, selected, input, output))
     } else {
-        let (input, output) = context.operands(0)?;
-        scalar::arg_max::<i8>(classes, selected, input, output);
+        context.banded(&rows, |_, input, output| scalar::arg_max::<i8>(classes, selected, input, output))
     }
-    Some(())
 }

@@ -1,6 +1,6 @@
 //! Evaluation of [`Opcode::Binary`](bantam_format::Opcode::Binary). The output takes the first input's values, repeated as the
-//! shapes ask, and is combined with the second input in place. Comparisons make another type, so they write a third
-//! tensor.
+//! shapes ask, and is combined with the second input in place; where it overlaps the second input it takes that one's.
+//! Comparisons make another type, so they write a third tensor.
 
 use super::Context;
 use crate::kernels::scalar::{self, BinaryScaling, IntegerBinary, Walk};
@@ -17,8 +17,15 @@ fn walk(context: &Context<'_>, position: usize) -> Option<Walk> {
 /// Applies a function in place: to the first input's values, which the output takes, and the second's.
 fn combine<T: Element>(context: &mut Context<'_>, function: impl Fn(T, T) -> T) -> Option<()> {
     let (first, second, output) = (context.op.input(0), context.op.input(1), context.op.output(0));
+    if second.in_arena() && second.range().start < output.range().end && output.range().start < second.range().end {
+        context.in_place::<T>(1)?;
+        let walk = walk(context, 0)?;
+        let (values, data) = context.operands::<T, T>(0)?;
+        scalar::binary(|second, first| function(first, second), walk.read(values), data);
+        return Some(());
+    }
     if first.shape.elements() == output.shape.elements() {
-        context.in_place::<T>()?;
+        context.in_place::<T>(0)?;
     } else {
         let walk = walk(context, 0)?;
         let (input, output) = context.operands::<T, T>(0)?;

@@ -7,10 +7,10 @@ use bantam_format::{DataType, ops};
 pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     if context.op.input(0).data_type == DataType::F32 {
         let attributes = ops::FloatClamp::read(context.op.attributes());
-        scalar::clamp::<f32>([attributes.clamp_min, attributes.clamp_max], context.in_place()?);
+        scalar::clamp::<f32>([attributes.clamp_min, attributes.clamp_max], context.in_place(0)?);
     } else {
         let attributes = ops::IntegerClamp::read(context.op.attributes());
-        scalar::clamp::<i8>([attributes.clamp_min, attributes.clamp_max], context.in_place()?);
+        scalar::clamp::<i8>([attributes.clamp_min, attributes.clamp_max], context.in_place(0)?);
     }
     Some(())
 }

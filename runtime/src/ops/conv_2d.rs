@@ -5,23 +5,40 @@ use super::accumulation::{Accumulate, Packing, accumulate};
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{Accumulation, Convolution, Epilogue};
 use crate::views::Element;
+use bantam_format::overlap::RowWindow;
 use bantam_format::{Tensor, ops};
 
-/// The geometry of windowed ops as their kernels take it.
-pub(super) fn geometry(window: &ops::Window, groups: u16, input: &Tensor, output: &Tensor) -> Convolution {
+/// The geometry of windowed ops as their kernels take it, in the rows that bands are made of.
+pub(super) fn geometry(
+    window: &ops::Window,
+    groups: u16,
+    input: &Tensor,
+    output: &Tensor,
+    rows: &RowWindow,
+) -> Convolution {
+    let image = |tensor: &Tensor, rows: usize| {
+        let [_, height, width, channels] = [0, 1, 2, 3].map(|axis| tensor.shape.dimension(axis));
+        // Rows of a pointwise op are pixels.
+        [rows, if rows == height { width } else { 1 }, channels]
+    };
     Convolution {
         kernel: [usize::from(window.kernel_height), usize::from(window.kernel_width)],
         stride: [usize::from(window.stride_height), usize::from(window.stride_width)],
         dilation: [usize::from(window.dilation_height), usize::from(window.dilation_width)],
         pad: [usize::from(window.pad_top), usize::from(window.pad_left)],
-        input: [input.shape.dimension(1), input.shape.dimension(2), input.shape.dimension(3)],
-        output: [output.shape.dimension(1), output.shape.dimension(2), output.shape.dimension(3)],
+        input: image(input, rows.input_rows),
+        output: image(output, rows.output_rows),
         groups: usize::from(groups),
     }
 }
 
+/// Images one behind the other, each of as many rows as the bands are made of.
+pub(super) fn images(rows: &RowWindow, output: &Tensor) -> Option<usize> {
+    output.bytes().checked_div(rows.output_rows.checked_mul(rows.output_row_bytes)?)
+}
+
 struct Conv2d {
-    window: ops::Window,
+    rows: RowWindow,
     geometry: Convolution,
     images: usize,
 }
@@ -36,7 +53,7 @@ impl Accumulate for Conv2d {
         context: &mut Context<'_>,
         accumulation: &Accumulation<'_, T, E>,
     ) -> Option<()> {
-        context.banded(&self.window, |band, input, output| {
+        context.banded(&self.rows, |band, input, output| {
             scalar::conv_2d(&self.geometry, band, input, accumulation, output);
         })
     }
@@ -44,8 +61,10 @@ impl Accumulate for Conv2d {
 
 pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::Conv2d::read(context.op.attributes());
-    let geometry = geometry(&attributes.window, attributes.groups, &context.op.input(0), &context.op.output(0));
-    let images = context.op.input(0).shape.dimension(0);
+    let (input, output) = (context.op.input(0), context.op.output(0));
+    let rows = attributes.window.rows(&input, &output);
+    let geometry = geometry(&attributes.window, attributes.groups, &input, &output, &rows);
     let extent = [geometry.output[2], geometry.taps()];
-    accumulate(context, &attributes.accumulation, extent, &Conv2d { window: attributes.window, geometry, images })
+    let images = images(&rows, &output)?;
+    accumulate(context, &attributes.accumulation, extent, &Conv2d { rows, geometry, images })
 }

@@ -2,21 +2,24 @@
 
 use super::Context;
 use super::accumulation::{Accumulate, Packing, accumulate};
-use super::conv_2d::geometry;
+use super::conv_2d::{geometry, images};
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{Accumulation, Convolution, Epilogue};
 use crate::views::Element;
 use bantam_format::ops;
+use bantam_format::overlap::RowWindow;
 
 struct DepthwiseConv2d {
-    window: ops::Window,
+    rows: RowWindow,
     geometry: Convolution,
     images: usize,
+    /// Whether each channel of the output lies over that of the input: bands of rows cannot do that.
+    overwrites: bool,
 }
 
 impl Accumulate for DepthwiseConv2d {
     fn packing(&self) -> Option<Packing> {
-        Some(Packing { geometry: self.geometry, images: self.images, depthwise: true })
+        (!self.overwrites).then_some(Packing { geometry: self.geometry, images: self.images, depthwise: true })
     }
 
     fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
@@ -24,7 +27,11 @@ impl Accumulate for DepthwiseConv2d {
         context: &mut Context<'_>,
         accumulation: &Accumulation<'_, T, E>,
     ) -> Option<()> {
-        context.banded(&self.window, |band, input, output| {
+        if self.overwrites {
+            scalar::depthwise_conv_2d_in_place(&self.geometry, accumulation, context.in_place(0)?);
+            return Some(());
+        }
+        context.banded(&self.rows, |band, input, output| {
             scalar::depthwise_conv_2d(&self.geometry, band, input, accumulation, output);
         })
     }
@@ -32,8 +39,11 @@ impl Accumulate for DepthwiseConv2d {
 
 pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::DepthwiseConv2d::read(context.op.attributes());
-    let geometry = geometry(&attributes.window, 1, &context.op.input(0), &context.op.output(0));
+    let (input, output) = (context.op.input(0), context.op.output(0));
+    let rows = attributes.window.rows(&input, &output);
+    let geometry = geometry(&attributes.window, 1, &input, &output, &rows);
     let extent = [geometry.output[2], attributes.window.taps()];
-    let op = DepthwiseConv2d { window: attributes.window, geometry, images: context.op.input(0).shape.dimension(0) };
-    accumulate(context, &attributes.accumulation, extent, &op)
+    let images = images(&rows, &output)?;
+    let overwrites = input.location == output.location;
+    accumulate(context, &attributes.accumulation, extent, &DepthwiseConv2d { rows, geometry, images, overwrites })
 }

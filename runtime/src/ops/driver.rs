@@ -5,9 +5,9 @@ use crate::kernels::dispatch::Backend;
 use crate::kernels::generic::{Place, Sizes};
 use crate::kernels::requantize::{Requantization, Requantizer};
 use crate::views::{self, Element};
-use bantam_format::ops::{IntegerEpilogue, Window};
-use bantam_format::overlap::Band;
-use bantam_format::{Arithmetic, Op, Opcode, Tensor};
+use bantam_format::ops::IntegerEpilogue;
+use bantam_format::overlap::{Band, RowWindow};
+use bantam_format::{Arithmetic, Op, Opcode};
 
 /// What one evaluation works on.
 #[derive(Debug)]
@@ -105,11 +105,10 @@ impl<'c> Context<'c> {
         Some((sources.input(position)?, output))
     }
 
-    /// Output 0 holding the values of input 0, for ops that work in place. Copies where the memory is not shared.
-    pub(crate) fn in_place<T: Element>(&mut self) -> Option<&mut [T]> {
-        let (input, output) = (self.op.input(0), self.op.output(0));
-        self.copy(&input, &output)?;
-        views::slice_mut(self.arena.get_mut(output.range())?)
+    /// Output 0 holding the values of input `position`, for ops that work in place.
+    pub(crate) fn in_place<T: Element>(&mut self, position: usize) -> Option<&mut [T]> {
+        self.move_input(position)?;
+        views::slice_mut(self.arena.get_mut(self.op.output(0).range())?)
     }
 
     /// Input 0 and output 0 in the part of the arena that holds both.
@@ -121,30 +120,36 @@ impl<'c> Context<'c> {
         Some(Place { memory, input: first(input.start)?, output: first(output.start)?, down: op.walk_down })
     }
 
-    /// Copies a tensor's bytes, unless it already is where it shall be.
-    pub(crate) fn copy(&mut self, input: &Tensor, output: &Tensor) -> Option<()> {
-        if !input.in_arena() || input.range() != output.range() {
-            let split = Split::new(self.arena, output.range())?;
-            let source = if input.in_arena() { split.input(input.range()) } else { self.constants.get(input.range()) };
-            for (to, from) in split.output.iter_mut().zip(source?) {
+    /// Moves the bytes of an input to the output of the same size, which may overlap it in any way.
+    pub(crate) fn move_input(&mut self, position: usize) -> Option<()> {
+        let (input, output) = (self.op.input(position), self.op.output(0));
+        let (from, to) = (input.range(), output.range());
+        if !input.in_arena() {
+            for (to, from) in self.arena.get_mut(to)?.iter_mut().zip(self.constants.get(from)?) {
                 *to = *from;
             }
+        } else if from != to {
+            // Within bounds the move cannot panic.
+            let room = self.arena.len().checked_sub(from.len())?;
+            if from.start > from.end || from.end > self.arena.len() || to.start > room {
+                return None;
+            }
+            self.arena.copy_within(from, to.start);
         }
         Some(())
     }
 
-    /// Walks a windowed op over the images of the batch and over bands of output rows. The kernel gets a band, the
+    /// Walks an op over bands of output rows, image after image where a batch has several. The kernel gets a band, the
     /// input rows it needs and the output rows it writes.
     pub(crate) fn banded<I: Element, O: Element>(
         &mut self,
-        window: &Window,
+        rows: &RowWindow,
         mut kernel: impl FnMut(&Band, &[I], &mut [O]),
     ) -> Option<()> {
         let (input, output) = (self.op.input(0), self.op.output(0));
-        let rows = window.rows(&input, &output);
         let input_image = rows.input_rows.checked_mul(rows.input_row_bytes)?;
         let output_image = rows.output_rows.checked_mul(rows.output_row_bytes)?;
-        for image in 0..input.shape.dimension(0) {
+        for image in 0..output.bytes().checked_div(output_image)? {
             let input_start = input.location.checked_add(image.checked_mul(input_image)?)?;
             let output_start = output.location.checked_add(image.checked_mul(output_image)?)?;
             for band in rows.bands(input_start, output_start, self.op.walk_down) {

@@ -33,9 +33,10 @@ impl Accumulate for FullyConnected {
         context: &mut Context<'_>,
         accumulation: &Accumulation<'_, T, E>,
     ) -> Option<()> {
-        let (input, output) = context.operands(0)?;
-        scalar::fully_connected(self.depth, self.channels, input, accumulation, output);
-        Some(())
+        let rows = ops::FullyConnected::rows(&context.op.input(0), &context.op.output(0));
+        context.banded(&rows, |_, input, output| {
+            scalar::fully_connected(self.depth, self.channels, input, accumulation, output);
+        })
     }
 }
 

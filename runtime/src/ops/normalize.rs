@@ -9,6 +9,6 @@ pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let inner = attributes.inner(context.op.input(0).shape.dimensions())?;
     let (scale, offset) = (context.bias(attributes.scale, inner)?, context.bias(attributes.offset, inner)?);
     let root_mean_square = attributes.root_mean_square == 1;
-    scalar::normalize(inner, root_mean_square, attributes.epsilon, scale, offset, context.in_place()?);
+    scalar::normalize(inner, root_mean_square, attributes.epsilon, scale, offset, context.in_place(0)?);
     Some(())
 }

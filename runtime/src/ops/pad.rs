@@ -2,6 +2,7 @@
 
 use super::Context;
 use crate::kernels::scalar;
+use crate::views::Element;
 use bantam_format::ops::{self, PadMode};
 use bantam_format::{DataType, MAX_RANK};
 
@@ -22,11 +23,19 @@ pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     };
     let value = attributes.value.cast_signed();
     if from.data_type == DataType::I8 {
-        let (input, output) = context.operands::<i8, i8>(0)?;
-        scalar::pad(&pad, value as i8, input, output);
+        eval_as(context, &attributes, &pad, value as i8)
     } else {
-        let (input, output) = context.operands::<i32, i32>(0)?;
-        scalar::pad(&pad, value, input, output);
+        eval_as(context, &attributes, &pad, value)
     }
-    Some(())
+}
+
+fn eval_as<T: Element>(context: &mut Context<'_>, attributes: &ops::Pad, pad: &scalar::Pad, value: T) -> Option<()> {
+    let (from, to) = (context.op.input(0), context.op.output(0));
+    let Some(rows) = attributes.rows(&from, &to) else {
+        let (input, output) = context.operands(0)?;
+        scalar::pad(pad, value, input, output);
+        return Some(());
+    };
+    let axis = ops::Pad::row_axis(&from, &to).checked_add(MAX_RANK.checked_sub(from.shape.rank())?)?;
+    context.banded(&rows, |band, input, output| scalar::pad(&pad.band(axis, band), value, input, output))
 }

@@ -8,17 +8,19 @@ use bantam_format::{Arithmetic, DataType, ops};
 
 pub(super) fn eval_max(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::Pool2d::read(context.op.attributes());
-    let geometry = geometry(&attributes.window, 1, &context.op.input(0), &context.op.output(0));
-    if context.op.input(0).data_type == DataType::F32 {
+    let (input, output) = (context.op.input(0), context.op.output(0));
+    let rows = attributes.window.rows(&input, &output);
+    let geometry = geometry(&attributes.window, 1, &input, &output, &rows);
+    if input.data_type == DataType::F32 {
         let bounds = attributes.epilogue.float();
         let clamp = [bounds.clamp_min, bounds.clamp_max];
-        context.banded(&attributes.window, |band, input, output| {
+        context.banded(&rows, |band, input, output| {
             scalar::max_pool_2d::<f32>(&geometry, band, input, clamp, output);
         })
     } else {
         let bounds = attributes.epilogue.integer();
         let clamp = [bounds.clamp_min, bounds.clamp_max];
-        context.banded(&attributes.window, |band, input, output| {
+        context.banded(&rows, |band, input, output| {
             scalar::max_pool_2d::<i8>(&geometry, band, input, clamp, output);
         })
     }
@@ -26,11 +28,13 @@ pub(super) fn eval_max(context: &mut Context<'_>) -> Option<()> {
 
 pub(super) fn eval_average(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::Pool2d::read(context.op.attributes());
-    let geometry = geometry(&attributes.window, 1, &context.op.input(0), &context.op.output(0));
+    let (input, output) = (context.op.input(0), context.op.output(0));
+    let rows = attributes.window.rows(&input, &output);
+    let geometry = geometry(&attributes.window, 1, &input, &output, &rows);
     let include_pad = attributes.count_include_pad == 1;
-    if context.op.input(0).data_type == DataType::F32 {
+    if input.data_type == DataType::F32 {
         let average = ClampFloat::new(&attributes.epilogue.float());
-        context.banded(&attributes.window, |band, input, output| {
+        context.banded(&rows, |band, input, output| {
             scalar::average_pool_2d::<f32, _>(&geometry, band, input, 0, include_pad, &average, output);
         })
     } else {
@@ -42,7 +46,7 @@ pub(super) fn eval_average(context: &mut Context<'_>) -> Option<()> {
             clamp: [i32::from(epilogue.clamp_min), i32::from(epilogue.clamp_max)],
         };
         let zero_point = i32::from(epilogue.input_zero_point);
-        context.banded(&attributes.window, |band, input, output| {
+        context.banded(&rows, |band, input, output| {
             scalar::average_pool_2d::<i8, _>(&geometry, band, input, zero_point, include_pad, &average, output);
         })
     }

@@ -3,23 +3,28 @@
 
 use super::Context;
 use crate::kernels::scalar;
+use bantam_format::overlap::RowWindow;
 use bantam_format::{Arithmetic, ops};
+
+fn rows(context: &Context<'_>) -> RowWindow {
+    ops::QuantizeParameters::rows(&context.op.input(0), &context.op.output(0))
+}
 
 pub(super) fn eval_quantize(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::QuantizeParameters::read(context.op.attributes());
     let half_away = context.arithmetic() == Arithmetic::Tflite;
-    let (input, output) = context.operands(0)?;
-    for (to, &from) in output.iter_mut().zip(input) {
-        *to = scalar::quantize(from, attributes.scale, attributes.zero_point, half_away);
-    }
-    Some(())
+    context.banded(&rows(context), |_, input, output| {
+        for (to, &from) in output.iter_mut().zip(input) {
+            *to = scalar::quantize(from, attributes.scale, attributes.zero_point, half_away);
+        }
+    })
 }
 
 pub(super) fn eval_dequantize(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::QuantizeParameters::read(context.op.attributes());
-    let (input, output) = context.operands(0)?;
-    for (to, &from) in output.iter_mut().zip(input) {
-        *to = scalar::dequantize(from, attributes.scale, attributes.zero_point);
-    }
-    Some(())
+    context.banded(&rows(context), |_, input, output| {
+        for (to, &from) in output.iter_mut().zip(input) {
+            *to = scalar::dequantize(from, attributes.scale, attributes.zero_point);
+        }
+    })
 }

@@ -3,6 +3,5 @@
 use super::Context;
 
 pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
-    let (input, output) = (context.op.input(0), context.op.output(0));
-    context.copy(&input, &output)
+    context.move_input(0)
 }

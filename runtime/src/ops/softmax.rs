@@ -8,10 +8,10 @@ pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let classes = context.op.input(0).shape.innermost();
     if context.op.input(0).data_type == DataType::F32 {
         let attributes = ops::FloatSoftmax::read(context.op.attributes());
-        scalar::softmax_f32(classes, attributes.beta, context.in_place()?);
+        scalar::softmax_f32(classes, attributes.beta, context.in_place(0)?);
     } else {
         let attributes = ops::IntegerSoftmax::read(context.op.attributes());
-        scalar::softmax_i8(classes, attributes.multiplier, attributes.shift, context.in_place()?);
+        scalar::softmax_i8(classes, attributes.multiplier, attributes.shift, context.in_place(0)?);
     }
     Some(())
 }

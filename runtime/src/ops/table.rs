@@ -7,6 +7,6 @@ use bantam_format::ops;
 pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
     let attributes = ops::Table::read(context.op.attributes());
     let table = context.constant::<i8>(attributes.table, ops::TABLE_ENTRIES)?.first_chunk()?;
-    scalar::table(table, context.in_place()?);
+    scalar::table(table, context.in_place(0)?);
     Some(())
 }

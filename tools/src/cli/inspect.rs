@@ -152,7 +152,14 @@ fn show(model: &Model<'_>, rows: &[OpRow]) {
         ]);
     }
     print_table(&lines);
-    print("  arena: i read, o written, x both, # kept for later, . free");
+    let column = model.arena_bytes().div_ceil(BAR_WIDTH);
+    print(&format!(
+        "  arena, from its first byte to its last, {column} in a column: i read, o written, x both, # kept for later, . free"
+    ));
+    let mut peak = crate::fit::peak(model);
+    peak.op = short(&peak.op);
+    peak.tensors.iter_mut().for_each(|(_, name, _)| *name = short(name));
+    print(&format!("  {peak}"));
     print("");
     print(&format!(
         "arena {}, {} multiply-accumulates, arithmetic {}",

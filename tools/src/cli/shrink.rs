@@ -6,6 +6,7 @@ use super::output::{
 };
 use super::{Outcome, Shapes, check_output};
 use crate::compare::worst;
+use crate::fit::Limits;
 use crate::folder::ModelFolder;
 use crate::quantize::RangeMethod;
 use crate::shrink::{ShrinkOptions, Shrunk, shrink};
@@ -45,6 +46,12 @@ pub(super) struct Shrink {
     /// Keep 32-bit floats instead of quantising
     #[arg(long)]
     float: bool,
+    /// Refuse a model whose arena needs more bytes than this; k is 1024
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    ram: Option<usize>,
+    /// Refuse a model whose file has more bytes than this; k is 1024
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    flash: Option<usize>,
     /// Leave out names, labels and the model card
     #[arg(long)]
     strip: bool,
@@ -83,8 +90,14 @@ impl Shrink {
             None if is_tflite(&folder.model) => Arithmetic::Tflite,
             None => Arithmetic::Onnx,
         };
-        let options =
-            ShrinkOptions { folder, shapes: self.shapes.options(), arithmetic, ranges: self.ranges, strip: self.strip };
+        let options = ShrinkOptions {
+            folder,
+            shapes: self.shapes.options(),
+            arithmetic,
+            ranges: self.ranges,
+            strip: self.strip,
+            limits: Limits { ram: self.ram, flash: self.flash },
+        };
         let progress = Progress::new();
         let shrunk = shrink(&options, &|what| progress.step(what))?;
         drop(progress);
@@ -100,6 +113,13 @@ impl Shrink {
         }
         Ok(true)
     }
+}
+
+/// A number of bytes, or of units of 1024 with a `k` behind.
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let (digits, unit) = text.strip_suffix(['k', 'K']).map_or((text, 1), |digits| (digits, 1024));
+    let bytes = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.ok_or_else(|| "expected a number of bytes, such as 40k or 40960".to_owned())
 }
 
 fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {

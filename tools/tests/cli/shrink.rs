@@ -32,6 +32,24 @@ fn number(value: &serde_json::Value, key: &str) -> f64 {
 }
 
 #[test]
+fn a_model_that_does_not_fit_is_refused_with_what_is_missing() {
+    let bench = Bench::new();
+    let parts = [
+        "the model does not fit, and nothing was written",
+        "ram: the arena needs 1088 bytes, 64 more than the 1024 allowed",
+        "fullest at 'stem.conv' (Conv2d), with 1088 bytes in use:",
+        "reads 'image', 64 bytes",
+        "writes 'stem.relu.out', 1024 bytes",
+    ];
+    bench.refuses("shrink digits --ram 1k -o small.bantam", &parts);
+    bench.refuses("shrink digits --flash 4k -o small.bantam", &["flash: the file has", "more than the 4096 allowed"]);
+    bench.bantam("shrink digits --ram 1q -o small.bantam").error(2);
+    assert!(!bench.path("small.bantam").exists());
+    bench.bantam("shrink digits --ram 1088 --flash 256k -o small.bantam").done();
+    assert!(bench.path("small.bantam").exists());
+}
+
+#[test]
 fn the_summary_is_printed_and_the_bytes_are_the_same_every_time() {
     let bench = Bench::new();
     let text = bench.bantam("shrink digits -o one.bantam").done();

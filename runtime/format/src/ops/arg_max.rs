@@ -2,7 +2,8 @@
 
 use crate::bytes::record;
 use crate::check::{Cost, ensure};
-use crate::{DataType, LoadError, Op};
+use crate::overlap::RowWindow;
+use crate::{DataType, LoadError, Op, Tensor};
 
 record! {
     /// 4 bytes. Input `[..., n]` of 8-bit or float values, output 32-bit with one element per row.
@@ -13,6 +14,15 @@ record! {
         pub select_least: u8,
         /// Zero.
         pub reserved: [u8; 2],
+    }
+}
+
+impl ArgMax {
+    /// Bands: each element of the output needs one row of the input.
+    pub fn rows(input: &Tensor) -> RowWindow {
+        let depth = input.shape.innermost();
+        let rows = input.shape.elements().checked_div(depth).unwrap_or(0);
+        RowWindow::alike(rows, depth.saturating_mul(input.data_type.bytes()), DataType::I32.bytes())
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{Accumulation, Epilogue};
 use crate::bytes::record;
 use crate::check::{Cost, ensure};
-use crate::{LoadError, Op};
+use crate::overlap::RowWindow;
+use crate::{LoadError, Op, Tensor};
 
 record! {
     /// 20 bytes. Input `[..., k]`, output `[..., n]` with the same number of rows, weights `[n, k]`, bias `[n]`.
@@ -24,6 +25,13 @@ record! {
 }
 
 impl FullyConnected {
+    /// Bands: each output row needs its input row.
+    pub fn rows(input: &Tensor, output: &Tensor) -> RowWindow {
+        let row_bytes = |tensor: &Tensor| tensor.shape.innermost().saturating_mul(tensor.data_type.bytes());
+        let rows = output.shape.elements().checked_div(output.shape.innermost()).unwrap_or(0);
+        RowWindow::alike(rows, row_bytes(input), row_bytes(output))
+    }
+
     /// Weights, bias and requantisation, which here have reserved bytes between them.
     pub fn accumulation(&self) -> Accumulation {
         let Self { weight_type, per_channel, weights, bias, epilogue, .. } = *self;

@@ -57,44 +57,54 @@ pub use window::Window;
 
 use crate::bytes::Field;
 use crate::check::Cost;
-use crate::overlap::Overlap;
+use crate::overlap::{Overlap, RowWindow};
 use crate::{LoadError, Op, Opcode, Tensor};
 
-/// How the output of an op may lie relative to its first input.
-pub fn overlap(opcode: Opcode, attributes: &[u8], input: &Tensor, output: &Tensor) -> Overlap {
-    match opcode {
-        Opcode::Conv2d | Opcode::DepthwiseConv2d | Opcode::MaxPool2d | Opcode::AveragePool2d => {
-            // Each image of a batch is a walk of its own.
+/// How the output of an op may lie relative to its input `position`. Of several inputs at most one may overlap it.
+pub fn overlap(opcode: Opcode, attributes: &[u8], position: usize, input: &Tensor, output: &Tensor) -> Overlap {
+    let rows = match opcode {
+        // Whichever input it is: the other one is read beside it. The kind stands first in each of the three records.
+        Opcode::Binary => {
+            let compares = BinaryKind::from_code(u8::read(attributes, 0)).is_some_and(BinaryKind::is_comparison);
+            let whole = input.shape.elements() == output.shape.elements();
+            return if whole && !compares { Overlap::Moved } else { Overlap::Disjoint };
+        }
+        _ if position > 0 => return Overlap::Disjoint,
+        Opcode::Table | Opcode::Unary | Opcode::Clamp | Opcode::Reshape | Opcode::Softmax | Opcode::Normalize => {
+            return Overlap::Moved;
+        }
+        Opcode::DepthwiseConv2d => {
             let window = Window::read(attributes);
-            if input.shape.dimension(0) == 1 { Overlap::Banded(window.rows(input, output)) } else { Overlap::Disjoint }
+            let in_place = window.keeps_few_rows(input, output);
+            return match one_image(input, window.rows(input, output)) {
+                Some(rows) => Overlap::Banded { rows, in_place },
+                None => Overlap::Disjoint,
+            };
         }
-        // The kind stands first in each of the three records.
-        Opcode::Binary if BinaryKind::from_code(u8::read(attributes, 0)).is_some_and(BinaryKind::is_comparison) => {
-            Overlap::Disjoint
+        Opcode::Conv2d | Opcode::MaxPool2d | Opcode::AveragePool2d => {
+            one_image(input, Window::read(attributes).rows(input, output))
         }
-        Opcode::Binary
-        | Opcode::Table
-        | Opcode::Unary
-        | Opcode::Clamp
-        | Opcode::Reshape
-        | Opcode::Softmax
-        | Opcode::Normalize => Overlap::InPlace,
-        Opcode::FullyConnected
-        | Opcode::Reduce
-        | Opcode::ArgMax
-        | Opcode::Quantize
-        | Opcode::Dequantize
-        | Opcode::StridedCopy
+        Opcode::TransposeConv2d => one_image(input, Window::read(attributes).spreading_rows(input, output)),
+        Opcode::FullyConnected => Some(FullyConnected::rows(input, output)),
+        Opcode::Reduce => Reduce::read(attributes).rows(input),
+        Opcode::ArgMax => Some(ArgMax::rows(input)),
+        Opcode::Quantize | Opcode::Dequantize => Some(QuantizeParameters::rows(input, output)),
+        Opcode::Pad => Pad::read(attributes).rows(input, output),
+        Opcode::StridedCopy
         | Opcode::Concat
-        | Opcode::Pad
         | Opcode::Gather
         | Opcode::Select
         | Opcode::MatMul
-        | Opcode::TransposeConv2d
         | Opcode::Resize
         | Opcode::Cast
-        | Opcode::TopK => Overlap::Disjoint,
-    }
+        | Opcode::TopK => None,
+    };
+    rows.map_or(Overlap::Disjoint, Overlap::banded)
+}
+
+/// The rows of a windowed op; each image of a batch is a walk of its own.
+fn one_image(input: &Tensor, rows: RowWindow) -> Option<RowWindow> {
+    (input.shape.dimension(0) == 1).then_some(rows)
 }
 
 /// Applies the rules of the op's opcode, then those of its overlap class.

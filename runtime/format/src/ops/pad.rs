@@ -2,7 +2,8 @@
 
 use crate::bytes::{coded, record, size};
 use crate::check::{Cost, ensure};
-use crate::{DataType, LoadError, MAX_RANK, Op};
+use crate::overlap::RowWindow;
+use crate::{DataType, LoadError, MAX_RANK, Op, Tensor};
 
 coded! {
     /// What stands in the border.
@@ -29,6 +30,28 @@ record! {
         pub value: u32,
         /// Elements before the input along each axis; zero for axes the tensors do not have.
         pub before: [u32; MAX_RANK],
+    }
+}
+
+impl Pad {
+    /// The first axis along which either tensor has more than one element: what bands are cut along.
+    pub fn row_axis(input: &Tensor, output: &Tensor) -> usize {
+        let single = |axis: &usize| input.shape.dimension(*axis) == 1 && output.shape.dimension(*axis) == 1;
+        (0..input.shape.rank()).find(|axis| !single(axis)).unwrap_or(0)
+    }
+
+    /// Bands: a row that is not border needs its input row. `None` where the border depends on other rows.
+    pub fn rows(&self, input: &Tensor, output: &Tensor) -> Option<RowWindow> {
+        let axis = Self::row_axis(input, output);
+        let rows = |tensor: &Tensor| tensor.shape.dimension(axis).max(1);
+        let row_bytes = |tensor: &Tensor| tensor.bytes().checked_div(rows(tensor)).unwrap_or(0);
+        let window = RowWindow {
+            input_rows: rows(input),
+            output_rows: rows(output),
+            pad: self.before.get(axis).map_or(0, |&before| size(before)),
+            ..RowWindow::alike(0, row_bytes(input), row_bytes(output))
+        };
+        (self.mode == PadMode::Constant.code()).then_some(window)
     }
 }
 

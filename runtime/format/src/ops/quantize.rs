@@ -3,7 +3,8 @@
 
 use crate::bytes::record;
 use crate::check::{Cost, ensure};
-use crate::{DataType, LoadError, Op};
+use crate::overlap::RowWindow;
+use crate::{DataType, LoadError, Op, Tensor};
 
 record! {
     /// 8 bytes.
@@ -12,6 +13,13 @@ record! {
         pub scale: f32,
         /// The integer that stands for real zero, -128 to 127.
         pub zero_point: i32,
+    }
+}
+
+impl QuantizeParameters {
+    /// Bands: each element of the output needs that of the input.
+    pub fn rows(input: &Tensor, output: &Tensor) -> RowWindow {
+        RowWindow::alike(output.shape.elements(), input.data_type.bytes(), output.data_type.bytes())
     }
 }
 

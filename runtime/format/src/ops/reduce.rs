@@ -3,7 +3,8 @@
 use super::Epilogue;
 use crate::bytes::{coded, record};
 use crate::check::{Cost, ensure};
-use crate::{DataType, LoadError, Op};
+use crate::overlap::RowWindow;
+use crate::{DataType, LoadError, Op, Tensor};
 
 coded! {
     /// What is computed over the reduced axes.
@@ -69,6 +70,13 @@ impl Reduce {
         let (reduced, inner) = rest.split_at_checked(count)?;
         let product = |part: &[u32]| part.iter().fold(1usize, |p, &d| p.saturating_mul(crate::bytes::size(d)));
         (count > 0).then_some([product(outer), product(reduced), product(inner)])
+    }
+
+    /// Bands: each outer position of the output needs that of the input. `None` where the axes do not exist.
+    pub fn rows(&self, input: &Tensor) -> Option<RowWindow> {
+        let [outer, reduced, inner] = self.collapse(input.shape.dimensions())?;
+        let output_row = inner.saturating_mul(input.data_type.bytes());
+        Some(RowWindow::alike(outer, reduced.saturating_mul(output_row), output_row))
     }
 }
 

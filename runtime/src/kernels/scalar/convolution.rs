@@ -2,6 +2,7 @@
 
 use super::{Number, TILE, biased};
 use crate::kernels::{Accumulation, Band, Convolution, Epilogue};
+use bantam_format::overlap::LINE_BUFFER_ELEMENTS;
 
 /// Two-dimensional convolution of a band. `input` holds the rows `band.input`, `output` the rows `band.output`;
 /// weights are `[output channels, kernel height, kernel width, input channels / groups]`.
@@ -62,6 +63,47 @@ pub fn depthwise_conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
                     }
                 }
                 epilogue.store(first, &accumulators, outputs);
+            }
+        }
+    }
+}
+
+/// The same in place, channel by channel, where input and output have the same shape and strides are 1. What a window
+/// reads of its own row and of those above is overwritten by then, so these rows of the channel are set aside.
+pub fn depthwise_conv_2d_in_place<T: Number, E: Epilogue<T::Accumulator, T>>(
+    geometry: &Convolution,
+    &Accumulation { zero_point, weights, bias, ref epilogue }: &Accumulation<'_, T, E>,
+    data: &mut [T],
+) {
+    let [height, width, channels] = geometry.input;
+    let kept = geometry.pad[0] + 1;
+    for channel in 0..channels {
+        let mut lines = [T::LOWEST; LINE_BUFFER_ELEMENTS];
+        let start = bias.get(channel).copied().unwrap_or(T::ZERO);
+        for y in 0..height {
+            let line = lines.get_mut(y % kept * width..).unwrap_or(&mut []);
+            let row = data.get((y * width * channels + channel)..).unwrap_or(&[]).iter().step_by(channels.max(1));
+            for (to, &from) in line.iter_mut().take(width).zip(row) {
+                *to = from;
+            }
+            for x in 0..width {
+                let mut sum = start;
+                for tap_y in 0..geometry.kernel[0] {
+                    let Some(input_y) = geometry.input_row(y, tap_y) else { continue };
+                    for tap_x in 0..geometry.kernel[1] {
+                        let Some(input_x) = geometry.input_column(x, tap_x) else { continue };
+                        let value = if input_y <= y {
+                            lines.get(input_y % kept * width + input_x)
+                        } else {
+                            data.get((input_y * width + input_x) * channels + channel)
+                        };
+                        let weight = weights.get((tap_y * geometry.kernel[1] + tap_x) * channels + channel);
+                        let (Some(&value), Some(&weight)) = (value, weight) else { continue };
+                        sum = value.multiply_add(sum, zero_point, weight);
+                    }
+                }
+                let output = data.get_mut((y * width + x) * channels + channel..).unwrap_or(&mut []);
+                epilogue.store(channel, &[sum], output.get_mut(..1).unwrap_or(&mut []));
             }
         }
     }

@@ -10,7 +10,7 @@ mod reduction;
 mod resize;
 mod softmax;
 
-pub use convolution::{conv_2d, depthwise_conv_2d, transpose_conv_2d};
+pub use convolution::{conv_2d, depthwise_conv_2d, depthwise_conv_2d_in_place, transpose_conv_2d};
 pub use elementwise::{
     BinaryScaling, IntegerBinary, binary, binary_f32, binary_i32, clamp, compare, dequantize, quantize, table,
     truncate, unary,

@@ -1,5 +1,6 @@
 //! Ops that move elements without computing.
 
+use crate::kernels::Band;
 use bantam_format::MAX_RANK;
 use bantam_format::ops::PadMode;
 
@@ -80,6 +81,18 @@ pub struct Pad {
 }
 
 impl Pad {
+    /// The padding of a band cut along `axis`.
+    pub fn band(&self, axis: usize, band: &Band) -> Self {
+        let mut part = *self;
+        let sizes = part.input.iter_mut().zip(&mut part.output).zip(&mut part.before);
+        for ((input, output), before) in sizes.skip(axis).take(1) {
+            *input = band.input.len();
+            *output = band.output.len();
+            *before = (*before + band.input.start).saturating_sub(band.output.start);
+        }
+        part
+    }
+
     /// The input position along an axis that an output position shows; `None` where it shows the constant.
     fn source(&self, position: usize, before: usize, input: usize) -> Option<usize> {
         let last = input.checked_sub(1)?;
