@@ -10,13 +10,13 @@
 //! that these steps must make; the artifact's is at most [`WHOLE_FACTOR`] times that, plus one step of the output.
 //!
 //! **Every place.** The same artifact with every tensor at a place of its own gives the same bits as with the tensors
-//! where the planner puts them, over one another.
+//! where the planner puts them, over one another, and as with packed weights there, unless these sum floats.
 
 use super::check::{artifact, reals};
 use crate::random::Random;
 use crate::run::{Values, outputs, set_inputs};
 use bantam::{AlignedBytes, DataType, Model, Session, ops};
-use bantam_format::{Arithmetic, TensorKind};
+use bantam_format::{Arithmetic, Opcode, TensorKind};
 use bantam_tools::data::Dataset;
 use bantam_tools::execute::evaluate;
 use bantam_tools::graph::{Graph, Node, Op, ValueId};
@@ -85,9 +85,12 @@ pub(super) fn check(
     let (mut signal, mut noise) = (0f64, 0f64);
     let mut errors = vec![Errors::default(); graph.outputs().len()];
     for row in 0..ROWS {
-        let (trace, results) = run(&sparse, data, row)?;
-        if run(&dense, data, row)?.1 != results {
+        let (trace, results) = run(&sparse, data, row, false)?;
+        if run(&dense, data, row, false)?.1 != results {
             return Err("other bits where every tensor has a place of its own".to_owned());
+        }
+        if sums_integers(&dense) && run(&dense, data, row, true)?.1 != results {
+            return Err("other bits where the weights are packed".to_owned());
         }
         measured.worst_op = measured.worst_op.max(lowered.check_ops(&trace)?);
         let inputs = data.floats(row);
@@ -170,8 +173,15 @@ fn apart(mut program: Program) -> Program {
 /// The reals of every tensor that an op or the caller wrote, by tensor.
 type Trace = Vec<Option<Vec<f32>>>;
 
-/// Runs one row; what every op wrote, and the bits of the outputs.
-fn run(file: &AlignedBytes, data: &Dataset, row: usize) -> Result<(Trace, Vec<Values>), String> {
+/// Whether no packed op sums floats, which another order rounds otherwise.
+fn sums_integers(file: &AlignedBytes) -> bool {
+    let packed = [Opcode::Conv2d, Opcode::DepthwiseConv2d, Opcode::FullyConnected];
+    let sums_floats = |op: bantam_format::Op<'_>| packed.contains(&op.opcode) && op.input(0).data_type == DataType::F32;
+    Model::parse(file.bytes()).is_ok_and(|model| !model.artifact().ops().any(sums_floats))
+}
+
+/// Runs one row, with packed weights or without; what every op wrote, and the bits of the outputs.
+fn run(file: &AlignedBytes, data: &Dataset, row: usize, packed: bool) -> Result<(Trace, Vec<Values>), String> {
     let model = Model::parse(file.bytes()).map_err(|error| format!("{error:?}"))?;
     let artifact = model.artifact();
     let mut trace: Trace = vec![None; artifact.tensor_count()];
@@ -189,7 +199,12 @@ fn run(file: &AlignedBytes, data: &Dataset, row: usize) -> Result<(Trace, Vec<Va
     }
     let mut arena = AlignedBytes::zeroed(Session::arena_bytes(&model, &ops::ALL));
     Random::new(row as u64).fill(arena.bytes_mut());
-    let mut session = Session::new(&model, arena.bytes_mut(), &ops::ALL).map_err(|error| format!("{error:?}"))?;
+    let mut pack = vec![0; if packed { Session::pack_bytes(&model, &ops::ALL) } else { 0 }];
+    let session = match packed {
+        true => Session::packed(&model, arena.bytes_mut(), &ops::ALL, &mut pack),
+        false => Session::new(&model, arena.bytes_mut(), &ops::ALL),
+    };
+    let mut session = session.map_err(|error| format!("{error:?}"))?;
     let failed = |error: bantam::RunError| format!("running 8 bits: {error:?}");
     set_inputs(&mut session, &inputs).map_err(failed)?;
     session
