@@ -14,10 +14,28 @@ impl<const N: usize> Arena<N> {
     }
 
     /// The bytes.
+    pub const fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, writable.
     pub const fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.0
     }
 }
+
+/// Bytes at an address that is a multiple of 16, as [`crate::Model::parse`] asks for: a file built into a program.
+///
+/// ```
+/// # macro_rules! include_bytes { ($file:literal) => { b"BNTM" } }
+/// use bantam::Aligned;
+/// static FILE: &Aligned<[u8]> = &Aligned(*include_bytes!("digits.bantam"));
+/// # assert_eq!(FILE.0.as_ptr().addr() % 16, 0);
+/// let bytes: &[u8] = &FILE.0;
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub struct Aligned<B: ?Sized>(pub B);
 
 impl<const N: usize> Default for Arena<N> {
     fn default() -> Self {

@@ -18,6 +18,8 @@
 //! [`Model::parse`] is the only door for untrusted bytes. [`Session`] runs a parsed model in memory the caller gives,
 //! through a static table of operators: [`ops::ALL`], or one made by [`ops!`]; what is not in the table is not linked.
 //!
+//! [`include_model!`] makes a type of a file that is known when a program is compiled: nothing is parsed on the device.
+//!
 //! Features: `alloc` adds [`AlignedBytes`], `std` adds nothing but conveniences of the format crate.
 #![no_std]
 #![deny(unsafe_code)]
@@ -33,23 +35,28 @@ compile_error!("bantam reads little-endian artifacts in place; big-endian target
 mod arena;
 #[cfg(all(test, feature = "std"))]
 mod backend_tests;
+#[doc(hidden)]
+pub mod compiled;
 mod error;
 pub mod kernels;
 mod model;
 pub mod ops;
+mod quantization;
 mod session;
 mod views;
 
-pub use arena::Arena;
+pub use arena::{Aligned, Arena};
 #[cfg(feature = "alloc")]
 pub use bantam_format::AlignedBytes;
 pub use bantam_format::{
     Arithmetic, ChecksumPolicy, DataType, Limits, LoadError, Opcode, Rule, Shape, SourceLayout, Tensor, TensorKind,
 };
+pub use bantam_macros::include_model;
 pub use error::{RunError, SessionError};
 pub use kernels::dispatch::Backend;
 pub use model::{IoTensor, Model};
 pub use ops::{Operator, Operators};
+pub use quantization::Quantization;
 pub use session::{Session, Step};
 pub use views::Element;
 

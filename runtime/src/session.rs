@@ -5,9 +5,9 @@ use crate::kernels::dispatch::Backend;
 use crate::kernels::generic::{PART, Sizes, part, take, take_mut};
 use crate::kernels::requantize;
 use crate::model::{IoTensor, Model};
-use crate::ops::{self, Context, Operators, Task};
+use crate::ops::{self, Operators, Task};
 use crate::views::{self, Element};
-use bantam_format::{FILE_ALIGNMENT, Op, Tensor};
+use bantam_format::{Arithmetic, FILE_ALIGNMENT, Op, Tensor};
 
 /// A model with the memory to run it.
 #[derive(Debug)]
@@ -64,6 +64,9 @@ impl<'m, 'a> Session<'m, 'a> {
             if operators.find(op.opcode).is_none() {
                 return Err(SessionError::OperatorNotLinked { op: op.index, opcode: op.opcode });
             }
+            if !operators.has_numbers(&op) {
+                return Err(SessionError::ArithmeticNotLinked { arithmetic: Arithmetic::Float });
+            }
         }
         let mut session = Self { model, arena, operators, backend: Backend::best(), pack: &mut [] };
         session.reset_state();
@@ -81,7 +84,7 @@ impl<'m, 'a> Session<'m, 'a> {
     pub fn pack_bytes_on(backend: Backend, model: &Model<'_>, operators: &Operators) -> usize {
         let mut total = Sizes::default();
         for op in model.artifact().ops() {
-            let sizes = measure(backend, model, operators, op).unwrap_or_default();
+            let sizes = measure(backend, operators, op).unwrap_or_default();
             total.packed = total.packed.saturating_add(sizes.packed);
             total.scratch = total.scratch.max(sizes.scratch);
         }
@@ -137,11 +140,11 @@ impl<'m, 'a> Session<'m, 'a> {
         let mut offset = 0usize;
         for (op, start) in artifact.ops().zip(offsets.iter_mut()) {
             *start = u32::try_from(offset).ok()?;
-            let sizes = measure(self.backend, self.model, self.operators, op)?;
+            let sizes = measure(self.backend, self.operators, op)?;
             if sizes.packed > 0 {
                 let (to, after) = core::mem::take(&mut rest).split_at_mut_checked(sizes.packed)?;
                 rest = after;
-                evaluate(self.backend, self.model, self.operators, op, Task::Pack(to))?;
+                evaluate(self.backend, self.operators, op, Task::Pack(to))?;
             }
             offset = offset.checked_add(sizes.packed)?;
         }
@@ -221,9 +224,7 @@ impl<'m, 'a> Session<'m, 'a> {
             };
             let operator = self.operators.find(op.opcode).ok_or(inconsistent(op.index))?;
             let task = Task::Run { packed, scratch: &mut *scratch };
-            let (constants, backend) = (artifact.constants(), self.backend);
-            let mut context = Context { op, arena: self.arena, constants, requantizer, backend, task };
-            (operator.eval)(&mut context).ok_or(inconsistent(op.index))?;
+            (operator.eval)(op, self.arena, requantizer, self.backend, task).ok_or(inconsistent(op.index))?;
             after(Step { op, arena: self.arena });
         }
         Ok(())
@@ -231,19 +232,17 @@ impl<'m, 'a> Session<'m, 'a> {
 }
 
 /// What packing an op takes.
-fn measure(backend: Backend, model: &Model<'_>, operators: &Operators, op: Op<'_>) -> Option<Sizes> {
+fn measure(backend: Backend, operators: &Operators, op: Op<'_>) -> Option<Sizes> {
     let mut sizes = Sizes::default();
     if Backend::PACKS && ops::packs(op.opcode) {
-        evaluate(backend, model, operators, op, Task::Measure(&mut sizes))?;
+        evaluate(backend, operators, op, Task::Measure(&mut sizes))?;
     }
     Some(sizes)
 }
 
 /// Asks an op's evaluation for something else than to run: it has no arena then.
-fn evaluate(backend: Backend, model: &Model<'_>, operators: &Operators, op: Op<'_>, task: Task<'_>) -> Option<()> {
-    let constants = model.artifact().constants();
-    let mut context = Context { op, arena: &mut [], constants, requantizer: requantize::none, backend, task };
-    (operators.find(op.opcode)?.eval)(&mut context)
+fn evaluate(backend: Backend, operators: &Operators, op: Op<'_>, task: Task<'_>) -> Option<()> {
+    (operators.find(op.opcode)?.eval)(op, &mut [], requantize::none, backend, task)
 }
 
 fn check_type<T: Element>(io: &IoTensor) -> Result<(), RunError> {

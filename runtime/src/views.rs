@@ -38,6 +38,16 @@ pub(crate) fn slice_mut<T: Element>(bytes: &mut [u8]) -> Option<&mut [T]> {
     <[T]>::mut_from_bytes(bytes).ok()
 }
 
+/// `None` where the bytes are misaligned or not of this size.
+pub(crate) fn array<T: Element, const N: usize>(bytes: &[u8]) -> Option<&[T; N]> {
+    <[T; N]>::ref_from_bytes(bytes).ok()
+}
+
+/// `None` where the bytes are misaligned or not of this size.
+pub(crate) fn array_mut<T: Element, const N: usize>(bytes: &mut [u8]) -> Option<&mut [T; N]> {
+    <[T; N]>::mut_from_bytes(bytes).ok()
+}
+
 /// `count` elements of the constants from byte `offset` on.
 pub(crate) fn constant<T: Element>(constants: &[u8], offset: u32, count: usize) -> Option<&[T]> {
     let bytes = constants.get(usize::try_from(offset).ok()?..)?;

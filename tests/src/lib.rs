@@ -15,6 +15,7 @@ pub mod networks;
 #[path = "../../tools/tests/import/build.rs"]
 pub mod onnx;
 pub mod parts;
+pub mod programs;
 pub mod quantization;
 pub mod random;
 pub mod random_models;

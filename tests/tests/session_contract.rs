@@ -16,7 +16,8 @@ static WITHOUT_SOFTMAX: Operators =
 static WITHOUT_ONNX: Operators = ops![
     Tflite; Conv2d, DepthwiseConv2d, MaxPool2d, AveragePool2d, Reduce, Table, Clamp, Reshape, FullyConnected, Softmax
 ];
-static FLOAT: Operators = ops![; Binary];
+static FLOAT: Operators = ops![Float; Binary];
+static WITHOUT_FLOAT: Operators = ops![Onnx, Tflite; Binary];
 
 #[test]
 fn a_table_of_the_operators_needed_runs_like_the_table_of_all() {
@@ -48,10 +49,12 @@ fn a_missing_operator_or_arithmetic_is_named() {
         Session::new(&model, arena.bytes_mut(), &WITHOUT_ONNX).err(),
         Some(SessionError::ArithmeticNotLinked { arithmetic: Arithmetic::Onnx })
     );
-    // Float models need no arithmetic.
+    // Floats are an arithmetic too.
     let file = small_model("state_float");
     let model = Model::parse(file.bytes()).expect("a valid artifact");
     assert!(Session::new(&model, arena.bytes_mut(), &FLOAT).is_ok());
+    let refused = Session::new(&model, arena.bytes_mut(), &WITHOUT_FLOAT).err();
+    assert_eq!(refused, Some(SessionError::ArithmeticNotLinked { arithmetic: Arithmetic::Float }));
 }
 
 #[test]

@@ -95,7 +95,7 @@ impl<'a> Artifact<'a> {
 
     /// Tensor `index`.
     pub fn tensor(&self, index: usize) -> Tensor {
-        decode(&self.tensor_record(index), self.section(SectionKind::Dimensions)).unwrap_or(NO_TENSOR)
+        decode(&self.tensor_record(index), self.section(SectionKind::Dimensions)).unwrap_or(Tensor::NONE)
     }
 
     /// Number of ops.
@@ -317,10 +317,6 @@ impl<'a> Artifact<'a> {
         Ok(total.work)
     }
 }
-
-/// What [`Artifact::tensor`] gives beyond the last tensor.
-const NO_TENSOR: Tensor =
-    Tensor { data_type: DataType::I8, kind: TensorKind::Constant, location: 0, shape: crate::tensor::EMPTY_SHAPE };
 
 /// The bytes from record `index` on.
 fn at(section: &[u8], index: usize, record_bytes: usize) -> &[u8] {

@@ -1,7 +1,8 @@
 //! Op records and opcodes.
 
 use crate::bytes::{coded, record};
-use crate::{Artifact, Tensor};
+use crate::ops::{BinaryKind, IntegerBinary};
+use crate::{Artifact, DataType, Tensor};
 
 record! {
     /// One step of the schedule: 12 bytes.
@@ -127,6 +128,19 @@ impl<'a> Op<'a> {
     /// Multiply-accumulates of one run.
     pub fn macs(&self) -> u64 {
         crate::ops::check(self).map_or(0, |cost| cost.macs)
+    }
+
+    /// Whether it computes in floating point whatever the arithmetic is: on floats, or on the real values that integers
+    /// stand for.
+    pub fn computes_real_values(&self) -> bool {
+        match self.opcode {
+            Opcode::Quantize | Opcode::Dequantize | Opcode::Cast | Opcode::Resize => true,
+            Opcode::Binary if self.input(0).data_type == DataType::I8 => {
+                let kind = BinaryKind::from_code(IntegerBinary::read(self.attributes).kind);
+                !kind.is_some_and(BinaryKind::is_integer_arithmetic)
+            }
+            _ => self.input(0).data_type == DataType::F32,
+        }
     }
 
     /// The artifact this op belongs to.

@@ -64,15 +64,17 @@ pub struct Shape {
     rank: u8,
 }
 
-/// A shape without elements, for indices beyond the last tensor.
-pub(crate) const EMPTY_SHAPE: Shape = Shape { dimensions: [0, 1, 1, 1, 1, 1], rank: 1 };
-
 impl Shape {
     /// A shape of at most [`MAX_RANK`] dimensions; `None` beyond.
     pub fn new(dimensions: &[u32]) -> Option<Self> {
         let mut stored = [1; MAX_RANK];
         stored.get_mut(..dimensions.len())?.copy_from_slice(dimensions);
         Some(Self { dimensions: stored, rank: u8::try_from(dimensions.len()).ok()? })
+    }
+
+    /// The first `rank` of six dimensions, outermost first; those after them are 1. For constants.
+    pub const fn from_array(dimensions: [u32; MAX_RANK], rank: u8) -> Self {
+        Self { dimensions, rank }
     }
 
     /// The dimensions, outermost first.
@@ -155,6 +157,14 @@ pub struct Tensor {
 }
 
 impl Tensor {
+    /// What indices beyond the last tensor give: nothing.
+    pub const NONE: Self = Self {
+        data_type: DataType::I8,
+        kind: TensorKind::Constant,
+        location: 0,
+        shape: Shape::from_array([0, 1, 1, 1, 1, 1], 1),
+    };
+
     /// Size in bytes.
     pub fn bytes(&self) -> usize {
         self.shape.elements().saturating_mul(self.data_type.bytes())

@@ -13,7 +13,7 @@ pub mod requantize;
 pub mod scalar;
 
 pub use bantam_format::overlap::Band;
-pub use requantize::{AverageInteger, ClampFloat, Epilogue, MeanFloat, Requantization};
+pub use requantize::{AverageFixedPoint, AverageReal, ClampFloat, Epilogue, MeanFloat, Requantization};
 
 /// What an accumulating kernel multiplies with, and what its sums become.
 #[derive(Clone, Copy, Debug)]

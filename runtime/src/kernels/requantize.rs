@@ -176,36 +176,42 @@ impl Average<f32, f32> for ClampFloat {
     }
 }
 
-/// 8-bit averages over sums of `input - input_zero_point`.
+/// 8-bit averages under `onnx`, over sums of `input - input_zero_point`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AverageInteger {
-    /// Input scale / output scale under `onnx`; none under `tflite`, where both quantisations are the same.
-    pub multiplier: Option<f32>,
-    /// Zero point of the input.
-    pub input_zero_point: i32,
+pub struct AverageReal {
+    /// Input scale / output scale.
+    pub multiplier: f32,
     /// Zero point of the output.
-    pub output_zero_point: i32,
+    pub zero_point: i32,
     /// Smallest and largest output.
     pub clamp: [i32; 2],
 }
 
-impl Average<i32, i8> for AverageInteger {
+impl Average<i32, i8> for AverageReal {
+    fn average(&self, sum: i32, count: usize) -> i8 {
+        let divisor = i32::try_from(count.max(1)).unwrap_or(i32::MAX);
+        round_and_saturate(sum as f32 * (self.multiplier / divisor as f32), self.zero_point, self.clamp)
+    }
+}
+
+/// 8-bit averages under `tflite`, over sums of `input - zero_point`: input and output have the same quantisation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AverageFixedPoint {
+    /// Zero point of input and output.
+    pub zero_point: i32,
+    /// Smallest and largest output.
+    pub clamp: [i32; 2],
+}
+
+impl Average<i32, i8> for AverageFixedPoint {
     fn average(&self, sum: i32, count: usize) -> i8 {
         let [low, high] = self.clamp;
         let divisor = i32::try_from(count.max(1)).unwrap_or(i32::MAX);
-        match self.multiplier {
-            Some(multiplier) => {
-                let value = sum as f32 * (multiplier / divisor as f32);
-                round_and_saturate(value, self.output_zero_point, self.clamp)
-            }
-            None => {
-                // The reference sums the stored values, so the rounding is that of the sum with the zero point in.
-                let stored = sum.wrapping_add(self.input_zero_point.wrapping_mul(divisor));
-                let half = divisor / 2;
-                let rounded = if stored > 0 { stored.wrapping_add(half) } else { stored.wrapping_sub(half) };
-                rounded.checked_div(divisor).unwrap_or(0).max(low).min(high) as i8
-            }
-        }
+        // The reference sums the stored values, so the rounding is that of the sum with the zero point in.
+        let stored = sum.wrapping_add(self.zero_point.wrapping_mul(divisor));
+        let half = divisor / 2;
+        let rounded = if stored > 0 { stored.wrapping_add(half) } else { stored.wrapping_sub(half) };
+        rounded.checked_div(divisor).unwrap_or(0).max(low).min(high) as i8
     }
 }
 

@@ -1,9 +1,9 @@
 //! What the ops that sum products with constant weights share: their constants are looked up and their epilogue made
 //! here, for either element type.
 
-use super::Context;
 use super::driver::Task;
-use crate::kernels::dispatch::{Backend, Fast};
+use super::{Context, Source};
+use crate::kernels::dispatch::Fast;
 use crate::kernels::generic::{Clamp, ConvolutionJob, DepthwiseJob, Requantize, Tables};
 use crate::kernels::scalar::Number;
 use crate::kernels::{Accumulation, ClampFloat, Convolution, Epilogue};
@@ -26,22 +26,22 @@ pub(super) trait Accumulate {
     }
 
     /// Runs the oracle.
-    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
+    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>, S: Source>(
         &self,
-        context: &mut Context<'_>,
+        context: &mut Context<'_, S>,
         accumulation: &Accumulation<'_, T, E>,
     ) -> Option<()>;
 }
 
 /// Runs `op`, which has `taps` weights for each of its `channels` output channels.
-pub(super) fn accumulate(
-    context: &mut Context<'_>,
+pub(super) fn accumulate<S: Source>(
+    context: &mut Context<'_, S>,
     constants: &ops::Accumulation,
     [channels, taps]: [usize; 2],
     op: &impl Accumulate,
 ) -> Option<()> {
     let weights = channels.checked_mul(taps)?;
-    if context.op.input(0).data_type == DataType::F32 {
+    if context.is(DataType::F32) {
         let accumulation = Accumulation::<f32, _> {
             zero_point: 0,
             weights: context.constant(constants.weights, weights)?,
@@ -49,7 +49,7 @@ pub(super) fn accumulate(
             epilogue: ClampFloat::new(&constants.epilogue.float()),
         };
         let finish = Clamp::new(&constants.epilogue.float());
-        if Backend::PACKS
+        if S::PACKS
             && let Some(done) = packed(context, op, &accumulation, finish, Tables::None)
         {
             return done;
@@ -65,7 +65,7 @@ pub(super) fn accumulate(
         };
         let scales = accumulation.epilogue;
         let finish = Requantize::new(&scales);
-        if Backend::PACKS
+        if S::PACKS
             && let Some(done) = packed(context, op, &accumulation, finish, Tables::Scales(&scales))
         {
             return done;
@@ -75,8 +75,8 @@ pub(super) fn accumulate(
 }
 
 /// Measures, packs, or runs the packed form; `None` where the oracle has to run.
-fn packed<T: Fast + Element, E>(
-    context: &mut Context<'_>,
+fn packed<T: Fast + Element, E, S: Source>(
+    context: &mut Context<'_, S>,
     op: &impl Accumulate,
     accumulation: &Accumulation<'_, T, E>,
     finish: T::Finish,

@@ -2,20 +2,20 @@
 //! shapes ask, and is combined with the second input in place; where it overlaps the second input it takes that one's.
 //! Comparisons make another type, so they write a third tensor.
 
-use super::Context;
-use crate::kernels::scalar::{self, BinaryScaling, IntegerBinary, Walk};
+use super::{Context, Source};
+use crate::kernels::scalar::{self, FixedPointBinary, LinearBinary, RealBinary, Walk};
 use crate::views::Element;
 use bantam_format::ops::{self, BinaryKind};
 use bantam_format::{Arithmetic, DataType};
 
 /// The walk over input `position` in the order of the output.
-fn walk(context: &Context<'_>, position: usize) -> Option<Walk> {
+fn walk<S: Source>(context: &Context<'_, S>, position: usize) -> Option<Walk> {
     let output = context.op.output(0).shape;
     Some(Walk::new(output.padded(), context.op.input(position).shape.broadcast(&output)?))
 }
 
 /// Applies a function in place: to the first input's values, which the output takes, and the second's.
-fn combine<T: Element>(context: &mut Context<'_>, function: impl Fn(T, T) -> T) -> Option<()> {
+fn combine<T: Element, S: Source>(context: &mut Context<'_, S>, function: impl Fn(T, T) -> T) -> Option<()> {
     let (first, second, output) = (context.op.input(0), context.op.input(1), context.op.output(0));
     if second.in_arena() && second.range().start < output.range().end && output.range().start < second.range().end {
         context.in_place::<T>(1)?;
@@ -43,7 +43,7 @@ fn combine<T: Element>(context: &mut Context<'_>, function: impl Fn(T, T) -> T) 
 }
 
 /// Writes 0 or 1.
-fn compare<T: Element>(context: &mut Context<'_>, function: impl Fn(T, T) -> bool) -> Option<()> {
+fn compare<T: Element, S: Source>(context: &mut Context<'_, S>, function: impl Fn(T, T) -> bool) -> Option<()> {
     let (first, second) = (walk(context, 0)?, walk(context, 1)?);
     let (sources, output) = context.sources::<i32>()?;
     let (left, right) = (sources.input::<T>(0)?, sources.input::<T>(1)?);
@@ -53,55 +53,54 @@ fn compare<T: Element>(context: &mut Context<'_>, function: impl Fn(T, T) -> boo
     Some(())
 }
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
-    match context.op.input(0).data_type {
-        DataType::F32 => {
-            let attributes = ops::FloatBinary::read(context.op.attributes());
-            let kind = BinaryKind::from_code(attributes.kind)?;
-            if kind.is_comparison() {
-                return compare(context, |a: f32, b: f32| scalar::compare(kind, a, b));
-            }
-            let clamp = [attributes.clamp_min, attributes.clamp_max];
-            combine(context, |a: f32, b: f32| scalar::binary_f32(kind, clamp, a, b))
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
+    if context.is(DataType::F32) {
+        let attributes = ops::FloatBinary::read(context.op.attributes());
+        let kind = BinaryKind::from_code(attributes.kind)?;
+        if kind.is_comparison() {
+            return compare(context, |a: f32, b: f32| scalar::compare(kind, a, b));
         }
-        DataType::I32 => {
-            let kind = BinaryKind::from_code(ops::WordBinary::read(context.op.attributes()).kind)?;
-            if kind.is_comparison() {
-                return compare(context, |a: i32, b: i32| scalar::compare(kind, a, b));
-            }
-            combine(context, |a: i32, b: i32| scalar::binary_i32(kind, a, b))
+        let clamp = [attributes.clamp_min, attributes.clamp_max];
+        combine(context, |a: f32, b: f32| scalar::binary_f32(kind, clamp, a, b))
+    } else if context.is(DataType::I32) {
+        let kind = BinaryKind::from_code(ops::WordBinary::read(context.op.attributes()).kind)?;
+        if kind.is_comparison() {
+            return compare(context, |a: i32, b: i32| scalar::compare(kind, a, b));
         }
-        _ => {
-            let parameters = integer(context)?;
-            if parameters.kind.is_comparison() {
-                return compare(context, |a: i8, b: i8| parameters.compare(a, b));
-            }
-            combine(context, |a: i8, b: i8| parameters.compute(a, b))
-        }
+        combine(context, |a: i32, b: i32| scalar::binary_i32(kind, a, b))
+    } else {
+        integers(context)
     }
 }
 
-/// The parameters of an 8-bit op.
-fn integer(context: &Context<'_>) -> Option<IntegerBinary> {
+fn integers<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::IntegerBinary::read(context.op.attributes());
     let kind = BinaryKind::from_code(attributes.kind)?;
-    let scaling = match context.arithmetic() {
-        Arithmetic::Tflite if kind.is_integer_arithmetic() => BinaryScaling::Tflite {
-            first: (attributes.first_multiplier, attributes.first_shift),
-            second: (attributes.second_multiplier, attributes.second_shift),
-            output: (attributes.output_multiplier, attributes.output_shift),
-        },
-        _ => BinaryScaling::Onnx {
-            first: f32::from_bits(attributes.first_multiplier),
-            second: f32::from_bits(attributes.second_multiplier),
-            output: f32::from_bits(attributes.output_multiplier),
-        },
-    };
-    Some(IntegerBinary {
-        kind,
-        zero_points: [attributes.first_zero_point, attributes.second_zero_point, attributes.output_zero_point]
-            .map(i32::from),
-        clamp: [attributes.clamp_min, attributes.clamp_max].map(i32::from),
-        scaling,
-    })
+    let zero_points =
+        [attributes.first_zero_point, attributes.second_zero_point, attributes.output_zero_point].map(i32::from);
+    let clamp = [attributes.clamp_min, attributes.clamp_max].map(i32::from);
+    let multipliers = [attributes.first_multiplier, attributes.second_multiplier, attributes.output_multiplier];
+    if context.arithmetic() == Arithmetic::Tflite && kind.is_integer_arithmetic() {
+        let [first, second, output] = multipliers;
+        let multipliers =
+            [(first, attributes.first_shift), (second, attributes.second_shift), (output, attributes.output_shift)];
+        let parameters = FixedPointBinary { kind, zero_points, clamp, multipliers };
+        if kind.is_comparison() {
+            return compare(context, |a: i8, b: i8| parameters.compare(a, b));
+        }
+        return combine(context, |a: i8, b: i8| parameters.compute(a, b));
+    }
+    let scales = multipliers.map(f32::from_bits);
+    if context.arithmetic() != Arithmetic::Tflite && kind.is_integer_arithmetic() {
+        let parameters = LinearBinary { kind, zero_points, clamp, scales };
+        return combine(context, |a: i8, b: i8| parameters.compute(a, b));
+    }
+    if !context.links_real_values() {
+        return None;
+    }
+    let parameters = RealBinary { kind, zero_points, clamp, scales };
+    if kind.is_comparison() {
+        return compare(context, |a: i8, b: i8| parameters.compare(a, b));
+    }
+    combine(context, |a: i8, b: i8| parameters.compute(a, b))
 }

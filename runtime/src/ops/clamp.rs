@@ -1,11 +1,11 @@
 //! Evaluation of [`Opcode::Clamp`](bantam_format::Opcode::Clamp).
 
-use super::Context;
+use super::{Context, Source};
 use crate::kernels::scalar;
 use bantam_format::{DataType, ops};
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
-    if context.op.input(0).data_type == DataType::F32 {
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
+    if context.is(DataType::F32) {
         let attributes = ops::FloatClamp::read(context.op.attributes());
         scalar::clamp::<f32>([attributes.clamp_min, attributes.clamp_max], context.in_place(0)?);
     } else {

@@ -1,7 +1,7 @@
 //! Evaluation of [`Opcode::Conv2d`](bantam_format::Opcode::Conv2d).
 
-use super::Context;
 use super::accumulation::{Accumulate, Packing, accumulate};
+use super::{Context, Source};
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{Accumulation, Convolution, Epilogue};
 use crate::views::Element;
@@ -48,9 +48,9 @@ impl Accumulate for Conv2d {
         Some(Packing { geometry: self.geometry, images: self.images, depthwise: false })
     }
 
-    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
+    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>, S: Source>(
         &self,
-        context: &mut Context<'_>,
+        context: &mut Context<'_, S>,
         accumulation: &Accumulation<'_, T, E>,
     ) -> Option<()> {
         context.banded(&self.rows, |band, input, output| {
@@ -59,7 +59,7 @@ impl Accumulate for Conv2d {
     }
 }
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::Conv2d::read(context.op.attributes());
     let (input, output) = (context.op.input(0), context.op.output(0));
     let rows = attributes.window.rows(&input, &output);

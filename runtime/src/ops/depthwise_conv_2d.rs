@@ -1,8 +1,8 @@
 //! Evaluation of [`Opcode::DepthwiseConv2d`](bantam_format::Opcode::DepthwiseConv2d).
 
-use super::Context;
 use super::accumulation::{Accumulate, Packing, accumulate};
 use super::conv_2d::{geometry, images};
+use super::{Context, Source};
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{Accumulation, Convolution, Epilogue};
 use crate::views::Element;
@@ -22,9 +22,9 @@ impl Accumulate for DepthwiseConv2d {
         (!self.overwrites).then_some(Packing { geometry: self.geometry, images: self.images, depthwise: true })
     }
 
-    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
+    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>, S: Source>(
         &self,
-        context: &mut Context<'_>,
+        context: &mut Context<'_, S>,
         accumulation: &Accumulation<'_, T, E>,
     ) -> Option<()> {
         if self.overwrites {
@@ -37,7 +37,7 @@ impl Accumulate for DepthwiseConv2d {
     }
 }
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::DepthwiseConv2d::read(context.op.attributes());
     let (input, output) = (context.op.input(0), context.op.output(0));
     let rows = attributes.window.rows(&input, &output);

@@ -1,5 +1,6 @@
 //! How evaluations reach their operands: the arena is split safely, banded ops are walked band by band.
 
+use super::source::{Source, links_only, links_type, only_arithmetic};
 use crate::arena::Split;
 use crate::kernels::dispatch::Backend;
 use crate::kernels::generic::{Place, Sizes};
@@ -7,12 +8,12 @@ use crate::kernels::requantize::{Requantization, Requantizer};
 use crate::views::{self, Element};
 use bantam_format::ops::IntegerEpilogue;
 use bantam_format::overlap::{Band, RowWindow};
-use bantam_format::{Arithmetic, Op, Opcode};
+use bantam_format::{Arithmetic, DataType, Opcode};
 
 /// What one evaluation works on.
 #[derive(Debug)]
-pub struct Context<'c> {
-    pub(crate) op: Op<'c>,
+pub(crate) struct Context<'c, S> {
+    pub(crate) op: S,
     pub(crate) arena: &'c mut [u8],
     pub(crate) constants: &'c [u8],
     pub(crate) requantizer: Requantizer,
@@ -37,13 +38,13 @@ pub(crate) fn packs(opcode: Opcode) -> bool {
 }
 
 /// The inputs of an op while its output is written.
-pub(crate) struct Sources<'a> {
-    op: Op<'a>,
+pub(crate) struct Sources<'a, S> {
+    op: S,
     constants: &'a [u8],
     split: Split<'a>,
 }
 
-impl<'a> Sources<'a> {
+impl<'a, S: Source> Sources<'a, S> {
     /// The elements of input `position`.
     pub fn input<T: Element>(&self, position: usize) -> Option<&'a [T]> {
         let input = self.op.input(position);
@@ -52,9 +53,24 @@ impl<'a> Sources<'a> {
     }
 }
 
-impl<'c> Context<'c> {
+impl<'c, S: Source> Context<'c, S> {
+    /// The artifact's arithmetic; known to the compiler where only one is linked.
     pub(crate) fn arithmetic(&self) -> Arithmetic {
-        self.op.artifact().arithmetic()
+        match only_arithmetic(S::NUMBERS) {
+            Some(only) => only,
+            None => self.op.arithmetic(),
+        }
+    }
+
+    /// Whether input 0 has this type; known to the compiler where only one type is linked.
+    pub(crate) fn is(&self, data_type: DataType) -> bool {
+        links_type(S::NUMBERS, data_type)
+            && (links_only(S::NUMBERS, data_type) || self.op.input(0).data_type == data_type)
+    }
+
+    /// Whether evaluations may compute with the real values that integers stand for; known to the compiler.
+    pub(crate) fn links_real_values(&self) -> bool {
+        links_type(S::NUMBERS, DataType::F32)
     }
 
     /// `count` constants from byte `offset` on.
@@ -94,7 +110,7 @@ impl<'c> Context<'c> {
     }
 
     /// The inputs (from the arena or the constants), and output 0 with which they have no byte in common.
-    pub(crate) fn sources<O: Element>(&mut self) -> Option<(Sources<'_>, &mut [O])> {
+    pub(crate) fn sources<O: Element>(&mut self) -> Option<(Sources<'_, S>, &mut [O])> {
         let (split, output) = Split::new(self.arena, self.op.output(0).range())?.parts();
         Some((Sources { op: self.op, constants: self.constants, split }, views::slice_mut(output)?))
     }
@@ -112,12 +128,12 @@ impl<'c> Context<'c> {
     }
 
     /// Input 0 and output 0 in the part of the arena that holds both.
-    pub(crate) fn place<T: Element>(arena: &'c mut [u8], op: &Op<'_>) -> Option<Place<'c, T>> {
+    pub(crate) fn place<T: Element>(arena: &'c mut [u8], op: &S) -> Option<Place<'c, T>> {
         let (input, output) = (op.input(0).range(), op.output(0).range());
         let start = input.start.min(output.start);
         let memory = views::slice_mut(arena.get_mut(start..input.end.max(output.end))?)?;
         let first = |at: usize| at.checked_sub(start)?.checked_div(size_of::<T>());
-        Some(Place { memory, input: first(input.start)?, output: first(output.start)?, down: op.walk_down })
+        Some(Place { memory, input: first(input.start)?, output: first(output.start)?, down: op.walks_down() })
     }
 
     /// Moves the bytes of an input to the output of the same size, which may overlap it in any way.
@@ -152,7 +168,7 @@ impl<'c> Context<'c> {
         for image in 0..output.bytes().checked_div(output_image)? {
             let input_start = input.location.checked_add(image.checked_mul(input_image)?)?;
             let output_start = output.location.checked_add(image.checked_mul(output_image)?)?;
-            for band in rows.bands(input_start, output_start, self.op.walk_down) {
+            for band in rows.bands(input_start, output_start, self.op.walks_down()) {
                 let bytes = |start: usize, rows: &core::ops::Range<usize>, row_bytes: usize| {
                     let first = start.checked_add(rows.start.checked_mul(row_bytes)?)?;
                     Some(first..start.checked_add(rows.end.checked_mul(row_bytes)?)?)

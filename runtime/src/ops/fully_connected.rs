@@ -1,7 +1,7 @@
 //! Evaluation of [`Opcode::FullyConnected`](bantam_format::Opcode::FullyConnected).
 
-use super::Context;
 use super::accumulation::{Accumulate, Packing, accumulate};
+use super::{Context, Source};
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{Accumulation, Convolution, Epilogue};
 use crate::views::Element;
@@ -28,9 +28,9 @@ impl Accumulate for FullyConnected {
         Some(Packing { geometry, images: 1, depthwise: false })
     }
 
-    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
+    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>, S: Source>(
         &self,
-        context: &mut Context<'_>,
+        context: &mut Context<'_, S>,
         accumulation: &Accumulation<'_, T, E>,
     ) -> Option<()> {
         let rows = ops::FullyConnected::rows(&context.op.input(0), &context.op.output(0));
@@ -40,7 +40,7 @@ impl Accumulate for FullyConnected {
     }
 }
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::FullyConnected::read(context.op.attributes());
     let (depth, channels) = (context.op.input(0).shape.innermost(), context.op.output(0).shape.innermost());
     let rows = context.op.output(0).shape.elements().checked_div(channels)?;

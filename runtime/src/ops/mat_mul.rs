@@ -1,26 +1,26 @@
 //! Evaluation of [`Opcode::MatMul`](bantam_format::Opcode::MatMul), one matrix of the batch after the other.
 
-use super::Context;
+use super::{Context, Source};
 use crate::kernels::scalar::{self, Number, Walk};
 use crate::kernels::{ClampFloat, Epilogue};
 use crate::views::Element;
 use bantam_format::{DataType, ops};
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::MatMul::read(context.op.attributes());
-    if context.op.input(0).data_type == DataType::F32 {
+    if context.is(DataType::F32) {
         let epilogue = ClampFloat::new(&attributes.epilogue.float());
-        multiply::<f32, _>(context, [0; 2], &epilogue)
+        multiply::<f32, _, S>(context, [0; 2], &epilogue)
     } else {
         let epilogue = attributes.epilogue.integer();
         let requantization = context.requantization(&epilogue, false, 1)?;
         let zero_points = [epilogue.input_zero_point, attributes.second_zero_point].map(i32::from);
-        multiply::<i8, _>(context, zero_points, &requantization)
+        multiply::<i8, _, S>(context, zero_points, &requantization)
     }
 }
 
-fn multiply<T: Element + Number, E: Epilogue<T::Accumulator, T>>(
-    context: &mut Context<'_>,
+fn multiply<T: Element + Number, E: Epilogue<T::Accumulator, T>, S: Source>(
+    context: &mut Context<'_, S>,
     zero_points: [i32; 2],
     epilogue: &E,
 ) -> Option<()> {

@@ -24,6 +24,7 @@ mod reshape;
 mod resize;
 mod select;
 mod softmax;
+mod source;
 mod strided_copy;
 mod table;
 mod top_k;
@@ -31,28 +32,33 @@ mod transpose_conv_2d;
 mod unary;
 
 pub(crate) use driver::{Context, Task, packs};
+pub(crate) use source::Source;
+pub use source::{linked_numbers, numbers};
 
+use crate::kernels::dispatch::Backend;
 use crate::kernels::requantize::{self, Requantizer};
-use bantam_format::{Arithmetic, Opcode};
+use bantam_format::{Arithmetic, DataType, Op, Opcode};
+use source::{Compiled, EVERY_NUMBER, Parsed, links, links_type, only_arithmetic};
 
 /// An opcode and its evaluation.
 #[derive(Clone, Copy, Debug)]
 pub struct Operator {
     pub(crate) opcode: Opcode,
-    pub(crate) eval: fn(&mut Context<'_>) -> Option<()>,
+    pub(crate) eval: fn(Op<'_>, arena: &mut [u8], Requantizer, Backend, Task<'_>) -> Option<()>,
 }
 
 /// What a session can run. Only what a table names is linked.
 #[derive(Clone, Copy, Debug)]
 pub struct Operators {
     operators: &'static [Operator],
-    requantizers: &'static [(Arithmetic, Requantizer)],
+    requantizer: fn(Arithmetic) -> Option<Requantizer>,
+    numbers: u16,
 }
 
 impl Operators {
     /// A table; [`ops!`](crate::ops!) spells it.
-    pub const fn new(operators: &'static [Operator], requantizers: &'static [(Arithmetic, Requantizer)]) -> Self {
-        Self { operators, requantizers }
+    pub const fn new<const NUMBERS: u16>(operators: &'static [Operator]) -> Self {
+        Self { operators, requantizer: requantizer::<NUMBERS>, numbers: NUMBERS }
     }
 
     pub(crate) fn find(&self, opcode: Opcode) -> Option<&'static Operator> {
@@ -60,76 +66,104 @@ impl Operators {
     }
 
     pub(crate) fn requantizer(&self, arithmetic: Arithmetic) -> Option<Requantizer> {
-        if arithmetic == Arithmetic::Float {
-            return Some(requantize::none);
+        (self.requantizer)(arithmetic)
+    }
+
+    /// Whether the evaluations have the floating-point code that an op takes.
+    pub(crate) fn has_numbers(&self, op: &Op<'_>) -> bool {
+        !op.computes_real_values() || links_type(self.numbers, DataType::F32)
+    }
+}
+
+/// The requantisation of an arithmetic, where it is linked.
+fn requantizer<const NUMBERS: u16>(arithmetic: Arithmetic) -> Option<Requantizer> {
+    match arithmetic {
+        Arithmetic::Tflite if links(NUMBERS, Arithmetic::Tflite) => Some(requantize::tflite),
+        Arithmetic::Onnx if links(NUMBERS, Arithmetic::Onnx) => Some(requantize::onnx),
+        Arithmetic::Float if links(NUMBERS, Arithmetic::Float) => Some(requantize::none),
+        _ => None,
+    }
+}
+
+macro_rules! operators {
+    ($($opcode:ident = $eval:path;)*) => {
+        /// The operators by the names of their opcodes, for [`ops!`](crate::ops!). `NUMBERS` is what
+        /// [`linked_numbers`] gives.
+        #[allow(non_snake_case, missing_docs)]
+        pub mod linked {
+            use super::*;
+            $(pub const fn $opcode<const NUMBERS: u16>() -> Operator {
+                Operator {
+                    opcode: Opcode::$opcode,
+                    eval: |op, arena, requantizer, backend, task| {
+                        let constants = op.artifact().constants();
+                        let op = Parsed::<NUMBERS>(op);
+                        $eval(&mut Context { op, arena, constants, requantizer, backend, task })
+                    },
+                }
+            })*
         }
-        self.requantizers.iter().find(|(known, _)| *known == arithmetic).map(|&(_, requantizer)| requantizer)
-    }
+
+        /// The evaluations by the names of their opcodes, for [`include_model!`](crate::include_model!): whether the
+        /// operands were where the records say.
+        #[allow(non_snake_case, missing_docs)]
+        pub mod compiled {
+            use super::*;
+            use crate::compiled::Step;
+            $(#[must_use]
+            pub fn $opcode<const NUMBERS: u16>(step: &'static Step, arena: &mut [u8], constants: &[u8]) -> bool {
+                let requantizer = only_arithmetic(NUMBERS).and_then(requantizer::<NUMBERS>).unwrap_or(requantize::none);
+                let op = Compiled::<NUMBERS>(step);
+                let (backend, task) = (Backend::Scalar, Task::Run { packed: &[], scratch: &mut [] });
+                $eval(&mut Context { op, arena, constants, requantizer, backend, task }).is_some()
+            })*
+        }
+
+        /// Every operator, all data types and all arithmetics.
+        pub static ALL: Operators = Operators::new::<EVERY_NUMBER>(&[$(linked::$opcode::<EVERY_NUMBER>()),*]);
+    };
 }
 
-/// The operators by the names of their opcodes, for [`ops!`](crate::ops!).
-#[allow(non_upper_case_globals, missing_docs)]
-pub mod linked {
-    use super::{Operator, arg_max, binary, cast, clamp, concat, conv_2d, depthwise_conv_2d, fully_connected, gather};
-    use super::{mat_mul, normalize, pad, pool_2d, quantize, reduce, reshape, resize, select, softmax, strided_copy};
-    use super::{table, top_k, transpose_conv_2d, unary};
-    use crate::kernels::requantize::{self, Requantizer};
-    use bantam_format::{Arithmetic, Opcode};
-
-    macro_rules! operators {
-        ($($opcode:ident = $eval:path;)*) => {
-            $(pub const $opcode: Operator = Operator { opcode: Opcode::$opcode, eval: $eval };)*
-            pub(super) const ALL: &[Operator] = &[$($opcode),*];
-        };
-    }
-
-    operators! {
-        Conv2d = conv_2d::eval;
-        DepthwiseConv2d = depthwise_conv_2d::eval;
-        FullyConnected = fully_connected::eval;
-        MaxPool2d = pool_2d::eval_max;
-        AveragePool2d = pool_2d::eval_average;
-        Reduce = reduce::eval;
-        Binary = binary::eval;
-        Table = table::eval;
-        Unary = unary::eval;
-        Clamp = clamp::eval;
-        Reshape = reshape::eval;
-        Softmax = softmax::eval;
-        ArgMax = arg_max::eval;
-        Quantize = quantize::eval_quantize;
-        Dequantize = quantize::eval_dequantize;
-        StridedCopy = strided_copy::eval;
-        Concat = concat::eval;
-        Pad = pad::eval;
-        Gather = gather::eval;
-        Select = select::eval;
-        MatMul = mat_mul::eval;
-        TransposeConv2d = transpose_conv_2d::eval;
-        Resize = resize::eval;
-        Normalize = normalize::eval;
-        Cast = cast::eval;
-        TopK = top_k::eval;
-    }
-
-    pub const Tflite: (Arithmetic, Requantizer) = (Arithmetic::Tflite, requantize::tflite);
-    pub const Onnx: (Arithmetic, Requantizer) = (Arithmetic::Onnx, requantize::onnx);
+operators! {
+    Conv2d = conv_2d::eval;
+    DepthwiseConv2d = depthwise_conv_2d::eval;
+    FullyConnected = fully_connected::eval;
+    MaxPool2d = pool_2d::eval_max;
+    AveragePool2d = pool_2d::eval_average;
+    Reduce = reduce::eval;
+    Binary = binary::eval;
+    Table = table::eval;
+    Unary = unary::eval;
+    Clamp = clamp::eval;
+    Reshape = reshape::eval;
+    Softmax = softmax::eval;
+    ArgMax = arg_max::eval;
+    Quantize = quantize::eval_quantize;
+    Dequantize = quantize::eval_dequantize;
+    StridedCopy = strided_copy::eval;
+    Concat = concat::eval;
+    Pad = pad::eval;
+    Gather = gather::eval;
+    Select = select::eval;
+    MatMul = mat_mul::eval;
+    TransposeConv2d = transpose_conv_2d::eval;
+    Resize = resize::eval;
+    Normalize = normalize::eval;
+    Cast = cast::eval;
+    TopK = top_k::eval;
 }
-
-/// Every operator and both arithmetics.
-pub static ALL: Operators = Operators::new(linked::ALL, &[linked::Tflite, linked::Onnx]);
 
 /// A table of just these arithmetics and operators, to be put into a `static`:
 ///
 /// ```
 /// static OPERATORS: bantam::Operators = bantam::ops![Onnx; Conv2d, FullyConnected, Softmax];
 /// ```
+///
+/// Integers are linked in any case, 32-bit floats where the arithmetic `Float` is named: `ops![Float, Onnx; …]`.
 #[macro_export]
 macro_rules! ops {
-    ($($arithmetic:ident),*; $($opcode:ident),* $(,)?) => {
-        $crate::Operators::new(
-            &[$($crate::ops::linked::$opcode),*],
-            &[$($crate::ops::linked::$arithmetic),*],
-        )
-    };
+    ($($arithmetic:ident),* $(,)?; $($opcode:ident),* $(,)?) => {{
+        const NUMBERS: u16 = $crate::ops::linked_numbers(&[$($crate::Arithmetic::$arithmetic),*]);
+        $crate::Operators::new::<NUMBERS>(&[$($crate::ops::linked::$opcode::<NUMBERS>()),*])
+    }};
 }

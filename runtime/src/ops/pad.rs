@@ -1,12 +1,12 @@
 //! Evaluation of [`Opcode::Pad`](bantam_format::Opcode::Pad).
 
-use super::Context;
+use super::{Context, Source};
 use crate::kernels::scalar;
 use crate::views::Element;
 use bantam_format::ops::{self, PadMode};
 use bantam_format::{DataType, MAX_RANK};
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::Pad::read(context.op.attributes());
     let (from, to) = (context.op.input(0), context.op.output(0));
     // Shapes are padded with ones in front, so the record's numbers move back by as many axes.
@@ -22,14 +22,19 @@ pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
         before,
     };
     let value = attributes.value.cast_signed();
-    if from.data_type == DataType::I8 {
+    if context.is(DataType::I8) {
         eval_as(context, &attributes, &pad, value as i8)
     } else {
         eval_as(context, &attributes, &pad, value)
     }
 }
 
-fn eval_as<T: Element>(context: &mut Context<'_>, attributes: &ops::Pad, pad: &scalar::Pad, value: T) -> Option<()> {
+fn eval_as<T: Element, S: Source>(
+    context: &mut Context<'_, S>,
+    attributes: &ops::Pad,
+    pad: &scalar::Pad,
+    value: T,
+) -> Option<()> {
     let (from, to) = (context.op.input(0), context.op.output(0));
     let Some(rows) = attributes.rows(&from, &to) else {
         let (input, output) = context.operands(0)?;

@@ -1,17 +1,17 @@
 //! Evaluation of [`Opcode::MaxPool2d`](bantam_format::Opcode::MaxPool2d) and
 //! [`Opcode::AveragePool2d`](bantam_format::Opcode::AveragePool2d).
 
-use super::Context;
 use super::conv_2d::geometry;
-use crate::kernels::{AverageInteger, ClampFloat, scalar};
+use super::{Context, Source};
+use crate::kernels::{AverageFixedPoint, AverageReal, ClampFloat, scalar};
 use bantam_format::{Arithmetic, DataType, ops};
 
-pub(super) fn eval_max(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval_max<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::Pool2d::read(context.op.attributes());
     let (input, output) = (context.op.input(0), context.op.output(0));
     let rows = attributes.window.rows(&input, &output);
     let geometry = geometry(&attributes.window, 1, &input, &output, &rows);
-    if input.data_type == DataType::F32 {
+    if context.is(DataType::F32) {
         let bounds = attributes.epilogue.float();
         let clamp = [bounds.clamp_min, bounds.clamp_max];
         context.banded(&rows, |band, input, output| {
@@ -26,28 +26,32 @@ pub(super) fn eval_max(context: &mut Context<'_>) -> Option<()> {
     }
 }
 
-pub(super) fn eval_average(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval_average<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::Pool2d::read(context.op.attributes());
     let (input, output) = (context.op.input(0), context.op.output(0));
     let rows = attributes.window.rows(&input, &output);
     let geometry = geometry(&attributes.window, 1, &input, &output, &rows);
     let include_pad = attributes.count_include_pad == 1;
-    if input.data_type == DataType::F32 {
+    if context.is(DataType::F32) {
         let average = ClampFloat::new(&attributes.epilogue.float());
         context.banded(&rows, |band, input, output| {
             scalar::average_pool_2d::<f32, _>(&geometry, band, input, 0, include_pad, &average, output);
         })
     } else {
         let epilogue = attributes.epilogue.integer();
-        let average = AverageInteger {
-            multiplier: (context.arithmetic() == Arithmetic::Onnx).then(|| f32::from_bits(epilogue.table)),
-            input_zero_point: i32::from(epilogue.input_zero_point),
-            output_zero_point: i32::from(epilogue.output_zero_point),
-            clamp: [i32::from(epilogue.clamp_min), i32::from(epilogue.clamp_max)],
-        };
         let zero_point = i32::from(epilogue.input_zero_point);
-        context.banded(&rows, |band, input, output| {
-            scalar::average_pool_2d::<i8, _>(&geometry, band, input, zero_point, include_pad, &average, output);
-        })
+        let clamp = [i32::from(epilogue.clamp_min), i32::from(epilogue.clamp_max)];
+        if context.arithmetic() == Arithmetic::Onnx {
+            let multiplier = f32::from_bits(epilogue.table);
+            let average = AverageReal { multiplier, zero_point: i32::from(epilogue.output_zero_point), clamp };
+            context.banded(&rows, |band, input, output| {
+                scalar::average_pool_2d::<i8, _>(&geometry, band, input, zero_point, include_pad, &average, output);
+            })
+        } else {
+            let average = AverageFixedPoint { zero_point, clamp };
+            context.banded(&rows, |band, input, output| {
+                scalar::average_pool_2d::<i8, _>(&geometry, band, input, zero_point, include_pad, &average, output);
+            })
+        }
     }
 }

@@ -1,18 +1,18 @@
 //! Evaluation of [`Opcode::Reduce`](bantam_format::Opcode::Reduce).
 
-use super::Context;
+use super::{Context, Source};
 use crate::kernels::{ClampFloat, MeanFloat, scalar};
 use bantam_format::DataType;
 use bantam_format::ops::{self, ReduceKind};
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::Reduce::read(context.op.attributes());
     let kind = ReduceKind::from_code(attributes.kind)?;
     let rows = attributes.rows(&context.op.input(0))?;
     let shape = attributes.collapse(context.op.input(0).shape.dimensions())?;
-    if context.op.input(0).data_type == DataType::I32 {
+    if context.is(DataType::I32) {
         context.banded(&rows, |_, input, output| scalar::reduce_i32(kind, shape, input, output))
-    } else if context.op.input(0).data_type == DataType::F32 {
+    } else if context.is(DataType::F32) {
         let [_, reduced, _] = shape;
         let epilogue = attributes.epilogue.float();
         context.banded(&rows, |_, input, output| {

@@ -1,11 +1,11 @@
 //! Evaluation of [`Opcode::Resize`](bantam_format::Opcode::Resize).
 
-use super::Context;
+use super::{Context, Source};
 use crate::kernels::{ClampFloat, scalar};
 use bantam_format::DataType;
 use bantam_format::ops::{self, ResizeTap};
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::Resize::read(context.op.attributes());
     let (from, to) = (context.op.input(0), context.op.output(0));
     let first = usize::from(attributes.first_axis);
@@ -20,7 +20,7 @@ pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
         Some(bytes.as_chunks::<{ ResizeTap::BYTES }>().0.iter().map(|bytes| ResizeTap::read(bytes)))
     };
     let (rows, columns) = (taps(attributes.rows, first)?, taps(attributes.columns, second)?);
-    if from.data_type == DataType::F32 {
+    if context.is(DataType::F32) {
         let epilogue = ClampFloat::new(&attributes.epilogue.float());
         let (input, output) = context.operands::<f32, f32>(0)?;
         scalar::resize(image, rows, columns, &epilogue, input, output);

@@ -1,15 +1,15 @@
 //! Evaluation of [`Opcode::Select`](bantam_format::Opcode::Select).
 
-use super::Context;
+use super::{Context, Source};
 use crate::kernels::scalar::{self, Walk};
 use crate::views::Element;
 use bantam_format::DataType;
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
-    if context.op.output(0).data_type == DataType::I8 { select::<i8>(context) } else { select::<i32>(context) }
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
+    if context.op.output(0).data_type == DataType::I8 { select::<i8, S>(context) } else { select::<i32, S>(context) }
 }
 
-fn select<T: Element>(context: &mut Context<'_>) -> Option<()> {
+fn select<T: Element, S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let (op, shape) = (context.op, context.op.output(0).shape);
     let walk = |position: usize| Some(Walk::new(shape.padded(), op.input(position).shape.broadcast(&shape)?));
     let (sources, output) = context.sources::<T>()?;

@@ -1,12 +1,12 @@
 //! Evaluation of [`Opcode::Softmax`](bantam_format::Opcode::Softmax).
 
-use super::Context;
+use super::{Context, Source};
 use crate::kernels::scalar;
 use bantam_format::{DataType, ops};
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let classes = context.op.input(0).shape.innermost();
-    if context.op.input(0).data_type == DataType::F32 {
+    if context.is(DataType::F32) {
         let attributes = ops::FloatSoftmax::read(context.op.attributes());
         scalar::softmax_f32(classes, attributes.beta, context.in_place(0)?);
     } else {

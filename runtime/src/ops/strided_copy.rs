@@ -1,10 +1,10 @@
 //! Evaluation of [`Opcode::StridedCopy`](bantam_format::Opcode::StridedCopy).
 
-use super::Context;
+use super::{Context, Source};
 use crate::kernels::scalar::{self, Walk};
 use bantam_format::{DataType, ops};
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::StridedCopy::read(context.op.attributes());
     let walk = Walk::signed(
         attributes.dimensions.map(|dimension| dimension as usize),
@@ -12,7 +12,7 @@ pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
         isize::try_from(attributes.offset).ok()?,
     );
     // Words are moved as they are, whatever they mean.
-    if context.op.input(0).data_type == DataType::I8 {
+    if context.is(DataType::I8) {
         let (input, output) = context.operands::<i8, i8>(0)?;
         scalar::walk_copy(walk, input, output);
     } else {

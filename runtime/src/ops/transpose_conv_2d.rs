@@ -1,8 +1,8 @@
 //! Evaluation of [`Opcode::TransposeConv2d`](bantam_format::Opcode::TransposeConv2d).
 
-use super::Context;
 use super::accumulation::{Accumulate, accumulate};
 use super::conv_2d::geometry;
+use super::{Context, Source};
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{Accumulation, Convolution, Epilogue};
 use crate::views::Element;
@@ -15,9 +15,9 @@ struct TransposeConv2d {
 }
 
 impl Accumulate for TransposeConv2d {
-    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>>(
+    fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>, S: Source>(
         &self,
-        context: &mut Context<'_>,
+        context: &mut Context<'_, S>,
         accumulation: &Accumulation<'_, T, E>,
     ) -> Option<()> {
         context.banded(&self.rows, |band, input, output| {
@@ -26,7 +26,7 @@ impl Accumulate for TransposeConv2d {
     }
 }
 
-pub(super) fn eval(context: &mut Context<'_>) -> Option<()> {
+pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::Conv2d::read(context.op.attributes());
     let (input, output) = (context.op.input(0), context.op.output(0));
     let rows = attributes.window.spreading_rows(&input, &output);

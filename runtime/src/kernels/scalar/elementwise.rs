@@ -4,40 +4,18 @@ use super::Number;
 use crate::kernels::requantize::{clamp_f32, multiply_by_quantized_multiplier, round_and_saturate};
 use bantam_format::ops::{BinaryKind, UnaryKind};
 
-/// How an integer binary op scales its operands.
+/// A kind of integer arithmetic ([`BinaryKind::is_integer_arithmetic`]) under `tflite`: Q31 multipliers and shifts. Sums
+/// are computed with 20 extra bits, as TensorFlow Lite Micro does.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum BinaryScaling {
-    /// Q31 multipliers and shifts. Sums are computed with 20 extra bits, as TensorFlow Lite Micro does.
-    Tflite {
-        /// First input.
-        first: (u32, i8),
-        /// Second input.
-        second: (u32, i8),
-        /// Output.
-        output: (u32, i8),
-    },
-    /// Ratios of scales.
-    Onnx {
-        /// First input scale / output scale.
-        first: f32,
-        /// Second input scale / output scale.
-        second: f32,
-        /// Product of the input scales / output scale.
-        output: f32,
-    },
-}
-
-/// An integer binary op.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct IntegerBinary {
+pub struct FixedPointBinary {
     /// What is computed.
     pub kind: BinaryKind,
     /// Zero points of the first input, the second input and the output.
     pub zero_points: [i32; 3],
     /// Smallest and largest output.
     pub clamp: [i32; 2],
-    /// Scaling.
-    pub scaling: BinaryScaling,
+    /// Multipliers and shifts of the first input, the second input and the output.
+    pub multipliers: [(u32, i8); 3],
 }
 
 /// Bits by which `tflite` sums are scaled up before they are rounded.
@@ -47,73 +25,109 @@ const SQUARE_SHIFT: u32 = 7;
 /// Bits by which the operands of a comparison are.
 const COMPARISON_SHIFT: u32 = 8;
 
-impl IntegerBinary {
+impl FixedPointBinary {
     /// The comparison of the real values that two elements stand for.
     pub fn compare(&self, first: i8, second: i8) -> bool {
-        if let BinaryScaling::Tflite { first: first_scale, second: second_scale, .. } = self.scaling {
-            let scale = |value: i32, zero_point: i32, (multiplier, shift): (u32, i8)| {
-                multiply_by_quantized_multiplier((value - zero_point) << COMPARISON_SHIFT, multiplier as i32, shift)
-            };
-            let [first_zero, second_zero, _] = self.zero_points;
-            let a = scale(first.into(), first_zero, first_scale);
-            let b = scale(second.into(), second_zero, second_scale);
-            return compare(self.kind, a, b);
-        }
-        let [first, second] = self.real(first, second);
-        compare(self.kind, first, second)
-    }
-
-    /// The real values of two elements, where the scaling is that of the real kinds.
-    fn real(&self, first: i8, second: i8) -> [f32; 2] {
-        let [first_zero, second_zero, _] = self.zero_points;
-        let (a, b) = (i32::from(first) - first_zero, i32::from(second) - second_zero);
-        match self.scaling {
-            BinaryScaling::Onnx { first, second, .. } => [a as f32 * first, b as f32 * second],
-            BinaryScaling::Tflite { .. } => [a as f32, b as f32],
-        }
+        let [a, b] = self.scaled(first, second, COMPARISON_SHIFT);
+        compare(self.kind, a, b)
     }
 
     /// The result for two elements.
     pub fn compute(&self, first: i8, second: i8) -> i8 {
         let [first_zero, second_zero, output_zero] = self.zero_points;
+        let [first_scale, _, output_scale] = self.multipliers;
         let (a, b) = (i32::from(first) - first_zero, i32::from(second) - second_zero);
-        match self.scaling {
-            BinaryScaling::Tflite { first, second, output } => {
-                let scale = |value: i32, (multiplier, shift): (u32, i8)| {
-                    multiply_by_quantized_multiplier(value, multiplier as i32, shift)
-                };
-                let shifted = |bits: u32| (scale(a << bits, first), scale(b << bits, second));
-                let raw = match self.kind {
-                    BinaryKind::Mul => a * b,
-                    BinaryKind::IntegerPRelu if a >= 0 => a,
-                    BinaryKind::IntegerPRelu => a * b,
-                    BinaryKind::SquaredDifference => {
-                        let (a, b) = shifted(SQUARE_SHIFT);
-                        let difference = a.wrapping_sub(b);
-                        difference.wrapping_mul(difference)
-                    }
-                    kind => {
-                        let (a, b) = shifted(LEFT_SHIFT);
-                        if kind == BinaryKind::Sub { a.wrapping_sub(b) } else { a.wrapping_add(b) }
-                    }
-                };
-                let output = if self.kind == BinaryKind::IntegerPRelu && a >= 0 { first } else { output };
-                let [low, high] = self.clamp;
-                scale(raw, output).saturating_add(output_zero).max(low).min(high) as i8
+        let (raw, multiplier) = match self.kind {
+            BinaryKind::IntegerPRelu if a >= 0 => (a, first_scale),
+            BinaryKind::Mul | BinaryKind::IntegerPRelu => (a * b, output_scale),
+            BinaryKind::SquaredDifference => {
+                let [a, b] = self.scaled(first, second, SQUARE_SHIFT);
+                let difference = a.wrapping_sub(b);
+                (difference.wrapping_mul(difference), output_scale)
             }
-            BinaryScaling::Onnx { first: first_scale, second: second_scale, output } => {
-                let value = match self.kind {
-                    BinaryKind::Mul => (a * b) as f32 * output,
-                    BinaryKind::Sub => a as f32 * first_scale - b as f32 * second_scale,
-                    BinaryKind::Add => a as f32 * first_scale + b as f32 * second_scale,
-                    kind => {
-                        let [a, b] = self.real(first, second);
-                        float_operation(kind, a, b) * output
-                    }
-                };
-                round_and_saturate(value, output_zero, self.clamp)
+            kind => {
+                let [a, b] = self.scaled(first, second, LEFT_SHIFT);
+                (if kind == BinaryKind::Sub { a.wrapping_sub(b) } else { a.wrapping_add(b) }, output_scale)
             }
-        }
+        };
+        let [low, high] = self.clamp;
+        scale(raw, multiplier).saturating_add(output_zero).max(low).min(high) as i8
+    }
+
+    /// The scaled values of two elements, with so many extra bits.
+    fn scaled(&self, first: i8, second: i8, bits: u32) -> [i32; 2] {
+        let ([first_zero, second_zero, _], [first_scale, second_scale, _]) = (self.zero_points, self.multipliers);
+        [
+            scale((i32::from(first) - first_zero) << bits, first_scale),
+            scale((i32::from(second) - second_zero) << bits, second_scale),
+        ]
+    }
+}
+
+fn scale(value: i32, (multiplier, shift): (u32, i8)) -> i32 {
+    multiply_by_quantized_multiplier(value, multiplier as i32, shift)
+}
+
+/// A sum, difference or product under `onnx`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinearBinary {
+    /// What is computed.
+    pub kind: BinaryKind,
+    /// Zero points of the first input, the second input and the output.
+    pub zero_points: [i32; 3],
+    /// Smallest and largest output.
+    pub clamp: [i32; 2],
+    /// Input scales / output scale; for products their product / output scale is the last.
+    pub scales: [f32; 3],
+}
+
+impl LinearBinary {
+    /// The result for two elements.
+    pub fn compute(&self, first: i8, second: i8) -> i8 {
+        let ([first_zero, second_zero, output_zero], [first_scale, second_scale, scale]) =
+            (self.zero_points, self.scales);
+        let (a, b) = (i32::from(first) - first_zero, i32::from(second) - second_zero);
+        let value = match self.kind {
+            BinaryKind::Mul => (a * b) as f32 * scale,
+            BinaryKind::Sub => a as f32 * first_scale - b as f32 * second_scale,
+            _ => a as f32 * first_scale + b as f32 * second_scale,
+        };
+        round_and_saturate(value, output_zero, self.clamp)
+    }
+}
+
+/// A function of the real values that integers stand for: the kinds other than sums, differences and products, in every
+/// arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RealBinary {
+    /// What is computed.
+    pub kind: BinaryKind,
+    /// Zero points of the first input, the second input and the output.
+    pub zero_points: [i32; 3],
+    /// Smallest and largest output.
+    pub clamp: [i32; 2],
+    /// The inputs' scales, 1 / the output's scale.
+    pub scales: [f32; 3],
+}
+
+impl RealBinary {
+    /// The comparison of the real values that two elements stand for.
+    pub fn compare(&self, first: i8, second: i8) -> bool {
+        let [first, second] = self.real(first, second);
+        compare(self.kind, first, second)
+    }
+
+    /// The scaled values of two elements.
+    fn real(&self, first: i8, second: i8) -> [f32; 2] {
+        let ([first_zero, second_zero, _], [first_scale, second_scale, _]) = (self.zero_points, self.scales);
+        [(i32::from(first) - first_zero) as f32 * first_scale, (i32::from(second) - second_zero) as f32 * second_scale]
+    }
+
+    /// The result for two elements.
+    pub fn compute(&self, first: i8, second: i8) -> i8 {
+        let ([_, _, output_zero], [_, _, output_scale]) = (self.zero_points, self.scales);
+        let [a, b] = self.real(first, second);
+        round_and_saturate(float_operation(self.kind, a, b) * output_scale, output_zero, self.clamp)
     }
 }
 

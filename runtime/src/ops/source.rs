@@ -1,0 +1,167 @@
+//! Where an evaluation finds its op, and which numbers it is compiled for.
+//!
+//! One evaluation serves both ways to run: a session decodes ops from a parsed artifact, a compiled model has them as
+//! constants. What is not linked is no code: evaluations ask [`Context::is`](super::Context::is) for the type, which the
+//! compiler decides where it can.
+
+use crate::compiled::Step;
+use crate::kernels::dispatch::Backend;
+use bantam_format::{Arithmetic, DataType, Op, Tensor};
+
+/// An op as evaluations see it.
+pub(crate) trait Source: Copy {
+    /// The data types and arithmetics linked, as [`numbers`] packs them.
+    const NUMBERS: u16;
+    /// Whether ops have packed forms.
+    const PACKS: bool;
+    /// The arithmetic of the artifact.
+    fn arithmetic(&self) -> Arithmetic;
+    /// The bytes from the attribute record on.
+    fn attributes(&self) -> &[u8];
+    /// Whether a banded op walks from the last output row to the first.
+    fn walks_down(&self) -> bool;
+    /// Number of inputs.
+    fn input_count(&self) -> usize;
+    /// Input `position`.
+    fn input(&self, position: usize) -> Tensor;
+    /// Output `position`.
+    fn output(&self, position: usize) -> Tensor;
+}
+
+/// A set of data types and arithmetics: a bit for each code.
+pub const fn numbers(data_types: &[DataType], arithmetics: &[Arithmetic]) -> u16 {
+    let (mut set, mut data_types, mut arithmetics) = (0, data_types, arithmetics);
+    while let [first, rest @ ..] = data_types {
+        set |= type_bit(*first);
+        data_types = rest;
+    }
+    while let [first, rest @ ..] = arithmetics {
+        set |= 0x100 << first.code();
+        arithmetics = rest;
+    }
+    set
+}
+
+/// All of them.
+pub(crate) const EVERY_NUMBER: u16 = numbers(DataType::ALL, Arithmetic::ALL);
+
+/// The set that [`ops!`](crate::ops!) makes of arithmetics: 32-bit floats where `Float` is among them, and integers.
+pub const fn linked_numbers(arithmetics: &[Arithmetic]) -> u16 {
+    let set = numbers(DataType::ALL, arithmetics);
+    if links(set, Arithmetic::Float) { set } else { set & !type_bit(DataType::F32) }
+}
+
+const fn type_bit(data_type: DataType) -> u16 {
+    1 << data_type.code()
+}
+
+/// Whether the set has this type.
+pub(crate) const fn links_type(numbers: u16, data_type: DataType) -> bool {
+    numbers & type_bit(data_type) != 0
+}
+
+/// Whether the set has this type and no other.
+pub(crate) const fn links_only(numbers: u16, data_type: DataType) -> bool {
+    numbers & 0xff == type_bit(data_type)
+}
+
+/// Whether the set has this arithmetic.
+pub(crate) const fn links(numbers: u16, arithmetic: Arithmetic) -> bool {
+    numbers & (0x100 << arithmetic.code()) != 0
+}
+
+/// The arithmetic where there is no choice.
+pub(crate) const fn only_arithmetic(numbers: u16) -> Option<Arithmetic> {
+    let float = links(numbers, Arithmetic::Float);
+    match (links(numbers, Arithmetic::Tflite), links(numbers, Arithmetic::Onnx), float) {
+        (true, false, false) => Some(Arithmetic::Tflite),
+        (false, true, false) => Some(Arithmetic::Onnx),
+        (false, false, true) => Some(Arithmetic::Float),
+        _ => None,
+    }
+}
+
+/// An op of a parsed artifact.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parsed<'a, const NUMBERS: u16>(pub Op<'a>);
+
+impl<const NUMBERS: u16> Source for Parsed<'_, NUMBERS> {
+    const NUMBERS: u16 = NUMBERS;
+    const PACKS: bool = Backend::PACKS;
+
+    fn arithmetic(&self) -> Arithmetic {
+        self.0.artifact().arithmetic()
+    }
+
+    fn attributes(&self) -> &[u8] {
+        self.0.attributes()
+    }
+
+    fn walks_down(&self) -> bool {
+        self.0.walk_down
+    }
+
+    fn input_count(&self) -> usize {
+        self.0.input_count
+    }
+
+    fn input(&self, position: usize) -> Tensor {
+        self.0.input(position)
+    }
+
+    fn output(&self, position: usize) -> Tensor {
+        self.0.output(position)
+    }
+}
+
+/// An op whose records are constants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Compiled<const NUMBERS: u16>(pub &'static Step);
+
+impl<const NUMBERS: u16> Source for Compiled<NUMBERS> {
+    const NUMBERS: u16 = NUMBERS;
+    const PACKS: bool = false;
+
+    fn arithmetic(&self) -> Arithmetic {
+        only_arithmetic(NUMBERS).unwrap_or(Arithmetic::Float)
+    }
+
+    fn attributes(&self) -> &[u8] {
+        self.0.attributes
+    }
+
+    fn walks_down(&self) -> bool {
+        self.0.walk_down
+    }
+
+    fn input_count(&self) -> usize {
+        self.0.inputs
+    }
+
+    fn input(&self, position: usize) -> Tensor {
+        self.0.operands.get(position).copied().unwrap_or(Tensor::NONE)
+    }
+
+    fn output(&self, position: usize) -> Tensor {
+        self.input(self.0.inputs.saturating_add(position))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_numbers() {
+        let set = linked_numbers(&[Arithmetic::Onnx]);
+        assert!(links(set, Arithmetic::Onnx) && !links(set, Arithmetic::Tflite));
+        assert!(links_type(set, DataType::I8) && links_type(set, DataType::I32) && !links_type(set, DataType::F32));
+        assert_eq!(only_arithmetic(set), Some(Arithmetic::Onnx));
+        assert_eq!(only_arithmetic(EVERY_NUMBER), None);
+        assert_eq!(only_arithmetic(linked_numbers(&[Arithmetic::Onnx, Arithmetic::Float])), None);
+        assert_eq!(linked_numbers(Arithmetic::ALL), EVERY_NUMBER);
+        let floats = numbers(&[DataType::F32], &[Arithmetic::Float]);
+        assert!(links_only(floats, DataType::F32) && !links_only(floats, DataType::I8));
+        assert!(!links_only(EVERY_NUMBER, DataType::F32));
+    }
+}
