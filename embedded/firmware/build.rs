@@ -3,16 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// What `include_bytes!` reads: the artifact, the inputs and the host's outputs.
+/// What `include_bytes!` reads: the digits artifact, its inputs and the host's outputs.
 const FIXTURES: [&str; 3] = ["digits.bantam", "inputs.bin", "outputs.bin"];
 
 fn main() {
     let output = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR"));
 
     let target = env::var("TARGET").expect("Cargo sets TARGET");
-    let script = match target.as_str() {
-        "thumbv7em-none-eabihf" => "memory/mps2.x",
-        "thumbv6m-none-eabi" => "memory/nrf51.x",
+    println!("cargo:rustc-check-cfg=cfg(smallest)");
+    let (script, cases) = match target.as_str() {
+        "thumbv7em-none-eabihf" => ("memory/mps2.x", "cases.bin"),
+        "thumbv6m-none-eabi" => {
+            println!("cargo:rustc-cfg=smallest");
+            ("memory/nrf51.x", "cases-small.bin")
+        }
         other => panic!("no board stands for {other}: build for thumbv7em-none-eabihf or thumbv6m-none-eabi"),
     };
     // cortex-m-rt's link.x includes memory.x from the linker's search path.
@@ -28,6 +32,7 @@ fn main() {
     for file in FIXTURES {
         copy(&fixtures.join(file), &output.join(file));
     }
+    copy(&fixtures.join(cases), &output.join("cases.bin"));
 }
 
 fn copy(from: &Path, to: &Path) {

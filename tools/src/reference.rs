@@ -67,29 +67,12 @@ impl ReferenceModel {
         Self::from_proto(&parse(bytes)?, shapes)
     }
 
-    /// As [`ReferenceModel::load`], from a parsed file.
+    /// As [`ReferenceModel::load`], from a parsed file. Tract's rewrites are left out: those of the pinned version move a
+    /// strided slice to before a padded convolution and then read other pixels.
     ///
     /// # Errors
     /// [`ReferenceError`] other than `Run`.
     pub fn from_proto(proto: &pb::ModelProto, shapes: &BTreeMap<String, usize>) -> Result<Self, ReferenceError> {
-        Self::prepare(proto, shapes, true)
-    }
-
-    /// As [`ReferenceModel::from_proto`], without tract's rewrites: slower to run, and nothing but the meaning of each
-    /// node. The rewrites of the pinned version move a strided slice to before a padded convolution and then read
-    /// other pixels.
-    ///
-    /// # Errors
-    /// [`ReferenceError`] other than `Run`.
-    pub fn plain(proto: &pb::ModelProto, shapes: &BTreeMap<String, usize>) -> Result<Self, ReferenceError> {
-        Self::prepare(proto, shapes, false)
-    }
-
-    fn prepare(
-        proto: &pb::ModelProto,
-        shapes: &BTreeMap<String, usize>,
-        rewrite: bool,
-    ) -> Result<Self, ReferenceError> {
         let inputs = input_shapes(proto, shapes)?;
         let load = || -> TractResult<Arc<TypedRunnableModel>> {
             let mut model =
@@ -98,8 +81,7 @@ impl ReferenceModel {
                 let fact = InferenceFact::dt_shape(datum_type(input.dtype), &input.shape);
                 model.set_input_fact(index, fact)?;
             }
-            let model = if rewrite { model.into_optimized()? } else { model.into_typed()? };
-            model.into_runnable()
+            model.into_typed()?.into_runnable()
         };
         let plan = load().map_err(|error| ReferenceError::Load(describe(&error)))?;
         Ok(Self { plan })

@@ -1,8 +1,8 @@
 //! Things that can be run on rows of data: a source model and an artifact, behind one face.
 
-use crate::data::{Dataset, InputSpec};
+use crate::data::{Dataset, Elements, InputSpec};
 use crate::execute::execute_observed;
-use crate::graph::{Graph, Layout};
+use crate::graph::{Graph, Layout, Op};
 use crate::import::onnx::{ImportError, ImportOptions, Reason, UnsupportedNode, import};
 use crate::import::tflite;
 use crate::lower::{LowerError, Precision, lower};
@@ -152,7 +152,7 @@ impl SourceModel {
     /// [`SubjectError::Run`].
     pub fn run(&self, data: &Dataset, row: usize) -> Result<Vec<Vec<f32>>, SubjectError> {
         let failed = |reason: String| SubjectError::Run { row, data: data.path().to_owned(), reason };
-        let inputs = data.floats(row);
+        let inputs = data.inputs(&self.graph, row);
         let outputs = match &self.reference {
             Some(reference) => {
                 let ports = self.graph.inputs().iter().zip(&inputs);
@@ -170,8 +170,11 @@ impl SourceModel {
 
     fn trace(&self, data: &Dataset, row: usize) -> Result<Vec<Layer>, SubjectError> {
         let mut layers = Vec::new();
-        let result = execute_observed(&self.graph, &data.floats(row), |value, tensor| {
-            if let Some(node) = self.graph.producer(value).and_then(|node| self.graph.node(node)) {
+        let result = execute_observed(&self.graph, &data.inputs(&self.graph, row), |value, tensor| {
+            // Integers are not what they stand for; that follows under the same name.
+            if let Some(node) = self.graph.producer(value).and_then(|node| self.graph.node(node))
+                && !matches!(node.op, Op::Quantize(_))
+            {
                 layers.push(Layer {
                     name: self.graph.value(value).name.clone(),
                     operator: node.op.name().into(),
@@ -307,11 +310,7 @@ impl<'m> Runner<'m> {
                     session.input_mut::<f32>(index).map_err(run_error)?.copy_from_slice(items);
                 }
                 _ => {
-                    let row = data.floats(row).swap_remove(index).to_i64();
-                    let target = session.input_mut::<i32>(index).map_err(run_error)?;
-                    for (to, from) in target.iter_mut().zip(row) {
-                        *to = from as i32;
-                    }
+                    session.input_mut::<i32>(index).map_err(run_error)?.copy_from_slice(&data.words(index, row));
                 }
             }
         }
@@ -390,6 +389,11 @@ impl ArtifactFile {
             layout: match io.source_layout {
                 SourceLayout::ChannelsFirst => Layout::ChannelsLast,
                 _ => Layout::Source,
+            },
+            elements: match io.tensor.data_type {
+                DataType::I8 => Elements::Quantized(Parameters { scale: io.scale, zero_point: io.zero_point as i8 }),
+                DataType::F32 => Elements::Real,
+                _ => Elements::Integer,
             },
         };
         model.inputs().map(spec).collect()

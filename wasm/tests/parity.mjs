@@ -1,38 +1,57 @@
 // The comparison itself, the same in Node.js and in a page: nothing here but the bindings and arrays.
 
-/** Files of a fixture directory: the artifact, int8 inputs one after another, the host's int8 outputs likewise. */
-export const FILES = ["digits.bantam", "inputs.bin", "outputs.bin"];
+/** How the bindings take and give each type of elements. */
+const ACCESS = {
+  I8: { array: Int8Array, set: "setInput", get: "output" },
+  F32: { array: Float32Array, set: "setFloatInput", get: "floatOutput" },
+  I32: { array: Int32Array, set: "setIntegerInput", get: "integerOutput" },
+};
 
 /**
- * Runs every input and counts the inputs whose output is not, bit for bit, the host's.
+ * Repeats the host's runs of every case, and gives the names of the cases whose outputs are not, bit for bit, the host's.
  *
  * @param {{Session: new (artifact: Uint8Array) => object}} bantam the initialised bindings
- * @param {Uint8Array[]} files the contents of FILES, in that order
- * @returns {{inputs: number, differences: number}}
+ * @param {(file: string) => Promise<Uint8Array>} read reads a file of the folder of cases
+ * @returns {Promise<{cases: number, runs: number, differences: string[]}>}
  */
-export function compare({ Session }, [artifact, inputs, outputs]) {
-  const session = new Session(artifact);
-  const inputLength = session.inputLength(0);
-  const count = inputs.length / inputLength;
-  const outputLength = outputs.length / count;
-  if (!Number.isInteger(count) || !Number.isInteger(outputLength)) {
-    throw new Error(`${inputs.length} and ${outputs.length} bytes are not whole inputs and outputs`);
+export async function compare({ Session }, read) {
+  const index = JSON.parse(new TextDecoder().decode(await read("index.json")));
+  let total = 0;
+  const differences = [];
+  for (const { name, file, inputs, outputs, runs } of index) {
+    const [artifact, given, expected] = await Promise.all(["bantam", "input", "output"].map((ending) => read(`${file}.${ending}`)));
+    const session = new Session(artifact);
+    let [from, to, same] = [0, 0, true];
+    for (let run = 0; run < runs; run++) {
+      for (const [place, type] of inputs.entries()) {
+        const { array, set } = ACCESS[type];
+        const bytes = session.inputLength(place) * array.BYTES_PER_ELEMENT;
+        session[set](place, new array(given.slice(from, from + bytes).buffer));
+        from += bytes;
+      }
+      session.run();
+      for (const [place, type] of outputs.entries()) {
+        const output = session[ACCESS[type].get](place);
+        const got = new Uint8Array(output.buffer, output.byteOffset, output.byteLength);
+        const start = to;
+        same &&= got.every((byte, at) => byte === expected[start + at]);
+        to += got.length;
+      }
+    }
+    session.free();
+    total += runs;
+    if (!same || from !== given.length || to !== expected.length) {
+      differences.push(name);
+    }
   }
-  let differences = 0;
-  for (let i = 0; i < count; i++) {
-    session.setInput(0, new Int8Array(inputs.slice(i * inputLength, (i + 1) * inputLength).buffer));
-    session.run();
-    const output = session.output(0);
-    const expected = new Int8Array(outputs.slice(i * outputLength, (i + 1) * outputLength).buffer);
-    const same = output.length === outputLength && output.every((value, at) => value === expected[at]);
-    differences += same ? 0 : 1;
-  }
-  session.free();
-  return { inputs: count, differences };
+  return { cases: index.length, runs: total, differences };
 }
 
-/** Prints the result on one line and sets the exit code. */
-export function conclude(engine, { inputs, differences }) {
-  console.log(`wasm parity (${engine}): ${inputs} inputs, ${differences} differences`);
-  process.exitCode = inputs > 0 && differences === 0 ? 0 : 1;
+/** Prints the result, on the last line the totals, and sets the exit code. */
+export function conclude(engine, { cases, runs, differences }) {
+  for (const name of differences) {
+    console.log(`different: ${name}`);
+  }
+  console.log(`wasm parity (${engine}): ${cases} models, ${runs} runs, ${differences.length} differences`);
+  process.exitCode = runs > 0 && differences.length === 0 ? 0 : 1;
 }

@@ -26,6 +26,15 @@ pub static INPUTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/inputs.bin"
 /// The int8 outputs the host computed from [`INPUTS`], one after another.
 pub static OUTPUTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/outputs.bin"));
 
+/// Runs of TensorFlow Lite models, packed: as many as the board takes.
+pub static CASES: &[u8] = {
+    static FILE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/cases.bin")));
+    &FILE.0
+};
+
+/// Bytes of memory that the board has for a model of [`CASES`].
+pub const ARENA_BYTES: usize = if cfg!(smallest) { 12 * 1024 } else { 128 * 1024 };
+
 /// Ends the run; the emulator's exit code is 0 on success and 1 otherwise.
 pub fn exit(success: bool) -> ! {
     debug::exit(if success { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });

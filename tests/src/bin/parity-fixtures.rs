@@ -1,31 +1,31 @@
-//! Writes what other targets are compared with: the digits artifact, its inputs and the host's outputs.
+//! Writes what other targets are compared with: artifacts, their inputs and the host's outputs.
 //!
-//! `parity-fixtures FOLDER` writes `digits.bantam`, `inputs.bin` (the held-out images as int8, one after another) and
-//! `outputs.bin` (the host's int8 outputs likewise).
+//! `parity-fixtures FOLDER` writes the digits model on its held-out images and TensorFlow Lite models into FOLDER/cases; and
+//! for firmware into FOLDER `digits.bantam`, `inputs.bin` and `outputs.bin`, and the others packed: `cases.bin`, and
+//! `cases-small.bin` for the smallest board. The module `fixtures` says how.
 
-use bantam::{AlignedBytes, Model, Session, ops};
+use bantam_tests::fixtures::{Case, pack, pack_small, tflite_cases, write_folder};
 use bantam_tests::repository::{evaluation_rows, shrink_model};
+use bantam_tests::tflite::run;
 use bantam_tools::files::write_whole;
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: parity-fixtures FOLDER")?);
     let artifact = shrink_model("digits")?;
-    let inputs = evaluation_rows("digits", &artifact)?;
-    let file = AlignedBytes::copy_of(&artifact);
-    let model = Model::parse(file.bytes())?;
-    let mut arena = AlignedBytes::zeroed(model.arena_bytes());
-    let mut session = Session::new(&model, arena.bytes_mut(), &ops::ALL)?;
-    let mut outputs = Vec::new();
-    for input in &inputs {
-        session.input_mut::<i8>(0)?.copy_from_slice(input);
-        session.run()?;
-        outputs.extend_from_slice(session.output::<i8>(0)?);
-    }
-    let unsigned = |values: &[i8]| values.iter().map(|value| value.cast_unsigned()).collect::<Vec<u8>>();
-    write_whole(&folder.join("digits.bantam"), &artifact)?;
-    write_whole(&folder.join("inputs.bin"), &unsigned(&inputs.concat()))?;
-    write_whole(&folder.join("outputs.bin"), &unsigned(&outputs))?;
-    println!("{} inputs and outputs in {}", inputs.len(), folder.display());
+    let unsigned = |row: &Vec<i8>| vec![row.iter().map(|value| value.cast_unsigned()).collect()];
+    let inputs: Vec<Vec<Vec<u8>>> = evaluation_rows("digits", &artifact)?.iter().map(unsigned).collect();
+    let outputs = run(&artifact, &inputs);
+    let digits = Case { name: "digits".to_owned(), artifact, inputs, outputs };
+    write_whole(&folder.join("digits.bantam"), &digits.artifact)?;
+    write_whole(&folder.join("inputs.bin"), &digits.inputs.concat().concat())?;
+    write_whole(&folder.join("outputs.bin"), &digits.outputs.concat().concat())?;
+
+    let mut cases = tflite_cases()?;
+    write_whole(&folder.join("cases.bin"), &pack(&cases))?;
+    write_whole(&folder.join("cases-small.bin"), &pack_small(&cases))?;
+    cases.push(digits);
+    write_folder(&cases, &folder.join("cases"))?;
+    println!("{} models in {}", cases.len(), folder.display());
     Ok(())
 }

@@ -91,7 +91,7 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 }
 
 fn reference(model: &ModelProto) -> Result<ReferenceModel, String> {
-    guarded(|| ReferenceModel::plain(model, &BTreeMap::new()).map_err(|error| error.to_string()))
+    guarded(|| ReferenceModel::from_proto(model, &BTreeMap::new()).map_err(|error| error.to_string()))
 }
 
 fn run_reference(reference: &ReferenceModel, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {

@@ -1,5 +1,7 @@
 """Runs a model on the reference kernels, on inputs that a seed stands for."""
 
+import functools
+
 import numpy as np
 
 from model import TYPES
@@ -29,11 +31,41 @@ def input_values(seed, shape, kind, span):
     return signed.view(np.uint8) if kind == "u8" else signed.astype(TYPES[kind][1])
 
 
-def run(case):
-    """The outputs of every run, one behind the other, as the interpreter gives them."""
+def interpreter_of(file):
     from tflite_micro.python.tflite_micro import runtime
 
-    interpreter = runtime.Interpreter.from_bytes(case.file, arena_size=1 << 20)
+    return runtime.Interpreter.from_bytes(file, arena_size=1 << 20)
+
+
+@functools.cache
+def noise(count, shape):
+    """8-bit inputs of `count` runs: for each the bytes of `xorshift`, from seeds far apart."""
+    state = np.arange(1, count + 1, dtype=np.uint32) * np.uint32(0x9E3779B1)
+    made = np.empty((count, int(np.prod(shape))), np.uint8)
+    for at in range(made.shape[1]):
+        state ^= state << np.uint32(13)
+        state ^= state >> np.uint32(17)
+        state ^= state << np.uint32(5)
+        made[:, at] = state >> np.uint32(24)
+    return made.view(np.int8).reshape(count, *shape)
+
+
+def seeded_runs(file, count):
+    """Inputs and outputs of `count` runs in one session, of a model with one 8-bit input and one 8-bit output."""
+    interpreter = interpreter_of(file)
+    details = interpreter.get_input_details(0)
+    assert details["dtype"] == interpreter.get_output_details(0)["dtype"] == np.int8, "8-bit models only"
+    inputs, outputs = noise(count, tuple(details["shape"])), []
+    for values in inputs:
+        interpreter.set_input(values, 0)
+        interpreter.invoke()
+        outputs.append(interpreter.get_output(0).copy())
+    return inputs, np.array(outputs)
+
+
+def run(case):
+    """The outputs of every run, one behind the other, as the interpreter gives them."""
+    interpreter = interpreter_of(case.file)
     outputs = []
     for step in range(case.runs):
         for index, tensor in enumerate(case.model.inputs):

@@ -25,7 +25,8 @@ pub(super) struct Diff {
     /// Inputs (.npz or .npy), or a model folder, for its evaluation data
     #[arg(long, value_name = "DATA", required_unless_present = "random")]
     data: Option<PathBuf>,
-    /// Compare on this many rows of seeded noise between -1 and 1 instead of data
+    /// Compare on this many rows of seeded noise instead of data: numbers between -1 and 1, for a quantised input all its
+    /// values, for integers 0 and 1
     #[arg(long, value_name = "ROWS", conflicts_with = "data", value_parser = parse_rows)]
     random: Option<usize>,
     /// Seed of the noise
@@ -67,7 +68,7 @@ impl Diff {
         }
         let data = match (&self.data, self.random) {
             (Some(path), _) => Dataset::load(&evaluation_data(path)?, &specs)?,
-            (None, rows) => Dataset::random(&specs, rows.unwrap_or(1), self.seed, -1.0, 1.0),
+            (None, rows) => Dataset::noise(&specs, rows.unwrap_or(1), self.seed),
         };
         let (before, after) = (first.run_all(&data)?, second.run_all(&data)?);
         if lengths(&before) != lengths(&after) {

@@ -1,9 +1,9 @@
 //! Rows of data in the order of a model's inputs.
 
 use super::{DataError, read_arrays};
-use crate::graph::{Graph, Layout};
+use crate::graph::{Graph, Layout, Op, ValueId};
 use crate::quantize::Parameters;
-use crate::tensor::{Data, Tensor};
+use crate::tensor::{Data, DataType, Tensor};
 use std::path::{Path, PathBuf};
 
 /// What a model input takes.
@@ -15,6 +15,36 @@ pub struct InputSpec {
     pub shape: Vec<usize>,
     /// Whether the source model has it channels first.
     pub layout: Layout,
+    /// What its elements are.
+    pub elements: Elements,
+}
+
+/// What the elements of an input are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Elements {
+    /// Real numbers.
+    Real,
+    /// Real numbers that a model quantises first.
+    Quantized(Parameters),
+    /// Integers that stand for themselves, or truth values.
+    Integer,
+}
+
+impl Elements {
+    /// Those of a graph's input. It is quantised first where that is all it is read for.
+    fn of_port(graph: &Graph, value: ValueId) -> Self {
+        if graph.value(value).dtype != DataType::F32 {
+            return Self::Integer;
+        }
+        match graph.single_consumer(value).and_then(|node| graph.node(node)).map(|node| &node.op) {
+            Some(Op::Quantize(quantize)) => {
+                let zero_point = quantize.zero_point - if quantize.to == DataType::U8 { 128 } else { 0 };
+                i8::try_from(zero_point)
+                    .map_or(Self::Real, |zero_point| Self::Quantized(Parameters { scale: quantize.scale, zero_point }))
+            }
+            _ => Self::Real,
+        }
+    }
 }
 
 impl InputSpec {
@@ -25,13 +55,14 @@ impl InputSpec {
             name: port.name.clone(),
             shape: graph.value(port.value).shape.clone(),
             layout: port.layout,
+            elements: Elements::of_port(graph, port.value),
         };
         graph.inputs().iter().map(spec).collect()
     }
 
-    /// Elements of one row.
+    /// The number of elements of one row.
     #[must_use]
-    pub fn elements(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.shape.iter().product()
     }
 
@@ -123,7 +154,7 @@ impl Dataset {
             if count != expected {
                 return Err(DataError::Rows { path: path.to_owned(), array: name.clone(), got: count, expected });
             }
-            check_finite(path, name, tensor, spec.elements())?;
+            check_finite(path, name, tensor, spec.count())?;
             columns.push(Column { spec: spec.clone(), tensor: tensor.clone(), channels_first });
         }
         let rows = rows.unwrap_or(0);
@@ -140,14 +171,29 @@ impl Dataset {
     /// Seeded uniform noise between `low` and `high`, for comparisons without data.
     #[must_use]
     pub fn random(specs: &[InputSpec], rows: usize, seed: u64, low: f32, high: f32) -> Self {
+        Self::noise_with(specs, rows, seed, |_, unit| low + unit * (high - low))
+    }
+
+    /// Seeded uniform noise that suits every model: all values of a quantised input, real numbers between -1 and 1, and of
+    /// integers, which may be positions or truth values, 0 and 1.
+    #[must_use]
+    pub fn noise(specs: &[InputSpec], rows: usize, seed: u64) -> Self {
+        Self::noise_with(specs, rows, seed, |spec, unit| match spec.elements {
+            Elements::Real => -1.0 + unit * 2.0,
+            Elements::Quantized(parameters) => parameters.dequantize((unit * 256.0 - 128.0).floor() as i8),
+            Elements::Integer => f32::from(u8::from(unit >= 0.5)),
+        })
+    }
+
+    /// Noise that `draw` makes of numbers in `[0, 1)`.
+    fn noise_with(specs: &[InputSpec], rows: usize, seed: u64, draw: impl Fn(&InputSpec, f32) -> f32) -> Self {
         let mut state = seed ^ 0x9E37_79B9_7F4A_7C15;
         let mut next = || {
             // SplitMix64.
             state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
             let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
             mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            let unit = ((mixed ^ (mixed >> 31)) >> 40) as f32 / (1u32 << 24) as f32;
-            low + unit * (high - low)
+            ((mixed ^ (mixed >> 31)) >> 40) as f32 / (1u32 << 24) as f32
         };
         let columns = specs
             .iter()
@@ -157,7 +203,7 @@ impl Dataset {
                     Some(batch) => *batch *= rows,
                     None => shape.push(rows),
                 }
-                let items: Vec<f32> = (0..rows * spec.elements()).map(|_| next()).collect();
+                let items: Vec<f32> = (0..rows * spec.count()).map(|_| draw(spec, next())).collect();
                 let tensor = Tensor::from_vec(shape, items).expect("as many elements as the shape asks for");
                 Column { spec: spec.clone(), tensor, channels_first: false }
             })
@@ -211,19 +257,14 @@ impl Dataset {
     /// Row `row` of every input as f32, in the layout in which the graph is run.
     #[must_use]
     pub fn floats(&self, row: usize) -> Vec<Tensor> {
-        self.columns
-            .iter()
-            .map(|column| {
-                let items = column.row(row);
-                let items: Vec<f32> = match items {
-                    Data::F32(items) => items,
-                    Data::U8(items) => items.into_iter().map(f32::from).collect(),
-                    Data::I8(items) => items.into_iter().map(f32::from).collect(),
-                    other => other_floats(&other),
-                };
-                column.arranged(items)
-            })
-            .collect()
+        self.columns.iter().map(|column| column.row(row).cast(DataType::F32)).collect()
+    }
+
+    /// Row `row` of every input of a graph, in the types it takes; floats become integers by cutting towards zero.
+    #[must_use]
+    pub fn inputs(&self, graph: &Graph, row: usize) -> Vec<Tensor> {
+        let ports = self.columns.iter().zip(graph.inputs());
+        ports.map(|(column, port)| column.row(row).cast(graph.value(port.value).dtype)).collect()
     }
 
     /// Takes signed 8-bit arrays as already quantised: what an artifact's input stores, not real values.
@@ -236,50 +277,40 @@ impl Dataset {
     /// [`quantized`](Self::quantized) already stay as they are.
     #[must_use]
     pub fn integers(&self, input: usize, row: usize, parameters: Parameters) -> Vec<i8> {
-        let column = &self.columns[input];
-        if let (true, Data::I8(items)) = (self.quantized, column.row(row)) {
-            return match column.arranged(items).into_data() {
-                Data::I8(items) => items,
-                _ => vec![],
-            };
+        let tensor = self.columns[input].row(row);
+        if let (true, Data::I8(items)) = (self.quantized, tensor.data()) {
+            return items.clone();
         }
-        let floats = self.floats(row).swap_remove(input);
+        let floats = tensor.cast(DataType::F32);
         floats.as_f32().unwrap_or(&[]).iter().map(|&x| parameters.quantize(x)).collect()
     }
-}
 
-fn other_floats(data: &Data) -> Vec<f32> {
-    match data {
-        Data::I64(items) => items.iter().map(|&x| x as f32).collect(),
-        Data::I32(items) => items.iter().map(|&x| x as f32).collect(),
-        Data::Bool(items) => items.iter().map(|&x| f32::from(u8::from(x))).collect(),
-        _ => vec![],
+    /// Row `row` of input `input` as 32-bit integers.
+    #[must_use]
+    pub fn words(&self, input: usize, row: usize) -> Vec<i32> {
+        self.columns[input].row(row).to_i64().into_iter().map(|item| item as i32).collect()
     }
 }
 
 impl Column {
-    /// The elements of one row as they are in the file.
-    fn row(&self, row: usize) -> Data {
-        let elements = self.spec.elements();
+    /// One row in the layout in which the graph is run, of the type that the file has.
+    fn row(&self, row: usize) -> Tensor {
+        let elements = self.spec.count();
         let range = row * elements..(row + 1) * elements;
-        match self.tensor.data() {
+        let data = match self.tensor.data() {
             Data::F32(items) => Data::F32(items[range].to_vec()),
             Data::I64(items) => Data::I64(items[range].to_vec()),
             Data::I32(items) => Data::I32(items[range].to_vec()),
             Data::I8(items) => Data::I8(items[range].to_vec()),
             Data::U8(items) => Data::U8(items[range].to_vec()),
             Data::Bool(items) => Data::Bool(items[range].to_vec()),
-        }
-    }
-
-    /// One row as a tensor in the layout in which the graph is run.
-    fn arranged<T: crate::tensor::Element>(&self, items: Vec<T>) -> Tensor {
+        };
         let (shape, layout) = if self.channels_first {
             (self.spec.layout.source_shape(&self.spec.shape), self.spec.layout)
         } else {
             (self.spec.shape.clone(), Layout::Source)
         };
-        let tensor = Tensor::from_vec(shape, items).expect("a row has the elements of the input");
+        let tensor = Tensor::new(shape, data).expect("a row has the elements of the input");
         layout.from_source(&tensor).expect("channels-first inputs have rank 4")
     }
 }
@@ -323,7 +354,12 @@ mod tests {
     use super::*;
 
     fn image() -> InputSpec {
-        InputSpec { name: "image".into(), shape: vec![1, 2, 3, 4], layout: Layout::ChannelsLast }
+        InputSpec {
+            name: "image".into(),
+            shape: vec![1, 2, 3, 4],
+            layout: Layout::ChannelsLast,
+            elements: Elements::Real,
+        }
     }
 
     #[test]
@@ -354,11 +390,30 @@ mod tests {
     #[test]
     fn noise_fills_inputs_of_any_shape() {
         for shape in [vec![], vec![1], vec![3], vec![2, 4], vec![1, 2, 3, 4]] {
-            let spec = InputSpec { name: "x".into(), shape: shape.clone(), layout: Layout::Source };
+            let elements = Elements::Real;
+            let spec = InputSpec { name: "x".into(), shape: shape.clone(), layout: Layout::Source, elements };
             let data = Dataset::random(&[spec], 5, 1, -1.0, 1.0);
             let rows: Vec<Tensor> = (0..5).map(|row| data.floats(row).remove(0)).collect();
             assert!(rows.iter().all(|row| row.shape() == shape) && rows[0] != rows[4]);
             assert!(!data.is_constant());
+        }
+    }
+
+    #[test]
+    fn noise_suits_what_the_elements_are() {
+        let parameters = Parameters { scale: 0.5, zero_point: -100 };
+        let values = |elements| {
+            let data = Dataset::noise(&[InputSpec { elements, ..image() }], 100, 7);
+            let rows = (0..100).flat_map(|row| data.floats(row).remove(0).as_f32().unwrap().to_vec());
+            (rows.collect::<Vec<f32>>(), data)
+        };
+        assert!(values(Elements::Real).0.iter().all(|x| (-1.0..1.0).contains(x)));
+        assert!(values(Elements::Integer).0.iter().all(|&x| x == 0.0 || x == 1.0));
+        let (reals, data) = values(Elements::Quantized(parameters));
+        let integers: Vec<i8> = (0..100).flat_map(|row| data.integers(0, row, parameters)).collect();
+        assert!(integers.contains(&-128) && integers.contains(&127));
+        for (&real, &integer) in reals.iter().zip(&integers) {
+            assert_eq!(real, parameters.dequantize(integer));
         }
     }
 

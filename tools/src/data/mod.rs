@@ -3,7 +3,7 @@
 mod dataset;
 mod npy;
 
-pub use dataset::{Dataset, InputSpec};
+pub use dataset::{Dataset, Elements, InputSpec};
 pub use npy::{read_arrays, write_array};
 
 use std::path::PathBuf;

@@ -96,7 +96,7 @@ fn observe(
     mut see: impl FnMut(ValueId, &[f32]),
 ) -> Result<(), CalibrationError> {
     let mut broken = None;
-    let result = execute_observed(graph, &data.floats(row), |value, tensor: &Tensor| {
+    let result = execute_observed(graph, &data.inputs(graph, row), |value, tensor: &Tensor| {
         if let Ok(items) = tensor.as_f32() {
             if items.iter().all(|item| item.is_finite()) {
                 see(value, items);

@@ -12,6 +12,7 @@ mod diff;
 mod eval;
 mod help;
 mod inspect;
+mod integers;
 mod networks;
 mod quantized;
 mod run;

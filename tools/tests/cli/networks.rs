@@ -29,14 +29,19 @@ pub fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
 pub fn append(graph: &mut GraphProto, operator: &str, inputs: &[&str], shape: &[i64], attributes: Vec<AttributeProto>) {
     let name = format!("appended_{operator}");
     graph.node.push(NodeProto { attribute: attributes, ..node(operator, inputs, &name) });
+    graph.output = vec![port(&name, DataType::Float, shape)];
+}
+
+/// An input or output.
+pub fn port(name: &str, data_type: DataType, shape: &[i64]) -> ValueInfoProto {
     let size = |&size| tensor_shape_proto::Dimension {
         value: Some(tensor_shape_proto::dimension::Value::DimValue(size)),
         ..Default::default()
     };
     let shape = Some(TensorShapeProto { dim: shape.iter().map(size).collect() });
-    let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape };
+    let tensor = type_proto::Tensor { elem_type: data_type as i32, shape };
     let r#type = Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..Default::default() });
-    graph.output = vec![ValueInfoProto { name, r#type, ..Default::default() }];
+    ValueInfoProto { name: name.into(), r#type, ..Default::default() }
 }
 
 /// Adds a constant list of integers.

@@ -35,3 +35,24 @@ fn a_quantised_model_needs_no_calibration() {
     assert_eq!(value["agreement"], 1.0);
     assert!(value["output_max_error"].as_f64().unwrap() < 1e-2, "{value}");
 }
+
+#[test]
+fn a_tensorflow_lite_model_is_compared_with_its_artifact() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/mlperf-tiny");
+    if !folder.exists() {
+        println!("skipped: ../shared is absent");
+        return;
+    }
+    let bench = Bench::new();
+    for (name, agreement, largest) in [("kws_ref_model", 0.95, 0.1), ("micro_speech_quantized", 0.95, 0.1)] {
+        bench.write("model.tflite", &std::fs::read(folder.join(format!("{name}.tflite"))).unwrap());
+        bench.bantam("shrink model.tflite -o model.bantam").done();
+        let value = bench.bantam("diff model.tflite model.bantam --random 100 --json").json();
+        assert_eq!(value["rows"], 100);
+        // The source is executed in floats, which round elsewhere.
+        assert!(value["agreement"].as_f64().unwrap() >= agreement, "{value}");
+        assert!(value["output_max_error"].as_f64().unwrap() <= largest, "{value}");
+        let last = value["layers"].as_array().unwrap().last().unwrap();
+        assert!(last["signal_to_noise_db"].as_f64().unwrap() > 30.0, "{last}");
+    }
+}

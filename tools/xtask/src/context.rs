@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 use crate::nextest;
 use crate::process::Run;
 
-/// The files of a fixture directory: the artifact, int8 inputs one after another, the host's int8 outputs likewise.
-pub const FIXTURE_FILES: [&str; 3] = ["digits.bantam", "inputs.bin", "outputs.bin"];
+/// The files of a fixture directory: the digits artifact, int8 inputs one after another, the host's int8 outputs likewise;
+/// packed runs of TensorFlow Lite models, and those of them for the smallest board.
+pub const FIXTURE_FILES: [&str; 5] = ["digits.bantam", "inputs.bin", "outputs.bin", "cases.bin", "cases-small.bin"];
 
 /// Paths shared by all steps.
 pub struct Context {
@@ -40,7 +41,7 @@ impl Context {
         Run::cargo().current_dir(&self.root)
     }
 
-    /// The directory of parity fixtures, written by the host's own run of the digits model on first use.
+    /// The directory of parity fixtures, written by the host's own runs on first use.
     ///
     /// The environment variable `BANTAM_FIXTURES` names a ready directory instead.
     pub fn fixtures(&mut self) -> Result<PathBuf> {

@@ -16,8 +16,10 @@ mod report;
 mod rust_std;
 mod setup;
 mod test;
+mod tflite;
 mod web;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -64,6 +66,14 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         save: Option<String>,
     },
+    /// Run whole TensorFlow Lite models on seeded inputs beside TensorFlow Lite Micro itself; fails if a bit differs.
+    Tflite {
+        /// Inputs of each model.
+        #[arg(long, default_value_t = 1000)]
+        count: u32,
+        /// Further models with one 8-bit input and one 8-bit output.
+        models: Vec<PathBuf>,
+    },
     /// Measure this machine's time per run beside that of onnxruntime, LiteRT and tract, one thread each.
     Bench {
         /// Alternating samples of each engine.
@@ -104,6 +114,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Test { setup, only } => test::run(&mut context, setup, &only),
         Command::Conformance { engine, json } => conformance::run(&context, &engine, json),
         Command::Networks { seed, count, save } => networks::run(&context, seed, count, save.as_deref()),
+        Command::Tflite { count, models } => tflite::run(&context, count, &models),
         Command::Bench { rounds, tract, json, place: _ } => bench::native(&context, rounds, tract, json),
         Command::Setup { from_source: Some(target) } => rust_std::install(&context, &target).map(|()| true),
         Command::Setup { from_source: None } => {

@@ -10,7 +10,7 @@ use crate::graph::ops::Quantize;
 use crate::graph::{Op, ValueId};
 use crate::import::{Emitter, Reason, State, UnsupportedNode};
 use crate::tensor::{DataType, Tensor};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Bytes that constants may take beyond a multiple of the file's size.
 const SPARE_CONSTANT_BYTES: usize = 16 << 20;
@@ -26,6 +26,7 @@ pub(super) fn run(bytes: &[u8]) -> Result<Graph, ImportError> {
         tensors: Tensors {
             infos: &subgraph.tensors,
             buffers: &model.buffers,
+            names: names(subgraph, &model.buffers),
             slots: vec![Slot::Empty; subgraph.tensors.len()],
             variables: BTreeMap::new(),
             handles: BTreeMap::new(),
@@ -43,6 +44,22 @@ pub(super) fn run(bytes: &[u8]) -> Result<Graph, ImportError> {
         importer.add_operator(operator)?;
     }
     importer.finish()
+}
+
+/// What the tensors are called. A fused operator's result has the names of all that was fused, with semicolons between; the
+/// first tells enough where no other result has it. Inputs and outputs keep theirs.
+fn names<'a>(subgraph: &Subgraph<'a, 'a>, buffers: &[&[u8]]) -> Vec<&'a str> {
+    let first = |info: &TensorInfo<'a>| info.name.split(';').next().unwrap_or_default();
+    let is_computed = |info: &&TensorInfo<'_>| buffers.get(info.buffer).is_none_or(|bytes| bytes.is_empty());
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for info in subgraph.tensors.iter().filter(is_computed) {
+        *counts.entry(first(info)).or_default() += 1;
+    }
+    let ports: HashSet<i32> = subgraph.inputs.iter().chain(&subgraph.outputs).copied().collect();
+    let name = |(info, index): (&TensorInfo<'a>, i32)| {
+        if counts.get(first(info)) == Some(&1) && !ports.contains(&index) { first(info) } else { info.name }
+    };
+    subgraph.tensors.iter().zip(0..).map(name).collect()
 }
 
 /// The real numbers or elements of a constant.
@@ -71,7 +88,7 @@ impl<'a> Importer<'a> {
     }
 
     fn port_name(&self, tensor: usize) -> String {
-        self.tensors.infos[tensor].name.to_owned()
+        self.tensors.names[tensor].to_owned()
     }
 
     /// An input takes real numbers where the tensor is quantised.

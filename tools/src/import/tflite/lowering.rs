@@ -39,6 +39,8 @@ pub(super) struct Stored {
 pub(super) struct Tensors<'a> {
     pub(super) infos: &'a [TensorInfo<'a>],
     pub(super) buffers: &'a [&'a [u8]],
+    /// What the tensors are called.
+    pub(super) names: Vec<&'a str>,
     pub(super) slots: Vec<Slot>,
     /// What is kept between runs, by name.
     pub(super) variables: BTreeMap<String, Variable>,
@@ -266,7 +268,7 @@ impl<'l, 'a> Lowering<'l, 'a> {
                 )));
             }
         };
-        self.emitter.rename(stored.value, info.name);
+        self.emitter.rename(stored.value, self.tensors.names[tensor]);
         self.tensors.slots[tensor] = Slot::Made(stored);
         Ok(())
     }
@@ -298,7 +300,7 @@ pub(super) fn real(emitter: &mut Emitter<'_>, tensors: &mut Tensors<'_>, tensor:
                 loaded
             };
             let value = emitter.emit_constant(loaded)?;
-            emitter.rename(value, info.name);
+            emitter.rename(value, tensors.names[tensor]);
             Stored { value, real: None }
         }
     };
@@ -311,7 +313,7 @@ pub(super) fn real(emitter: &mut Emitter<'_>, tensors: &mut Tensors<'_>, tensor:
                 dequantize.zero_points.iter_mut().for_each(|zero_point| *zero_point -= 128);
             }
             let real = emitter.emit(Op::Dequantize(dequantize), &[stored.value])?;
-            emitter.rename(real, info.name);
+            emitter.rename(real, tensors.names[tensor]);
             real
         }
     };

@@ -3,4 +3,4 @@
 mod hostile;
 mod models;
 mod operators;
-mod run;
+mod speech;

@@ -1,0 +1,167 @@
+//! Runs that other targets repeat, and one file of them for firmware, which needs no parser to speak of.
+//!
+//! Of each case, each part starting at a multiple of 16 and followed by zeros up to the next one:
+//!
+//! - eight `u32`, little-endian: the bytes of the name, the artifact, the inputs of one run and the outputs of one run;
+//!   the number of runs; zeros;
+//! - the name;
+//! - the artifact;
+//! - the inputs of every run, one after another;
+//! - the outputs of every run likewise.
+
+use crate::tflite::models::golden_models;
+use crate::tflite::operators::Operators;
+use crate::tflite::{artifact, run};
+use bantam::{AlignedBytes, Model, Session, ops};
+use bantam_format::{Arithmetic, DataType, Op, Opcode};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+/// The memory of the smallest board that is left for an arena.
+const SMALL_ARENA: usize = 12 * 1024;
+/// The flash of the smallest board that is left for cases.
+const SMALL_PACK: usize = 88 * 1024;
+/// What its firmware links.
+const SMALL_OPCODES: [Opcode; 12] = [
+    Opcode::AveragePool2d,
+    Opcode::Binary,
+    Opcode::Concat,
+    Opcode::Conv2d,
+    Opcode::DepthwiseConv2d,
+    Opcode::FullyConnected,
+    Opcode::MaxPool2d,
+    Opcode::Pad,
+    Opcode::Reduce,
+    Opcode::Reshape,
+    Opcode::Softmax,
+    Opcode::Table,
+];
+/// Of the models of one operator it gets one in so many.
+const SMALL_SHARE: usize = 4;
+
+/// Runs of one artifact, in one session from its initial state.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// A name without spaces.
+    pub name: String,
+    /// The artifact.
+    pub artifact: Vec<u8>,
+    /// The inputs of every run.
+    pub inputs: Vec<Vec<Vec<u8>>>,
+    /// The host's outputs of every run.
+    pub outputs: Vec<Vec<Vec<u8>>>,
+}
+
+impl Case {
+    fn pack(&self) -> Vec<u8> {
+        let size = |runs: &[Vec<Vec<u8>>]| runs.first().map_or(0, |run| run.iter().map(Vec::len).sum());
+        let (inputs, outputs) = (size(&self.inputs), size(&self.outputs));
+        let sizes = [self.name.len(), self.artifact.len(), inputs, outputs, self.inputs.len(), 0, 0, 0];
+        let mut bytes: Vec<u8> = sizes.iter().flat_map(|&size| (size as u32).to_le_bytes()).collect();
+        for part in [self.name.as_bytes(), &self.artifact, &joined(&self.inputs), &joined(&self.outputs)] {
+            bytes.extend_from_slice(part);
+            bytes.resize(bytes.len().next_multiple_of(16), 0);
+        }
+        bytes
+    }
+
+    /// The name of its files.
+    fn file(&self) -> String {
+        self.name.replace('/', "-")
+    }
+
+    /// Writes `NAME.bantam`, `NAME.input` and `NAME.output` into a folder.
+    fn write(&self, folder: &Path) -> std::io::Result<()> {
+        let file = |ending: &str| folder.join(format!("{}.{ending}", self.file()));
+        fs::write(file("bantam"), &self.artifact)?;
+        fs::write(file("input"), joined(&self.inputs))?;
+        fs::write(file("output"), joined(&self.outputs))
+    }
+
+    /// What the index of a folder says of it.
+    fn entry(&self) -> Value {
+        let file = AlignedBytes::copy_of(&self.artifact);
+        let model = Model::parse(file.bytes()).expect("an artifact that has run");
+        let types = |io: bantam::IoTensor| io.tensor.data_type.name();
+        let (inputs, outputs): (Vec<_>, Vec<_>) =
+            (model.inputs().map(types).collect(), model.outputs().map(types).collect());
+        json!({
+            "name": self.name, "file": self.file(), "inputs": inputs, "outputs": outputs, "runs": self.inputs.len(),
+        })
+    }
+
+    /// Whether the smallest board has the memory and the operators, which do without floats there.
+    fn is_small(&self) -> bool {
+        let file = AlignedBytes::copy_of(&self.artifact);
+        let model = Model::parse(file.bytes()).expect("an artifact that has run");
+        let linked = |op: Op<'_>| {
+            let inputs = (0..op.input_count).map(|index| op.input(index).data_type);
+            SMALL_OPCODES.contains(&op.opcode)
+                && inputs.chain([op.output(0).data_type]).all(|data_type| data_type != DataType::F32)
+        };
+        let fits = Session::arena_bytes(&model, &ops::ALL) <= SMALL_ARENA;
+        fits && model.artifact().arithmetic() == Arithmetic::Tflite && model.artifact().ops().all(linked)
+    }
+}
+
+/// All of them one after another, run after run.
+fn joined(runs: &[Vec<Vec<u8>>]) -> Vec<u8> {
+    runs.concat().concat()
+}
+
+/// All cases: whole TensorFlow Lite models where they are there, and every model of one operator that can be imported.
+///
+/// # Errors
+/// A whole model is refused.
+pub fn tflite_cases() -> Result<Vec<Case>, String> {
+    let mut cases = Vec::new();
+    for model in golden_models() {
+        let artifact = artifact(&model.file)?;
+        let inputs: Vec<Vec<Vec<u8>>> = model.inputs.iter().map(|input| vec![input.clone()]).collect();
+        let outputs = run(&artifact, &inputs);
+        cases.push(Case { name: model.name.to_owned(), artifact, inputs, outputs });
+    }
+    for case in Operators::load().cases() {
+        if let Ok(ran) = case.run() {
+            let (artifact, inputs, outputs) = (ran.artifact, ran.inputs, ran.outputs);
+            cases.push(Case { name: case.name.to_owned(), artifact, inputs, outputs });
+        }
+    }
+    Ok(cases)
+}
+
+/// Writes a folder of cases: for each, `NAME.bantam`, `NAME.input` (the bytes of all inputs of a run, run after run) and
+/// `NAME.output` (likewise); and `index.json`.
+///
+/// # Errors
+/// What the system says.
+pub fn write_folder(cases: &[Case], folder: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for case in cases {
+        case.write(folder)?;
+    }
+    let index: Vec<Value> = cases.iter().map(Case::entry).collect();
+    fs::write(folder.join("index.json"), serde_json::to_vec(&index)?)
+}
+
+/// The file of all cases, for firmware.
+#[must_use]
+pub fn pack(cases: &[Case]) -> Vec<u8> {
+    cases.iter().flat_map(Case::pack).collect()
+}
+
+/// The file of cases for the smallest board: whole models first, then a spread of the others.
+#[must_use]
+pub fn pack_small(cases: &[Case]) -> Vec<u8> {
+    let (models, operators): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| !case.name.contains('/'));
+    let operators = operators.into_iter().step_by(SMALL_SHARE);
+    let mut bytes = Vec::new();
+    for case in models.into_iter().chain(operators).filter(|case| case.is_small()) {
+        let own = case.pack();
+        if bytes.len() + own.len() <= SMALL_PACK {
+            bytes.extend(own);
+        }
+    }
+    bytes
+}
