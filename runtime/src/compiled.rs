@@ -9,7 +9,7 @@ use bantam_format::Tensor;
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     /// Inputs, then outputs.
-    pub operands: &'static [Tensor],
+    pub operands: &'static [&'static Tensor],
     /// How many of the operands are inputs.
     pub inputs: usize,
     /// The bytes from its attribute record on.

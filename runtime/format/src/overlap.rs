@@ -108,7 +108,7 @@ impl RowWindow {
         } else {
             row.saturating_mul(self.stride).saturating_add(self.extent).saturating_sub(self.pad)
         };
-        end.clamp(self.input_start(row), self.input_rows)
+        end.max(self.input_start(row)).min(self.input_rows)
     }
 
     /// The band of these output rows.
@@ -218,7 +218,7 @@ impl Iterator for Bands {
             let needed = window.input_end(self.left.end.saturating_sub(1)).saturating_mul(window.input_row_bytes);
             let reach = self.input_offset.saturating_add(needed).saturating_sub(self.output_offset);
             let first = reach.div_ceil(window.output_row_bytes.max(1));
-            let first = first.clamp(self.left.start, self.left.end.saturating_sub(1));
+            let first = first.max(self.left.start).min(self.left.end.saturating_sub(1));
             let band = first..self.left.end;
             self.left.end = first;
             band
@@ -227,7 +227,7 @@ impl Iterator for Bands {
             let needed = window.input_start(self.left.start).saturating_mul(window.input_row_bytes);
             let room = self.input_offset.saturating_add(needed).saturating_sub(self.output_offset);
             let end = room.checked_div(window.output_row_bytes).unwrap_or(0);
-            let end = end.clamp(self.left.start.saturating_add(1), self.left.end);
+            let end = end.max(self.left.start.saturating_add(1)).min(self.left.end);
             let band = self.left.start..end;
             self.left.start = end;
             band

@@ -117,14 +117,16 @@ impl Shape {
         let (own, wanted) = (self.padded(), output.padded());
         let mut strides = [0; MAX_RANK];
         let mut stride = 1usize;
-        for ((to, own), wanted) in strides.iter_mut().zip(own).zip(wanted).rev() {
-            if own != 1 {
+        // Each reversed by itself: reversing what is zipped could panic, as far as the compiler can tell.
+        let sizes = own.iter().rev().zip(wanted.iter().rev());
+        for (to, (own, wanted)) in strides.iter_mut().rev().zip(sizes) {
+            if *own != 1 {
                 if own != wanted {
                     return None;
                 }
                 *to = stride;
             }
-            stride = stride.saturating_mul(own);
+            stride = stride.saturating_mul(*own);
         }
         Some(strides)
     }

@@ -83,13 +83,21 @@ fn statics(model: &Model<'_>) -> TokenStream {
     let (constants, attributes) = (Literal::byte_string(model.constants), Literal::byte_string(model.attributes));
     let constant_bytes = model.constants.len();
     let attribute_bytes = model.attributes.len();
+    // What one op writes another reads.
+    let mut tensors: Vec<Tensor> = Vec::new();
+    for operand in model.steps.iter().flat_map(|step| &step.operands) {
+        if !tensors.contains(operand) {
+            tensors.push(*operand);
+        }
+    }
+    let (tensor_count, records) = (tensors.len(), tensors.iter().map(tensor));
     let steps = model.steps.iter().enumerate().map(|(index, step)| {
         let Step { inputs, attributes, walk_down, .. } = step;
         let name = step_name(index);
-        let operands = step.operands.iter().map(tensor);
+        let operands = step.operands.iter().map(|operand| tensors.iter().position(|tensor| tensor == operand));
         quote! {
             static #name: ::bantam::compiled::Step = ::bantam::compiled::Step {
-                operands: &[#(#operands),*],
+                operands: &[#(&TENSORS[#operands]),*],
                 inputs: #inputs,
                 attributes: ::bantam::compiled::from(&ATTRIBUTES, #attributes),
                 walk_down: #walk_down,
@@ -99,6 +107,7 @@ fn statics(model: &Model<'_>) -> TokenStream {
     quote! {
         static CONSTANTS: ::bantam::Aligned<[u8; #constant_bytes]> = ::bantam::Aligned(*#constants);
         static ATTRIBUTES: [u8; #attribute_bytes] = *#attributes;
+        static TENSORS: [::bantam::Tensor; #tensor_count] = [#(#records),*];
         #(#steps)*
     }
 }
@@ -154,9 +163,12 @@ fn run(model: &Model<'_>) -> TokenStream {
     let calls = model.steps.iter().enumerate().map(|(index, step)| {
         let (name, opcode) = (step_name(index), Ident::new(step.opcode, Span::call_site()));
         let types = data_types(step);
+        let alike = || model.steps.iter().filter(|other| other.opcode == step.opcode);
+        let moves = alike().any(|step| step.moves).then(|| quote!(| ::bantam::ops::MOVES));
+        let overwrites = alike().any(|step| step.overwrites).then(|| quote!(| ::bantam::ops::OVERWRITES));
         quote! {
             done &= ::bantam::compiled::#opcode::<
-                { ::bantam::ops::numbers(&[#(#types),*], &[::bantam::Arithmetic::#arithmetic]) }
+                { ::bantam::ops::numbers(&[#(#types),*], &[::bantam::Arithmetic::#arithmetic]) #moves #overwrites }
             >(&#name, arena, &CONSTANTS.0);
         }
     });

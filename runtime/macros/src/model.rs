@@ -1,6 +1,6 @@
 //! What the expansion needs to know of an artifact, as plain values.
 
-use bantam_format::{Artifact, IoRecord, IoRole, SectionKind, Tensor};
+use bantam_format::{Artifact, IoRecord, IoRole, Op, SectionKind, Tensor};
 
 /// An input or an output.
 pub struct Port {
@@ -22,6 +22,10 @@ pub struct Step {
     pub attributes: usize,
     /// Whether it computes in floating point whatever the arithmetic is.
     pub real: bool,
+    /// Whether its output lies elsewhere than the input that it takes the place of, were it to work in place.
+    pub moves: bool,
+    /// Whether output and input start at the same byte.
+    pub overwrites: bool,
     /// Whether it walks from the last output row to the first.
     pub walk_down: bool,
 }
@@ -60,6 +64,8 @@ impl<'a> Model<'a> {
             artifact.io(role).map(port).collect()
         };
         let steps = artifact.ops().map(|op| Step {
+            moves: moves(&op),
+            overwrites: op.input(0).location == op.output(0).location,
             opcode: op.opcode.name(),
             operands: (0..op.input_count + op.output_count).map(|at| artifact.tensor(op.operand(at))).collect(),
             inputs: op.input_count,
@@ -80,6 +86,18 @@ impl<'a> Model<'a> {
             macs: artifact.macs(),
         }
     }
+}
+
+/// Ops in place work on the first input, those of two inputs on the second where it lies in the output's memory.
+fn moves(op: &Op<'_>) -> bool {
+    let output = op.output(0).range();
+    let lies_there = |input: &Tensor| input.in_arena() && input.range() == output;
+    let meets = |input: &Tensor| {
+        let range = input.range();
+        input.in_arena() && range.start < output.end && output.start < range.end
+    };
+    let second = (op.input_count > 1).then(|| op.input(1)).filter(meets);
+    !lies_there(&second.unwrap_or(op.input(0)))
 }
 
 /// Where `part` starts in `whole`.

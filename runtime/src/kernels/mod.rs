@@ -6,6 +6,7 @@
 //! No kernel panics: lengths that do not fit end a loop early.
 
 pub mod arch;
+pub mod direct;
 pub mod dispatch;
 pub mod fixed_point;
 pub mod generic;

@@ -48,13 +48,14 @@ pub fn none(_: &Requantization<'_>, _: usize, _: &[i32], _: &mut [i8]) {}
 
 /// The `tflite` arithmetic.
 pub fn tflite(parameters: &Requantization<'_>, channel: usize, accumulators: &[i32], output: &mut [i8]) {
-    for (offset, (out, &accumulator)) in output.iter_mut().zip(accumulators).enumerate() {
-        let entry = parameters.entry(channel + offset);
+    let [low, high] = parameters.clamp;
+    let (mut entry, step) = (parameters.entry(channel), usize::from(parameters.per_channel));
+    for (out, &accumulator) in output.iter_mut().zip(accumulators) {
         let multiplier = parameters.multipliers.get(entry).copied().unwrap_or(0);
         let shift = parameters.shifts.get(entry).copied().unwrap_or(0);
         let value = multiply_by_quantized_multiplier(accumulator, multiplier, shift);
-        let [low, high] = parameters.clamp;
         *out = value.saturating_add(parameters.zero_point).max(low).min(high) as i8;
+        entry = entry.wrapping_add(step);
     }
 }
 
@@ -77,28 +78,39 @@ pub fn round_and_saturate(value: f32, zero_point: i32, clamp: [i32; 2]) -> i8 {
 }
 
 /// gemmlowp's `SaturatingRoundingDoublingHighMul`: the high half of twice the product, rounded to
-/// nearest, ties towards plus infinity.
+/// nearest, ties towards plus infinity. gemmlowp divides by 2^31 towards zero after a nudge that depends on the sign;
+/// that is the product plus half, divided towards minus infinity.
 pub fn saturating_rounding_doubling_high_mul(a: i32, b: i32) -> i32 {
     if a == i32::MIN && b == i32::MIN {
         return i32::MAX;
     }
-    let product = i64::from(a) * i64::from(b);
-    let nudge = if product >= 0 { 1 << 30 } else { 1 - (1 << 30) };
-    ((product + nudge) / (1 << 31)) as i32
+    ((i64::from(a) * i64::from(b) + (1 << 30)) >> 31) as i32
 }
 
 /// gemmlowp's `RoundingDivideByPOT`: division by `2^exponent`, rounded half away from zero. gemmlowp defines it up to
 /// 31; a softmax over more than about 500 like classes divides by up to `2^34`, which gives zero.
 pub fn rounding_divide_by_power_of_two(value: i32, exponent: u32) -> i32 {
-    let mask = (1i64 << exponent.min(62)) - 1;
-    let remainder = i64::from(value) & mask;
-    let threshold = (mask >> 1) + i64::from(value < 0);
-    (value >> exponent.min(31)).wrapping_add(i32::from(remainder > threshold))
+    match exponent {
+        0 => value,
+        1..=31 => {
+            // Negative halves go down, so negative values count one less; what is then half or more goes up.
+            let value = value.saturating_add(value >> 31);
+            (value >> exponent) + (value >> (exponent - 1) & 1)
+        }
+        32 if value == i32::MIN => -1,
+        _ => 0,
+    }
 }
 
 /// `MultiplyByQuantizedMultiplier` with double rounding; `shift` is positive to the left. A left shift that
 /// overflows wraps.
 pub fn multiply_by_quantized_multiplier(value: i32, multiplier: i32, shift: i8) -> i32 {
+    if multiplier >= 0 && (-31..0).contains(&shift) {
+        // Nearly always.
+        let product = ((i64::from(value) * i64::from(multiplier) + (1 << 30)) >> 31) as i32;
+        let (product, right) = (product.saturating_add(product >> 31), u32::from(shift.unsigned_abs()));
+        return (product >> right) + (product >> (right - 1) & 1);
+    }
     let left = u32::from(shift.max(0).unsigned_abs());
     let right = u32::from(shift.min(0).unsigned_abs());
     rounding_divide_by_power_of_two(saturating_rounding_doubling_high_mul(value.wrapping_shl(left), multiplier), right)

@@ -6,7 +6,7 @@ use super::{Context, Source};
 use crate::kernels::dispatch::Fast;
 use crate::kernels::generic::{Clamp, ConvolutionJob, DepthwiseJob, Requantize, Tables};
 use crate::kernels::scalar::Number;
-use crate::kernels::{Accumulation, ClampFloat, Convolution, Epilogue};
+use crate::kernels::{Accumulation, ClampFloat, Convolution, Epilogue, Requantization};
 use crate::views::Element;
 use bantam_format::{DataType, ops};
 
@@ -31,6 +31,15 @@ pub(super) trait Accumulate {
         context: &mut Context<'_, S>,
         accumulation: &Accumulation<'_, T, E>,
     ) -> Option<()>;
+
+    /// Runs 8-bit integers without packing, faster than the oracle where there is such a form.
+    fn run_direct<S: Source>(
+        &self,
+        context: &mut Context<'_, S>,
+        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+    ) -> Option<()> {
+        self.run(context, accumulation)
+    }
 }
 
 /// Runs `op`, which has `taps` weights for each of its `channels` output channels.
@@ -70,7 +79,7 @@ pub(super) fn accumulate<S: Source>(
         {
             return done;
         }
-        op.run(context, &accumulation)
+        if S::DIRECT { op.run_direct(context, &accumulation) } else { op.run(context, &accumulation) }
     }
 }
 

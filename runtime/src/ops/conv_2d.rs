@@ -3,7 +3,7 @@
 use super::accumulation::{Accumulate, Packing, accumulate};
 use super::{Context, Source};
 use crate::kernels::scalar::{self, Number};
-use crate::kernels::{Accumulation, Convolution, Epilogue};
+use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization, direct};
 use crate::views::Element;
 use bantam_format::overlap::RowWindow;
 use bantam_format::{Tensor, ops};
@@ -55,6 +55,16 @@ impl Accumulate for Conv2d {
     ) -> Option<()> {
         context.banded(&self.rows, |band, input, output| {
             scalar::conv_2d(&self.geometry, band, input, accumulation, output);
+        })
+    }
+
+    fn run_direct<S: Source>(
+        &self,
+        context: &mut Context<'_, S>,
+        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+    ) -> Option<()> {
+        context.banded(&self.rows, |band, input, output| {
+            direct::conv_2d(&self.geometry, band, input, accumulation, output);
         })
     }
 }

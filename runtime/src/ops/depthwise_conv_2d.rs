@@ -2,9 +2,9 @@
 
 use super::accumulation::{Accumulate, Packing, accumulate};
 use super::conv_2d::{geometry, images};
-use super::{Context, Source};
+use super::{Context, Source, links_overwrites};
 use crate::kernels::scalar::{self, Number};
-use crate::kernels::{Accumulation, Convolution, Epilogue};
+use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization, direct};
 use crate::views::Element;
 use bantam_format::ops;
 use bantam_format::overlap::RowWindow;
@@ -35,6 +35,19 @@ impl Accumulate for DepthwiseConv2d {
             scalar::depthwise_conv_2d(&self.geometry, band, input, accumulation, output);
         })
     }
+
+    fn run_direct<S: Source>(
+        &self,
+        context: &mut Context<'_, S>,
+        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+    ) -> Option<()> {
+        if self.overwrites {
+            return self.run(context, accumulation);
+        }
+        context.banded(&self.rows, |band, input, output| {
+            direct::depthwise_conv_2d(&self.geometry, band, input, accumulation, output);
+        })
+    }
 }
 
 pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
@@ -44,6 +57,6 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let geometry = geometry(&attributes.window, 1, &input, &output, &rows);
     let extent = [geometry.output[2], attributes.window.taps()];
     let images = images(&rows, &output)?;
-    let overwrites = input.location == output.location;
+    let overwrites = links_overwrites(S::NUMBERS) && input.location == output.location;
     accumulate(context, &attributes.accumulation, extent, &DepthwiseConv2d { rows, geometry, images, overwrites })
 }

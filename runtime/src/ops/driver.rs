@@ -1,6 +1,6 @@
 //! How evaluations reach their operands: the arena is split safely, banded ops are walked band by band.
 
-use super::source::{Source, links_only, links_type, only_arithmetic};
+use super::source::{Source, links_moves, links_only, links_type, only_arithmetic};
 use crate::arena::Split;
 use crate::kernels::dispatch::Backend;
 use crate::kernels::generic::{Place, Sizes};
@@ -8,7 +8,8 @@ use crate::kernels::requantize::{Requantization, Requantizer};
 use crate::views::{self, Element};
 use bantam_format::ops::IntegerEpilogue;
 use bantam_format::overlap::{Band, RowWindow};
-use bantam_format::{Arithmetic, DataType, Opcode};
+use bantam_format::{Arithmetic, DataType, Opcode, Tensor};
+use core::cell::Cell;
 
 /// What one evaluation works on.
 #[derive(Debug)]
@@ -123,7 +124,9 @@ impl<'c, S: Source> Context<'c, S> {
 
     /// Output 0 holding the values of input `position`, for ops that work in place.
     pub(crate) fn in_place<T: Element>(&mut self, position: usize) -> Option<&mut [T]> {
-        self.move_input(position)?;
+        if links_moves(S::NUMBERS) {
+            self.move_input(position)?;
+        }
         views::slice_mut(self.arena.get_mut(self.op.output(0).range())?)
     }
 
@@ -145,12 +148,16 @@ impl<'c, S: Source> Context<'c, S> {
                 *to = *from;
             }
         } else if from != to {
-            // Within bounds the move cannot panic.
-            let room = self.arena.len().checked_sub(from.len())?;
-            if from.start > from.end || from.end > self.arena.len() || to.start > room {
-                return None;
+            let (down, bytes) = (from.start < to.start, Cell::from_mut(&mut *self.arena).as_slice_of_cells());
+            let mut pairs = bytes.get(to)?.iter().zip(bytes.get(from)?);
+            // Where they overlap, no byte is written before it was read.
+            if down {
+                while let Some((to, from)) = pairs.next_back() {
+                    to.set(from.get());
+                }
+            } else {
+                pairs.for_each(|(to, from)| to.set(from.get()));
             }
-            self.arena.copy_within(from, to.start);
         }
         Some(())
     }
@@ -162,22 +169,40 @@ impl<'c, S: Source> Context<'c, S> {
         rows: &RowWindow,
         mut kernel: impl FnMut(&Band, &[I], &mut [O]),
     ) -> Option<()> {
-        let (input, output) = (self.op.input(0), self.op.output(0));
-        let input_image = rows.input_rows.checked_mul(rows.input_row_bytes)?;
-        let output_image = rows.output_rows.checked_mul(rows.output_row_bytes)?;
-        for image in 0..output.bytes().checked_div(output_image)? {
-            let input_start = input.location.checked_add(image.checked_mul(input_image)?)?;
-            let output_start = output.location.checked_add(image.checked_mul(output_image)?)?;
-            for band in rows.bands(input_start, output_start, self.op.walks_down()) {
-                let bytes = |start: usize, rows: &core::ops::Range<usize>, row_bytes: usize| {
-                    let first = start.checked_add(rows.start.checked_mul(row_bytes)?)?;
-                    Some(first..start.checked_add(rows.end.checked_mul(row_bytes)?)?)
-                };
-                let split = Split::new(self.arena, bytes(output_start, &band.output, rows.output_row_bytes)?)?;
-                let input = split.input(bytes(input_start, &band.input, rows.input_row_bytes)?)?;
-                kernel(&band, views::slice(input)?, views::slice_mut(split.output)?);
-            }
-        }
-        Some(())
+        let places = [&self.op.input(0), &self.op.output(0)];
+        walk(self.arena, places, self.op.walks_down(), rows, &mut |band, input, output| {
+            kernel(band, views::slice(input)?, views::slice_mut(output)?);
+            Some(())
+        })
     }
+}
+
+/// Computes a band from the bytes of its input rows into those of its output rows.
+type BandKernel<'k> = dyn FnMut(&Band, &[u8], &mut [u8]) -> Option<()> + 'k;
+
+/// Bands and their bytes; written once for all kernels.
+#[inline(never)]
+fn walk(
+    arena: &mut [u8],
+    [input, output]: [&Tensor; 2],
+    down: bool,
+    rows: &RowWindow,
+    kernel: &mut BandKernel<'_>,
+) -> Option<()> {
+    let input_image = rows.input_rows.checked_mul(rows.input_row_bytes)?;
+    let output_image = rows.output_rows.checked_mul(rows.output_row_bytes)?;
+    for image in 0..output.bytes().checked_div(output_image)? {
+        let input_start = input.location.checked_add(image.checked_mul(input_image)?)?;
+        let output_start = output.location.checked_add(image.checked_mul(output_image)?)?;
+        for band in rows.bands(input_start, output_start, down) {
+            let bytes = |start: usize, rows: &core::ops::Range<usize>, row_bytes: usize| {
+                let first = start.checked_add(rows.start.checked_mul(row_bytes)?)?;
+                Some(first..start.checked_add(rows.end.checked_mul(row_bytes)?)?)
+            };
+            let split = Split::new(arena, bytes(output_start, &band.output, rows.output_row_bytes)?)?;
+            let input = split.input(bytes(input_start, &band.input, rows.input_row_bytes)?)?;
+            kernel(&band, input, split.output)?;
+        }
+    }
+    Some(())
 }

@@ -3,7 +3,7 @@
 use super::accumulation::{Accumulate, Packing, accumulate};
 use super::{Context, Source};
 use crate::kernels::scalar::{self, Number};
-use crate::kernels::{Accumulation, Convolution, Epilogue};
+use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization, direct};
 use crate::views::Element;
 use bantam_format::ops;
 
@@ -36,6 +36,17 @@ impl Accumulate for FullyConnected {
         let rows = ops::FullyConnected::rows(&context.op.input(0), &context.op.output(0));
         context.banded(&rows, |_, input, output| {
             scalar::fully_connected(self.depth, self.channels, input, accumulation, output);
+        })
+    }
+
+    fn run_direct<S: Source>(
+        &self,
+        context: &mut Context<'_, S>,
+        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+    ) -> Option<()> {
+        let rows = ops::FullyConnected::rows(&context.op.input(0), &context.op.output(0));
+        context.banded(&rows, |_, input, output| {
+            direct::fully_connected(self.depth, self.channels, input, accumulation, output);
         })
     }
 }

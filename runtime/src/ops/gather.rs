@@ -20,7 +20,7 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         let positions = sources.input::<i32>(1)?.iter().map(|&position| {
             // Negative ones count from the end; what is still outside is brought to the nearest end.
             let from_end = if position < 0 { size as i64 } else { 0 };
-            (i64::from(position) + from_end).clamp(0, size as i64 - 1) as usize
+            (i64::from(position) + from_end).min(size as i64 - 1).max(0) as usize
         });
         scalar::gather(size, inner, positions, sources.input::<i8>(0)?, output);
     }

@@ -32,8 +32,8 @@ mod transpose_conv_2d;
 mod unary;
 
 pub(crate) use driver::{Context, Task, packs};
-pub(crate) use source::Source;
-pub use source::{linked_numbers, numbers};
+pub use source::{MOVES, OVERWRITES, linked_numbers, numbers};
+pub(crate) use source::{Source, links_overwrites};
 
 use crate::kernels::dispatch::Backend;
 use crate::kernels::requantize::{self, Requantizer};

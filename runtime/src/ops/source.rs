@@ -14,6 +14,8 @@ pub(crate) trait Source: Copy {
     const NUMBERS: u16;
     /// Whether ops have packed forms.
     const PACKS: bool;
+    /// Whether 8-bit sums of products are made by `kernels::direct`; by the oracle otherwise.
+    const DIRECT: bool;
     /// The arithmetic of the artifact.
     fn arithmetic(&self) -> Arithmetic;
     /// The bytes from the attribute record on.
@@ -42,12 +44,17 @@ pub const fn numbers(data_types: &[DataType], arithmetics: &[Arithmetic]) -> u16
     set
 }
 
+/// Added to a set where ops that work in place may find their input elsewhere, and have to move it.
+pub const MOVES: u16 = 0x4000;
+/// Added to a set where depthwise convolutions may overwrite their input channel by channel.
+pub const OVERWRITES: u16 = 0x8000;
+
 /// All of them.
-pub(crate) const EVERY_NUMBER: u16 = numbers(DataType::ALL, Arithmetic::ALL);
+pub(crate) const EVERY_NUMBER: u16 = numbers(DataType::ALL, Arithmetic::ALL) | MOVES | OVERWRITES;
 
 /// The set that [`ops!`](crate::ops!) makes of arithmetics: 32-bit floats where `Float` is among them, and integers.
 pub const fn linked_numbers(arithmetics: &[Arithmetic]) -> u16 {
-    let set = numbers(DataType::ALL, arithmetics);
+    let set = numbers(DataType::ALL, arithmetics) | MOVES | OVERWRITES;
     if links(set, Arithmetic::Float) { set } else { set & !type_bit(DataType::F32) }
 }
 
@@ -58,6 +65,16 @@ const fn type_bit(data_type: DataType) -> u16 {
 /// Whether the set has this type.
 pub(crate) const fn links_type(numbers: u16, data_type: DataType) -> bool {
     numbers & type_bit(data_type) != 0
+}
+
+/// Whether ops that work in place may have to move their input.
+pub(crate) const fn links_moves(numbers: u16) -> bool {
+    numbers & MOVES != 0
+}
+
+/// Whether depthwise convolutions may overwrite their input channel by channel.
+pub(crate) const fn links_overwrites(numbers: u16) -> bool {
+    numbers & OVERWRITES != 0
 }
 
 /// Whether the set has this type and no other.
@@ -88,6 +105,8 @@ pub(crate) struct Parsed<'a, const NUMBERS: u16>(pub Op<'a>);
 impl<const NUMBERS: u16> Source for Parsed<'_, NUMBERS> {
     const NUMBERS: u16 = NUMBERS;
     const PACKS: bool = Backend::PACKS;
+    // Where nothing can be packed. Elsewhere what is not packed is the oracle, to compare with.
+    const DIRECT: bool = !Backend::PACKS;
 
     fn arithmetic(&self) -> Arithmetic {
         self.0.artifact().arithmetic()
@@ -121,6 +140,7 @@ pub(crate) struct Compiled<const NUMBERS: u16>(pub &'static Step);
 impl<const NUMBERS: u16> Source for Compiled<NUMBERS> {
     const NUMBERS: u16 = NUMBERS;
     const PACKS: bool = false;
+    const DIRECT: bool = true;
 
     fn arithmetic(&self) -> Arithmetic {
         only_arithmetic(NUMBERS).unwrap_or(Arithmetic::Float)
@@ -139,7 +159,7 @@ impl<const NUMBERS: u16> Source for Compiled<NUMBERS> {
     }
 
     fn input(&self, position: usize) -> Tensor {
-        self.0.operands.get(position).copied().unwrap_or(Tensor::NONE)
+        self.0.operands.get(position).map_or(Tensor::NONE, |&&tensor| tensor)
     }
 
     fn output(&self, position: usize) -> Tensor {

@@ -76,12 +76,13 @@ pub fn depthwise_conv_2d_in_place<T: Number, E: Epilogue<T::Accumulator, T>>(
     data: &mut [T],
 ) {
     let [height, width, channels] = geometry.input;
-    let kept = geometry.pad[0] + 1;
+    let kept = geometry.pad[0].saturating_add(1);
+    let line_of = |y: usize| y.checked_rem(kept).unwrap_or(0) * width;
     for channel in 0..channels {
         let mut lines = [T::LOWEST; LINE_BUFFER_ELEMENTS];
         let start = bias.get(channel).copied().unwrap_or(T::ZERO);
         for y in 0..height {
-            let line = lines.get_mut(y % kept * width..).unwrap_or(&mut []);
+            let line = lines.get_mut(line_of(y)..).unwrap_or(&mut []);
             let row = data.get((y * width * channels + channel)..).unwrap_or(&[]).iter().step_by(channels.max(1));
             for (to, &from) in line.iter_mut().take(width).zip(row) {
                 *to = from;
@@ -93,7 +94,7 @@ pub fn depthwise_conv_2d_in_place<T: Number, E: Epilogue<T::Accumulator, T>>(
                     for tap_x in 0..geometry.kernel[1] {
                         let Some(input_x) = geometry.input_column(x, tap_x) else { continue };
                         let value = if input_y <= y {
-                            lines.get(input_y % kept * width + input_x)
+                            lines.get(line_of(input_y) + input_x)
                         } else {
                             data.get((input_y * width + input_x) * channels + channel)
                         };

@@ -154,7 +154,8 @@ fn float_operation(kind: BinaryKind, a: f32, b: f32) -> f32 {
         BinaryKind::Pow => libm::powf(a, b),
         BinaryKind::PRelu if a < 0.0 => a * b,
         BinaryKind::PRelu => a,
-        BinaryKind::Remainder => libm::fmodf(a, b),
+        // Exact, so the same from every library.
+        BinaryKind::Remainder => a % b,
         _ => a + b,
     }
 }

@@ -35,8 +35,8 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<usize> {
         let current = usize::try_from(self.position).ok();
-        let axes = self.index.iter_mut().zip(self.dimensions).zip(self.strides);
-        for ((index, dimension), stride) in axes.rev() {
+        let axes = self.dimensions.iter().rev().zip(self.strides.iter().rev());
+        for (index, (&dimension, &stride)) in self.index.iter_mut().rev().zip(axes) {
             *index += 1;
             self.position = self.position.wrapping_add(stride);
             if *index < dimension {
@@ -121,9 +121,9 @@ pub fn pad<T: Copy>(pad: &Pad, value: T, input: &[T], output: &mut [T]) {
             Some(sum * size + pad.source(position, before, size)?)
         });
         *out = position.and_then(|position| input.get(position)).copied().unwrap_or(value);
-        for (index, size) in index.iter_mut().zip(pad.output).rev() {
+        for (index, size) in index.iter_mut().rev().zip(pad.output.iter().rev()) {
             *index += 1;
-            if *index < size {
+            if *index < *size {
                 break;
             }
             *index = 0;

@@ -1,0 +1,20 @@
+//! Tells the crate whether the target has the DSP extension of Cortex-M, which the compiler does not.
+
+use std::env;
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rustc-check-cfg=cfg(bantam_dsp, values(none(), \"optional\"))");
+    let target = env::var("TARGET").unwrap_or_default();
+    if target.starts_with("thumbv7em-") {
+        println!("cargo:rustc-cfg=bantam_dsp");
+    }
+    // Optional in Armv8-M: there where a core is named that has it.
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let named =
+        ["cortex-m33", "cortex-m35p", "cortex-m55", "cortex-m85", "+dsp"].iter().any(|name| flags.contains(name));
+    if target.starts_with("thumbv8m.main-") && named {
+        println!("cargo:rustc-cfg=bantam_dsp");
+        println!("cargo:rustc-cfg=bantam_dsp=\"optional\"");
+    }
+}
