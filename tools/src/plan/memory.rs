@@ -14,6 +14,20 @@ pub(super) struct Forbidden {
     pub hole: Option<i64>,
 }
 
+impl Forbidden {
+    /// Where `distance` is forbidden, the next one that is not.
+    pub fn next_allowed(&self, distance: i64) -> Option<i64> {
+        if distance <= self.from || self.to <= distance {
+            return None;
+        }
+        match self.hole {
+            Some(hole) if hole == distance => None,
+            Some(hole) if hole > distance => Some(hole),
+            _ => Some(self.to),
+        }
+    }
+}
+
 /// The placement problem of one order.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
@@ -120,8 +134,7 @@ impl Memory {
     pub fn allows(&self, body: usize, offset: usize, at: impl Fn(usize) -> Option<usize>) -> bool {
         self.forbidden[body].iter().all(|forbidden| {
             let Some(other) = at(forbidden.other) else { return true };
-            let distance = offset as i64 - other as i64;
-            distance <= forbidden.from || forbidden.to <= distance || forbidden.hole == Some(distance)
+            forbidden.next_allowed(offset as i64 - other as i64).is_none()
         })
     }
 }

@@ -45,19 +45,15 @@ fn in_many_orders(memory: &Memory) -> Placement {
         sorted(&|body| (span(body), bodies[body])),
         sorted(&|body| (bodies[body] * span(body), 0)),
     ];
-    let placed = |order: Vec<usize>| {
-        let offsets = place_in_order(memory, &order);
-        (memory.extent(&offsets), order, offsets)
-    };
-    let [first, others @ ..] = starts;
-    let mut best = placed(first);
-    let improve = |best: &mut (usize, Vec<usize>, Vec<usize>), order: Vec<usize>| {
-        let other = placed(order);
-        if other.0 < best.0 {
-            *best = other;
+    let mut offsets = vec![None; bodies.len()];
+    let mut best = (usize::MAX, everything.clone());
+    let mut improve = |best: &mut (usize, Vec<usize>), order: &[usize]| {
+        if let Some(extent) = place_in_order(memory, order, best.0, &mut offsets) {
+            best.0 = extent;
+            best.1.copy_from_slice(order);
         }
     };
-    others.into_iter().for_each(|order| improve(&mut best, order));
+    starts.iter().for_each(|order| improve(&mut best, order));
     // Variations of the best order: swap a few positions, keep what is better.
     let mut random = 0x9E37_79B9_7F4A_7C15u64;
     let mut next = |bound: usize| {
@@ -66,43 +62,56 @@ fn in_many_orders(memory: &Memory) -> Placement {
         random ^= random << 17;
         (random % bound.max(1) as u64) as usize
     };
+    let mut order = everything;
     for _ in 0..RANDOM_ORDERS {
         if bodies.len() < 3 || best.0 <= memory.lower_bound {
             break;
         }
-        let mut order = best.1.clone();
+        order.copy_from_slice(&best.1);
         for _ in 0..1 + next(3) {
             let (a, b) = (next(order.len()), next(order.len()));
             order.swap(a, b);
         }
-        improve(&mut best, order);
+        improve(&mut best, &order);
     }
-    Placement { offsets: best.2, extent: best.0, is_least: false }
+    place_in_order(memory, &best.1, usize::MAX, &mut offsets);
+    let offsets: Vec<usize> = offsets.into_iter().map(Option::unwrap_or_default).collect();
+    Placement { extent: memory.extent(&offsets), offsets, is_least: false }
 }
 
-/// Places the bodies one after the other, each at the lowest offset that suits all that are placed already.
-fn place_in_order(memory: &Memory, order: &[usize]) -> Vec<usize> {
-    let mut offsets: Vec<Option<usize>> = vec![None; memory.bodies.len()];
+/// Places the bodies one after the other, each at the lowest offset that suits all that are placed already; gives the
+/// end of the last one, or nothing as soon as one does not end before `limit`.
+fn place_in_order(memory: &Memory, order: &[usize], limit: usize, offsets: &mut [Option<usize>]) -> Option<usize> {
+    offsets.fill(None);
+    let mut extent = 0;
     for &body in order {
-        offsets[body] = Some(lowest(memory, body, &offsets, 0));
+        let offset = lowest(memory, body, offsets, 0);
+        extent = extent.max(offset + memory.bodies[body]);
+        if extent >= limit {
+            return None;
+        }
+        offsets[body] = Some(offset);
     }
-    offsets.into_iter().map(Option::unwrap_or_default).collect()
+    Some(extent)
 }
 
 /// The lowest offset from `floor` on that suits the bodies placed already.
 fn lowest(memory: &Memory, body: usize, offsets: &[Option<usize>], floor: usize) -> usize {
-    let mut candidates = vec![floor];
-    for forbidden in &memory.forbidden[body] {
-        let Some(other) = offsets[forbidden.other] else { continue };
-        for distance in [Some(forbidden.to), forbidden.hole].into_iter().flatten() {
-            let candidate = usize::try_from(other as i64 + distance).unwrap_or(0);
-            candidates.push(candidate.next_multiple_of(TENSOR_ALIGNMENT).max(floor));
+    // What is forbidden at one offset is so up to the next one that is tried: nothing that fits is passed over.
+    let mut offset = floor;
+    loop {
+        let before = offset;
+        for forbidden in &memory.forbidden[body] {
+            let Some(other) = offsets[forbidden.other] else { continue };
+            while let Some(distance) = forbidden.next_allowed(offset as i64 - other as i64) {
+                let next = usize::try_from(other as i64 + distance).unwrap_or(0);
+                offset = next.next_multiple_of(TENSOR_ALIGNMENT);
+            }
+        }
+        if offset == before {
+            return offset;
         }
     }
-    candidates.sort_unstable();
-    let fits = |candidate: &usize| memory.allows(body, *candidate, |other| offsets[other]);
-    // Behind everything always fits, and that is one of them.
-    candidates.into_iter().find(fits).unwrap_or(floor)
 }
 
 /// Branch and bound. In some best placement, taken from the lowest body up, each stands at the lowest offset that suits
