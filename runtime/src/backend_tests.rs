@@ -187,6 +187,7 @@ impl Shape {
             io: vec![io(0, 0), io(1, 1)],
             states: vec![],
             macs,
+            preprocessing: vec![],
             labels: vec![],
             card: String::new(),
             debug: false,

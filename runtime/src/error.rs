@@ -69,6 +69,56 @@ pub enum RunError {
     },
 }
 
+/// Why data could not be prepared for an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The file does not prepare this input from images.
+    NotAnImage {
+        /// The input's index.
+        index: usize,
+    },
+    /// The file does not prepare this input from numbers.
+    NotFields {
+        /// The input's index.
+        index: usize,
+    },
+    /// A side of the image is 0 or above [`bantam_format::MAX_IMAGE_SIDE`].
+    ImageSize {
+        /// Pixels per row.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
+    /// The image has not 1, 3 or 4 bytes per pixel.
+    ImageBytes {
+        /// Pixels of the image.
+        pixels: usize,
+        /// Bytes given.
+        bytes: usize,
+    },
+    /// The number of values is not that of the input's elements.
+    Length {
+        /// Elements of the input.
+        expected: usize,
+        /// Values given.
+        given: usize,
+    },
+    /// A value is not a number.
+    NotANumber {
+        /// Its position.
+        position: usize,
+    },
+    /// The input cannot be reached.
+    Run(RunError),
+}
+
+impl core::fmt::Display for PrepareError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
 impl core::fmt::Display for SessionError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{self:?}")
@@ -83,3 +133,4 @@ impl core::fmt::Display for RunError {
 
 impl core::error::Error for SessionError {}
 impl core::error::Error for RunError {}
+impl core::error::Error for PrepareError {}

@@ -41,6 +41,7 @@ mod error;
 pub mod kernels;
 mod model;
 pub mod ops;
+mod prepare;
 mod quantization;
 mod session;
 mod views;
@@ -49,13 +50,15 @@ pub use arena::{Aligned, Arena};
 #[cfg(feature = "alloc")]
 pub use bantam_format::AlignedBytes;
 pub use bantam_format::{
-    Arithmetic, ChecksumPolicy, DataType, Limits, LoadError, Opcode, Rule, Shape, SourceLayout, Tensor, TensorKind,
+    Arithmetic, ChecksumPolicy, DataType, Limits, LoadError, MAX_IMAGE_SIDE, Opcode, Preprocessing, Rule, SectionKind,
+    Shape, SourceLayout, Tensor, TensorKind,
 };
 pub use bantam_macros::include_model;
-pub use error::{RunError, SessionError};
+pub use error::{PrepareError, RunError, SessionError};
 pub use kernels::dispatch::Backend;
 pub use model::{IoTensor, Model};
 pub use ops::{Operator, Operators};
+pub use prepare::Image;
 pub use quantization::Quantization;
 pub use session::{Session, Step};
 pub use views::Element;
@@ -92,6 +95,7 @@ pub fn doc_example() -> AlignedBytes {
         io: [io(0, 0), io(1, 1)].into(),
         states: [].into(),
         macs: 0,
+        preprocessing: [].into(),
         labels: [].into(),
         card: "".into(),
         debug: false,

@@ -40,6 +40,15 @@ impl<'a> Model<'a> {
         Ok(Self { artifact: Artifact::parse(bytes, limits)? })
     }
 
+    /// Like [`Self::parse`] in a program for some opcodes only, the set that [`opcodes!`](crate::opcodes!) gives: the
+    /// rules of the others are not linked.
+    ///
+    /// # Errors
+    /// The first rule of SPEC.md that the bytes break; rule 60 for any other opcode.
+    pub fn parse_for<const OPCODES: u64>(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        Ok(Self { artifact: Artifact::parse_for::<OPCODES>(bytes, &Limits::default())? })
+    }
+
     /// The records behind the model, for tools.
     pub fn artifact(&self) -> &Artifact<'a> {
         &self.artifact

@@ -189,6 +189,26 @@ impl<'m, 'a> Session<'m, 'a> {
         bytes.and_then(views::slice).ok_or(RunError::NoSuchTensor { index })
     }
 
+    /// The bytes of input `index`, little-endian elements of its type: for callers that know types at run time only.
+    ///
+    /// # Errors
+    /// There is no such input.
+    pub fn input_bytes_mut(&mut self, index: usize) -> Result<&mut [u8], RunError> {
+        let input = self.model.inputs().nth(index);
+        let bytes = input.and_then(|io| self.arena.get_mut(io.tensor.range()));
+        bytes.ok_or(RunError::NoSuchTensor { index })
+    }
+
+    /// The bytes of output `index` of the last run, little-endian elements of its type.
+    ///
+    /// # Errors
+    /// There is no such output.
+    pub fn output_bytes(&self, index: usize) -> Result<&[u8], RunError> {
+        let output = self.model.outputs().nth(index);
+        let bytes = output.and_then(|io| self.arena.get(io.tensor.range()));
+        bytes.ok_or(RunError::NoSuchTensor { index })
+    }
+
     /// Runs the schedule once.
     ///
     /// # Errors

@@ -27,6 +27,7 @@ impl ModelBuilder {
             io: Vec::new(),
             states: Vec::new(),
             macs: 0,
+            preprocessing: vec![],
             labels: Vec::new(),
             card: String::new(),
             debug: false,

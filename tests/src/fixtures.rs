@@ -14,7 +14,6 @@ use crate::tflite::operators::Operators;
 use crate::tflite::{artifact, run};
 use bantam::{AlignedBytes, Model, Session, ops};
 use bantam_format::{Arithmetic, DataType, Op, Opcode};
-use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
@@ -79,18 +78,6 @@ impl Case {
         fs::write(file("output"), joined(&self.outputs))
     }
 
-    /// What the index of a folder says of it.
-    fn entry(&self) -> Value {
-        let file = AlignedBytes::copy_of(&self.artifact);
-        let model = Model::parse(file.bytes()).expect("an artifact that has run");
-        let types = |io: bantam::IoTensor| io.tensor.data_type.name();
-        let (inputs, outputs): (Vec<_>, Vec<_>) =
-            (model.inputs().map(types).collect(), model.outputs().map(types).collect());
-        json!({
-            "name": self.name, "file": self.file(), "inputs": inputs, "outputs": outputs, "runs": self.inputs.len(),
-        })
-    }
-
     /// Whether the smallest board has the memory and the operators, which do without floats there.
     fn is_small(&self) -> bool {
         let file = AlignedBytes::copy_of(&self.artifact);
@@ -132,7 +119,7 @@ pub fn tflite_cases() -> Result<Vec<Case>, String> {
 }
 
 /// Writes a folder of cases: for each, `NAME.bantam`, `NAME.input` (the bytes of all inputs of a run, run after run) and
-/// `NAME.output` (likewise); and `index.json`.
+/// `NAME.output` (likewise).
 ///
 /// # Errors
 /// What the system says.
@@ -141,8 +128,7 @@ pub fn write_folder(cases: &[Case], folder: &Path) -> std::io::Result<()> {
     for case in cases {
         case.write(folder)?;
     }
-    let index: Vec<Value> = cases.iter().map(Case::entry).collect();
-    fs::write(folder.join("index.json"), serde_json::to_vec(&index)?)
+    Ok(())
 }
 
 /// The file of all cases, for firmware.

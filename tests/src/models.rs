@@ -7,10 +7,14 @@ use crate::chain::{Chain, Placement, integer_binary};
 use crate::quantization::Quantization;
 use crate::run::Values;
 use bantam_format::ops::{
-    BinaryKind, Concat, Epilogue, FloatBinary, Gather, Normalize, Pad, PadMode, Reduce, ReduceKind, StridedCopy, TopK,
-    UnaryKind, WordBinary,
+    BinaryKind, Concat, Epilogue, FloatBinary, FloatClamp, Gather, IntegerClamp, Normalize, Pad, PadMode, Reduce,
+    ReduceKind, StridedCopy, TopK, UnaryKind, WordBinary,
 };
-use bantam_format::{AlignedBytes, Arithmetic, DataType, Opcode, writer};
+use bantam_format::writer::PreprocessingDescription;
+use bantam_format::{
+    AlignedBytes, Arithmetic, DataType, ImageChannels, ImageFilter, ImageFit, Opcode, PreprocessingKind,
+    PreprocessingRecord, writer,
+};
 
 use Placement::{BandedDown, BandedUp, Behind, InPlace};
 
@@ -45,6 +49,7 @@ pub fn small_models() -> Vec<SmallModel> {
     let mut models: Vec<SmallModel> =
         built.into_iter().map(|(name, builder)| SmallModel { name, file: builder.build() }).collect();
     models.push(SmallModel { name: "described", file: described() });
+    models.push(SmallModel { name: "prepared", file: prepared() });
     models
 }
 
@@ -233,7 +238,51 @@ fn state(arithmetic: Arithmetic) -> ModelBuilder {
     builder
 }
 
-/// A model with every optional section.
+/// An 8-bit input made from images and a float one made from fields, both clamped in place.
+fn prepared() -> AlignedBytes {
+    let mut builder = ModelBuilder::new(Arithmetic::Float);
+    let image = builder.quantized(&[1, 2, 3, 3], Quantization { scale: 0.5, zero_point: -3 });
+    let fields = builder.tensor(DataType::F32, &[1, 3]);
+    let integer = IntegerClamp { clamp_min: -100, clamp_max: 100, reserved: [0; 2] };
+    builder.op(Opcode::Clamp, &[image], image, &integer);
+    builder.op(Opcode::Clamp, &[fields], fields, &FloatClamp { clamp_min: -1e3, clamp_max: 1e3 });
+    for tensor in [image, fields] {
+        builder.input(tensor);
+    }
+    for tensor in [image, fields] {
+        builder.output(tensor);
+    }
+    let mut description = builder.description();
+    let record = PreprocessingRecord::read(&[]);
+    let mut tables = Vec::new();
+    for channel in 0..3u8 {
+        tables.extend((0..=u8::MAX).map(|byte| byte.wrapping_sub(128).wrapping_add(channel)));
+    }
+    let values = [1f32, 0.5, -2.0, 0.25, 0.0, 100.0].into_iter().flat_map(f32::to_le_bytes).collect();
+    description.preprocessing = vec![
+        PreprocessingDescription {
+            record: PreprocessingRecord {
+                kind: PreprocessingKind::Image.code(),
+                fit: ImageFit::Crop.code(),
+                filter: ImageFilter::Bilinear.code(),
+                channels: ImageChannels::Rgb.code(),
+                background: 7,
+                shorter_side: 4,
+                ..record
+            },
+            values: tables,
+            names: vec![],
+        },
+        PreprocessingDescription {
+            record: PreprocessingRecord { input: 1, kind: PreprocessingKind::Fields.code(), ..record },
+            values,
+            names: vec!["length".into(), "width".into(), "weight".into()],
+        },
+    ];
+    AlignedBytes::copy_of(&writer::write(&description).expect("a valid model"))
+}
+
+/// A model with every optional section that tools read.
 fn described() -> AlignedBytes {
     let mut chain = Chain::new(Arithmetic::Onnx, DataType::I8, &[1, 3], 0, 3);
     chain.fully_connected(2);

@@ -1,8 +1,8 @@
 //! An artifact taken apart, so that a test can change one field and put it together again with the right checksum.
 
 use bantam_format::{
-    AlignedBytes, Artifact, Header, IoRecord, Limits, OpRecord, Opcode, SectionEntry, SectionKind, StateRecord,
-    TensorRecord, ops, writer,
+    AlignedBytes, Artifact, DataType, Header, IoRecord, Limits, OpRecord, Opcode, PreprocessingRecord, SectionEntry,
+    SectionKind, StateRecord, TensorRecord, ops, writer,
 };
 
 /// A record of the format with its encoding.
@@ -32,8 +32,9 @@ macro_rules! records {
 }
 
 records! {
-    Header, SectionEntry, TensorRecord, OpRecord, IoRecord, StateRecord, ops::Window, ops::IntegerEpilogue,
-    ops::Accumulation, ops::Conv2d, ops::DepthwiseConv2d, ops::FullyConnected, ops::Pool2d, ops::Reduce, ops::IntegerBinary,
+    Header, SectionEntry, TensorRecord, OpRecord, IoRecord, StateRecord, PreprocessingRecord, ops::Window,
+    ops::IntegerEpilogue, ops::Accumulation, ops::Conv2d, ops::DepthwiseConv2d, ops::FullyConnected, ops::Pool2d,
+    ops::Reduce, ops::IntegerBinary,
     ops::FloatBinary, ops::Table, ops::Unary, ops::IntegerClamp, ops::FloatClamp, ops::IntegerSoftmax,
     ops::FloatSoftmax, ops::ArgMax, ops::QuantizeParameters, ops::WordBinary, ops::StridedCopy, ops::Concat, ops::Pad,
     ops::Gather, ops::MatMul, ops::Resize, ops::ResizeTap, ops::Normalize,
@@ -105,6 +106,15 @@ impl Parts {
     /// Changes io record `index`.
     pub fn io(&mut self, index: usize, change: impl FnOnce(&mut IoRecord)) {
         self.edit(SectionKind::Io, index * IoRecord::BYTES, change);
+    }
+
+    /// Index of the tensor behind the first input or output of this type, which must be there.
+    pub fn io_tensor_of_type(&mut self, data_type: DataType) -> u16 {
+        let tensors: Vec<u16> =
+            self.section(SectionKind::Io).chunks_exact(IoRecord::BYTES).map(|io| IoRecord::read(io).tensor).collect();
+        let records = self.section(SectionKind::Tensors);
+        let code = |tensor: u16| TensorRecord::read(&records[usize::from(tensor) * TensorRecord::BYTES..]).data_type;
+        tensors.into_iter().find(|&tensor| code(tensor) == data_type.code()).expect("a tensor of this type")
     }
 
     /// Changes state record `index`.

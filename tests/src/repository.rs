@@ -22,13 +22,21 @@ fn folder(name: &str) -> PathBuf {
 /// # Errors
 /// What the tool says.
 pub fn shrink_model(name: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+    shrink_model_with(name, Arithmetic::Onnx)
+}
+
+/// The same with `--arithmetic`, or with `--float`.
+///
+/// # Errors
+/// What the tool says.
+pub fn shrink_model_with(name: &str, arithmetic: Arithmetic) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut model = ModelFolder::open(&folder(name))?;
     // Scores are not needed here.
     model.evaluation = None;
     let options = ShrinkOptions {
         folder: model,
         shapes: ImportOptions::default(),
-        arithmetic: Arithmetic::Onnx,
+        arithmetic,
         ranges: RangeMethod::Mse,
         strip: false,
         limits: Default::default(),

@@ -7,7 +7,7 @@ use bantam_format::ops::{
 };
 use bantam_format::{
     AlignedBytes, Arithmetic, Artifact, ChecksumPolicy, DataType, HEADER_BYTES, Limits, LoadError, Opcode,
-    SectionEntry, SectionKind, StateRecord, writer,
+    PreprocessingRecord, SectionEntry, SectionKind, StateRecord, writer,
 };
 use bantam_tests::build::{ModelBuilder, window};
 use bantam_tests::models::small_model;
@@ -339,6 +339,66 @@ fn of_ops() -> Vec<(u16, Hostile)> {
     ]
 }
 
+/// Rules 110 to 118: preprocessing.
+fn of_preprocessing() -> Vec<(u16, Hostile)> {
+    let section =
+        |change: fn(&mut Vec<u8>)| changed("prepared", |parts| change(parts.section(SectionKind::Preprocessing)));
+    let image = |change: fn(&mut PreprocessingRecord)| {
+        changed("prepared", |parts| parts.edit(SectionKind::Preprocessing, 4, change))
+    };
+    let fields = |change: fn(&mut PreprocessingRecord)| {
+        changed("prepared", |parts| parts.edit(SectionKind::Preprocessing, 4 + PreprocessingRecord::BYTES, change))
+    };
+    vec![
+        (110, section(|section| section.truncate(3))),
+        (110, section(|section| section.truncate(4 + 2 * PreprocessingRecord::BYTES - 1))),
+        (110, section(|section| put(section, 0, u32::MAX))),
+        (111, image(|record| record.input = 2)),
+        (111, fields(|record| record.input = 0)),
+        (112, image(|record| record.kind = 0)),
+        (112, fields(|record| record.kind = 3)),
+        (113, image(|record| record.fit = 2)),
+        (113, image(|record| record.filter = 2)),
+        (113, image(|record| record.channels = 3)),
+        (114, image(|record| record.reserved = 1)),
+        (114, image(|record| record.names_bytes = 1)),
+        (114, fields(|record| record.channels = 1)),
+        (114, fields(|record| record.shorter_side = 1)),
+        (115, {
+            changed("mixed_onnx", |parts| {
+                // The second tensor of this model that holds 32-bit integers cannot be an input with preprocessing.
+                let record = PreprocessingRecord { kind: 2, ..PreprocessingRecord::read(&[]) };
+                let mut content = 1u32.to_le_bytes().to_vec();
+                record.write(&mut content);
+                let classes = parts.io_tensor_of_type(DataType::I32);
+                parts.io(0, |io| {
+                    io.tensor = classes;
+                    io.scale = 1.0;
+                    io.zero_point = 0;
+                });
+                parts.append(SectionKind::Preprocessing.code(), content);
+            })
+        }),
+        (116, image(|record| record.channels = 0)),
+        (116, image(|record| record.shorter_side = 2)),
+        (116, image(|record| record.shorter_side = 8193)),
+        (116, image(|record| record.fit = 0)),
+        (117, image(|record| record.values += 2)),
+        (117, image(|record| record.values = u32::MAX - 3)),
+        (117, fields(|record| record.values += 400)),
+        (117, fields(|record| record.names_bytes += 1000)),
+        (117, fields(|record| record.names = u32::MAX)),
+        (
+            118,
+            changed("prepared", |parts| {
+                let section = parts.section(SectionKind::Preprocessing);
+                let record = PreprocessingRecord::read(&section[4 + PreprocessingRecord::BYTES..]);
+                put(section, record.values as usize + 20, f32::NAN.to_bits());
+            }),
+        ),
+    ]
+}
+
 /// Rules 80 to 98: attributes.
 fn of_attributes() -> Vec<(u16, Hostile)> {
     fn integer(epilogue: &mut bantam_format::ops::Epilogue, change: impl FnOnce(&mut IntegerEpilogue)) {
@@ -553,7 +613,7 @@ fn shared_too_often() -> Hostile {
 }
 
 fn all() -> Vec<(u16, Hostile)> {
-    [of_the_file(), of_tensors(), of_ops(), of_attributes()].into_iter().flatten().collect()
+    [of_the_file(), of_tensors(), of_preprocessing(), of_ops(), of_attributes()].into_iter().flatten().collect()
 }
 
 #[test]

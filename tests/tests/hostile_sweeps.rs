@@ -1,7 +1,7 @@
 //! Sweeps over whole families of broken files and bad buffers. Whatever a file says, parsing gives a typed error or
 //! a model whose run stays inside its arena.
 
-use bantam::{ChecksumPolicy, Limits, Model, RunError, Session, SessionError, ops};
+use bantam::{ChecksumPolicy, Image, Limits, Model, RunError, Session, SessionError, ops};
 use bantam_format::{AlignedBytes, HEADER_BYTES, LoadError, SectionEntry, SectionKind, writer};
 use bantam_tests::artifacts::{artifacts, grouped};
 use bantam_tests::canary::CanaryArena;
@@ -76,6 +76,12 @@ impl Prober {
         self.arena.place(Session::arena_bytes(&model, &ops::ALL), 0);
         self.random.fill(self.arena.bytes_mut());
         let mut session = Session::new(&model, self.arena.bytes_mut(), &ops::ALL).expect("the arena fits");
+        for index in 0..model.inputs().count() {
+            // What the file says of preparing data is carried out or refused, like everything else it says.
+            let image = session.prepare_image(index, &Image::new(&[90; 48], 4, 3).expect("12 pixels"));
+            let fields = session.prepare_fields(index, &[1.5; 3]);
+            assert!(image.is_err() || fields.is_err());
+        }
         assert_eq!(session.run(), Ok(()));
         for index in 0..model.outputs().count() {
             // Whichever type it has, reading it as each type gives the elements or a typed error.

@@ -7,8 +7,9 @@ use bantam_format::ops::{
     UnaryKind, Window, WordBinary,
 };
 use bantam_format::{
-    Arithmetic, DataType, Header, IoRecord, IoRole, LoadError, OpRecord, Opcode, SectionEntry, SectionKind,
-    SourceLayout, StateRecord, TensorKind, TensorRecord,
+    Arithmetic, DataType, Header, ImageChannels, ImageFilter, ImageFit, IoRecord, IoRole, LoadError, OpRecord, Opcode,
+    PreprocessingKind, PreprocessingRecord, SectionEntry, SectionKind, SourceLayout, StateRecord, TensorKind,
+    TensorRecord,
 };
 use bantam_tests::parts::Record;
 use std::fmt::Debug;
@@ -56,6 +57,10 @@ fn every_code_is_listed_with_its_name() {
         "Io roles" IoRole;
         "Source layouts" SourceLayout;
         "Arithmetic codes" Arithmetic;
+        "Preprocessing kinds" PreprocessingKind;
+        "Image fits" ImageFit;
+        "Image filters" ImageFilter;
+        "Image channels" ImageChannels;
         "Opcodes" Opcode;
         "Reduce kinds" ReduceKind;
         "Binary kinds" BinaryKind;
@@ -114,6 +119,7 @@ fn every_record_is_listed_with_its_fields_and_offsets() {
     listed::<OpRecord>("OpRecord");
     listed::<IoRecord>("IoRecord");
     listed::<StateRecord>("StateRecord");
+    listed::<PreprocessingRecord>("PreprocessingRecord");
     listed::<Window>("Window");
     listed::<IntegerEpilogue>("Epilogue");
     listed::<Accumulation>("Accumulation");

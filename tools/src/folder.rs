@@ -1,5 +1,6 @@
 //! Model folders: a network, its data and its description, tied together by `bantam.toml`.
 
+use crate::preprocessing::{FieldPreparation, ImagePreparation, Preparation};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -14,6 +15,8 @@ pub struct ModelFolder {
     pub name: String,
     /// Name of an input of the model, where the description gives one.
     pub input_name: Option<String>,
+    /// How data become that input.
+    pub preparation: Option<Preparation>,
     /// What its input is, for people.
     pub input_description: String,
     /// The ONNX file.
@@ -54,6 +57,9 @@ pub enum FolderError {
         /// Where and why.
         error: Box<toml::de::Error>,
     },
+    /// Two ways to prepare one input.
+    #[error("'{0}': an input is made from an image or from fields, not from both")]
+    Preparation(PathBuf),
     /// The name cannot be the name of a file.
     #[error("'{path}': name {name:?} must serve as the name of a file: not empty, without '/'")]
     Name {
@@ -93,6 +99,8 @@ struct Input {
     name: Option<String>,
     #[serde(default)]
     description: String,
+    image: Option<ImagePreparation>,
+    fields: Option<FieldPreparation>,
 }
 
 #[derive(Deserialize)]
@@ -135,9 +143,16 @@ impl ModelFolder {
         };
         let model = inside(description.model)?;
         check_model(&model)?;
+        let preparation = match (description.input.image, description.input.fields) {
+            (None, None) => None,
+            (Some(image), None) => Some(Preparation::Image(image)),
+            (None, Some(fields)) => Some(Preparation::Fields(fields)),
+            (Some(_), Some(_)) => return Err(FolderError::Preparation(file)),
+        };
         Ok(Self {
             name: description.name,
             input_name: description.input.name,
+            preparation,
             input_description: description.input.description,
             model,
             labels: description.labels,

@@ -21,6 +21,7 @@ pub mod lower;
 pub mod parallel;
 pub mod passes;
 pub mod plan;
+pub mod preprocessing;
 pub mod quantize;
 pub mod reference;
 pub mod shrink;

@@ -7,6 +7,7 @@ use crate::folder::ModelFolder;
 use crate::import::onnx::ImportOptions;
 use crate::lower::{LowerError, Precision, Program, lower};
 use crate::plan;
+use crate::preprocessing::{self, PreparationError};
 use crate::quantize::{CalibrationError, NormalizeError, RangeMethod, calibrate, normalize_inputs};
 use crate::subject::{ArtifactFile, SourceModel, Subject, SubjectError};
 use bantam_format::{Arithmetic, DataType, Opcode};
@@ -88,6 +89,14 @@ pub enum ShrinkError {
         labels: usize,
         /// Numbers of the first output.
         classes: usize,
+    },
+    /// The description of the input.
+    #[error("'{path}': {error}")]
+    Preparation {
+        /// The model.
+        path: PathBuf,
+        /// Why.
+        error: PreparationError,
     },
     /// Lowering.
     #[error("'{path}': {error}")]
@@ -210,8 +219,14 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
         notes.extend(islands(&program));
     }
     step("planning memory");
+    if let Some(preparation) = &folder.preparation {
+        let described = preprocessing::describe(preparation, folder.input_name.as_deref(), &program.description);
+        let failed = |error| ShrinkError::Preparation { path: folder.model.clone(), error };
+        program.description.preprocessing.push(described.map_err(failed)?);
+    }
     if options.strip {
         program.description.debug = false;
+        program.description.preprocessing.iter_mut().for_each(|input| input.names.clear());
     } else {
         program.description.labels.clone_from(&folder.labels);
         program.description.card = card(options, &model, calibration_rows);

@@ -1,12 +1,36 @@
-//! The runtime for browsers and Node.js: bindings, no inference logic.
+//! The runtime for browsers and Node.js: bindings, no inference logic. The npm package in `package/` is the interface
+//! for people; what is here is its machine room.
 //!
-//! A JavaScript `Session` owns a copy of the artifact and its arena. Arrays cross the border by copy. What goes
-//! wrong is thrown as an `Error` whose message starts with the name of a code.
+//! Nothing is thrown and no text is made: failures cross the border as numbers, the package has the prose. Tensors are
+//! read and written in place, at addresses in the module's memory that stay valid until the session is freed.
 #![forbid(unsafe_code)]
+#![cfg_attr(target_arch = "wasm32", no_std)]
 
-use bantam::{AlignedBytes, LoadError, Model, RunError, SessionError, ops};
+extern crate alloc;
+
+mod describe;
+mod failure;
+mod notes;
+
+use bantam::{AlignedBytes, Image, Model, Preprocessing};
 use self_cell::{MutBorrow, self_cell};
 use wasm_bindgen::prelude::*;
+
+use failure::Failure;
+use notes::Notes;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
+
+/// Nothing here panics on a parsed model; should it, the package tells that the instance is lost.
+#[cfg(target_arch = "wasm32")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}
+
+include!(concat!(env!("OUT_DIR"), "/operators.rs"));
 
 self_cell!(
     struct OwnedModel {
@@ -31,110 +55,136 @@ self_cell!(
     }
 );
 
-/// Why a call failed.
-enum Failure {
-    Load(LoadError),
-    Session(SessionError),
-    Run(RunError),
-}
+/// Memory for the bytes of an artifact, to be filled by the caller.
+#[wasm_bindgen]
+pub struct Artifact(Option<AlignedBytes>);
 
-impl From<Failure> for JsError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Load(error) => JsError::new(&format!("LoadError: {error}")),
-            Failure::Session(error) => JsError::new(&format!("SessionError: {error}")),
-            Failure::Run(error) => JsError::new(&format!("RunError: {error}")),
-        }
+#[wasm_bindgen]
+impl Artifact {
+    /// Takes memory for a file of this length.
+    #[wasm_bindgen(constructor)]
+    pub fn new(length: usize) -> Self {
+        Self(AlignedBytes::try_zeroed(length))
+    }
+
+    /// Where the file's bytes belong; 0 where there is no memory for them.
+    #[wasm_bindgen(getter)]
+    pub fn address(&self) -> usize {
+        self.0.as_ref().map_or(0, |bytes| bytes.bytes().as_ptr().addr())
+    }
+
+    /// Checks the file and takes the memory a run needs. See [`Session::failure`].
+    pub fn open(self) -> Session {
+        Session { state: self.0.ok_or(Failure::Memory).and_then(open), notes: Notes::default() }
     }
 }
 
-fn open(artifact: &[u8]) -> Result<OwnedSession, Failure> {
-    let file = AlignedBytes::copy_of(artifact);
-    let model = OwnedModel::try_new(file, |file| Model::parse(file.bytes())).map_err(Failure::Load)?;
-    let arena_bytes = bantam::Session::arena_bytes(model.borrow_dependent(), &ops::ALL);
-    let memory = Memory { model, arena: MutBorrow::new(AlignedBytes::zeroed(arena_bytes)) };
+fn open(file: AlignedBytes) -> Result<OwnedSession, Failure> {
+    let model = OwnedModel::try_new(file, |file| Model::parse_for::<OPCODES>(file.bytes())).map_err(Failure::Load)?;
+    let arena_bytes = bantam::Session::arena_bytes(model.borrow_dependent(), OPERATORS);
+    let arena = AlignedBytes::try_zeroed(arena_bytes).ok_or(Failure::Memory)?;
+    let memory = Memory { model, arena: MutBorrow::new(arena) };
     OwnedSession::try_new(memory, |memory| {
-        bantam::Session::new(memory.model.borrow_dependent(), memory.arena.borrow_mut().bytes_mut(), &ops::ALL)
+        bantam::Session::new(memory.model.borrow_dependent(), memory.arena.borrow_mut().bytes_mut(), OPERATORS)
     })
     .map_err(Failure::Session)
 }
 
-/// A model ready to run, with its memory.
+/// A model ready to run, with its memory, or why there is none. What it has to say are numbers in its own memory: a
+/// method gives how many, and they stand at `notes` until the next such call.
 #[wasm_bindgen]
-pub struct Session(OwnedSession);
+pub struct Session {
+    state: Result<OwnedSession, Failure>,
+    notes: Notes,
+}
 
-#[wasm_bindgen]
 impl Session {
-    /// Checks the bytes of a .bantam file and takes the memory a run needs.
-    #[wasm_bindgen(constructor)]
-    pub fn new(artifact: &[u8]) -> Result<Session, JsError> {
-        Ok(Self(open(artifact)?))
+    /// What a failed session gives is never looked at.
+    fn write<T: Default>(&mut self, write: impl FnOnce(&mut bantam::Session<'_, '_>, &mut Notes) -> T) -> T {
+        let Self { state, notes } = self;
+        state
+            .as_mut()
+            .map_or_else(|_| T::default(), |session| session.with_dependent_mut(|_, session| write(session, notes)))
     }
 
-    /// Bytes of working memory.
-    #[wasm_bindgen(getter, js_name = arenaBytes)]
-    pub fn arena_bytes(&self) -> usize {
-        self.0.with_dependent(|_, session| session.model().arena_bytes())
-    }
-
-    /// Elements of input `index`; `undefined` beyond the last input.
-    #[wasm_bindgen(js_name = inputLength)]
-    pub fn input_length(&self, index: usize) -> Option<usize> {
-        self.0.with_dependent(|_, session| session.model().inputs().nth(index).map(|io| io.tensor.shape.elements()))
-    }
-
-    /// Fills an 8-bit input. Inputs must be filled before every run.
-    #[wasm_bindgen(js_name = setInput)]
-    pub fn set_input(&mut self, index: usize, values: &[i8]) -> Result<(), JsError> {
-        Ok(fill(&mut self.0, index, values)?)
-    }
-
-    /// Fills a float input. Inputs must be filled before every run.
-    #[wasm_bindgen(js_name = setFloatInput)]
-    pub fn set_float_input(&mut self, index: usize, values: &[f32]) -> Result<(), JsError> {
-        Ok(fill(&mut self.0, index, values)?)
-    }
-
-    /// Fills an input of 32-bit integers. Inputs must be filled before every run.
-    #[wasm_bindgen(js_name = setIntegerInput)]
-    pub fn set_integer_input(&mut self, index: usize, values: &[i32]) -> Result<(), JsError> {
-        Ok(fill(&mut self.0, index, values)?)
-    }
-
-    /// Runs the model once.
-    pub fn run(&mut self) -> Result<(), JsError> {
-        let result = self.0.with_dependent_mut(|_, session| session.run());
-        Ok(result.map_err(Failure::Run)?)
-    }
-
-    /// A copy of an 8-bit output.
-    pub fn output(&self, index: usize) -> Result<Vec<i8>, JsError> {
-        let output = self.0.with_dependent(|_, session| session.output::<i8>(index).map(<[i8]>::to_vec));
-        Ok(output.map_err(Failure::Run)?)
-    }
-
-    /// A copy of an output of 32-bit integers.
-    #[wasm_bindgen(js_name = integerOutput)]
-    pub fn integer_output(&self, index: usize) -> Result<Vec<i32>, JsError> {
-        let output = self.0.with_dependent(|_, session| session.output::<i32>(index).map(<[i32]>::to_vec));
-        Ok(output.map_err(Failure::Run)?)
-    }
-
-    /// A copy of a float output.
-    #[wasm_bindgen(js_name = floatOutput)]
-    pub fn float_output(&self, index: usize) -> Result<Vec<f32>, JsError> {
-        let output = self.0.with_dependent(|_, session| session.output::<f32>(index).map(<[f32]>::to_vec));
-        Ok(output.map_err(Failure::Run)?)
+    fn note(&mut self, note: impl FnOnce(&mut bantam::Session<'_, '_>, &mut Notes)) -> usize {
+        self.notes.clear();
+        self.write(note);
+        self.notes.count()
     }
 }
 
-fn fill<T: bantam::Element>(session: &mut OwnedSession, index: usize, values: &[T]) -> Result<(), Failure> {
-    session.with_dependent_mut(|_, session| {
-        let input = session.input_mut::<T>(index).map_err(Failure::Run)?;
-        if input.len() != values.len() {
-            return Err(Failure::Run(RunError::Length { expected: input.len(), given: values.len() }));
+#[wasm_bindgen]
+impl Session {
+    /// Where the answers are: 64-bit floats.
+    #[wasm_bindgen(getter)]
+    pub fn notes(&self) -> usize {
+        self.notes.address()
+    }
+
+    /// Why there is no model: a kind and its operands, see [`Failure`]. None where there is one.
+    pub fn failure(&mut self) -> usize {
+        self.notes.clear();
+        if let Err(failure) = &self.state {
+            failure.note(&mut self.notes);
         }
-        input.copy_from_slice(values);
-        Ok(())
-    })
+        self.notes.count()
+    }
+
+    /// Numbers of the model as a whole: see [`describe::model`].
+    pub fn describe(&mut self) -> usize {
+        self.note(|session, notes| describe::model(session, notes))
+    }
+
+    /// Numbers of the inputs, then of the outputs: see [`describe::tensor`].
+    pub fn tensor(&mut self, index: usize) -> usize {
+        self.note(|session, notes| describe::tensor(session, index, notes))
+    }
+
+    /// Address and length of a section of the file, by the code of its kind.
+    pub fn section(&mut self, kind: u16) -> usize {
+        self.note(|session, notes| {
+            if let Some(kind) = bantam::SectionKind::from_code(kind) {
+                notes.point_at(session.model().artifact().section(kind));
+            }
+        })
+    }
+
+    /// Address and length of the names of an input's fields, a string list.
+    #[wasm_bindgen(js_name = fieldNames)]
+    pub fn field_names(&mut self, input: usize) -> usize {
+        self.note(|session, notes| {
+            if let Some(Preprocessing::Fields { names, .. }) = session.model().artifact().preprocessing(input) {
+                notes.point_at(names.bytes());
+            }
+        })
+    }
+
+    /// Fills an 8-bit or float input with real values; false where they do not fit it.
+    pub fn fill(&mut self, input: usize, values: &[f32]) -> bool {
+        self.write(|session, _| session.set_reals(input, values).is_ok())
+    }
+
+    /// Makes an input from pixels; false where the file or the pixels do not allow it.
+    #[wasm_bindgen(js_name = prepareImage)]
+    pub fn prepare_image(&mut self, input: usize, pixels: &[u8], width: u32, height: u32) -> bool {
+        let Ok(image) = Image::new(pixels, width, height) else { return false };
+        IMAGES && self.write(|session, _| session.prepare_image(input, &image).is_ok())
+    }
+
+    /// Makes an input from numbers in the order of its fields; false where the file or the numbers do not allow it.
+    #[wasm_bindgen(js_name = prepareFields)]
+    pub fn prepare_fields(&mut self, input: usize, fields: &[f32]) -> bool {
+        FIELDS && self.write(|session, _| session.prepare_fields(input, fields).is_ok())
+    }
+
+    /// Runs the model once, on what stands in the inputs; false is a mistake of the runtime itself.
+    pub fn run(&mut self) -> bool {
+        self.write(|session, _| session.run().is_ok())
+    }
+
+    /// Sets what the model keeps between runs to its initial values.
+    pub fn reset(&mut self) {
+        self.write(|session, _| session.reset_state());
+    }
 }

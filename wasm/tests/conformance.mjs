@@ -5,47 +5,33 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import * as bantam from "../dist/bantam_wasm.js";
+import * as bantam from "../dist/node.js";
 
-/** How the bindings take and give each type of elements. */
-const ACCESS = {
-  I8: {
-    set: (session, index, bytes) => session.setInput(index, new Int8Array(bytes)),
-    get: (session, index) => session.output(index),
-  },
-  F32: {
-    set: (session, index, bytes) => session.setFloatInput(index, new Float32Array(bytes)),
-    get: (session, index) => session.floatOutput(index),
-  },
-  I32: {
-    set: (session, index, bytes) => session.setIntegerInput(index, new Int32Array(bytes)),
-    get: (session, index) => session.integerOutput(index),
-  },
-};
+/** Views of bytes as the elements of each type. */
+const ARRAYS = { I8: Int8Array, F32: Float32Array, I32: Int32Array };
 
 const [folder] = process.argv.slice(2);
 if (folder === undefined) {
   throw new Error("usage: node wasm/tests/conformance.mjs <folder>");
 }
-bantam.initSync({ module: await readFile(new URL("../dist/bantam_wasm_bg.wasm", import.meta.url)) });
 
 /** The bytes of a file, in a buffer of their own. */
 const bytesOf = async (file) => Uint8Array.from(await readFile(join(folder, file)));
 
 /** Runs one case; true if every output has the host's bits. */
 async function repeat({ artifact, inputs, outputs }) {
-  const session = new bantam.Session(await bytesOf(artifact));
+  const model = await bantam.load(await bytesOf(artifact));
+  const values = {};
   for (const [index, { type, file }] of inputs.entries()) {
-    ACCESS[type].set(session, index, (await bytesOf(file)).buffer);
+    values[model.inputs[index].name] = new ARRAYS[type]((await bytesOf(file)).buffer);
   }
-  session.run();
+  const results = model.runAll(values);
   let same = true;
-  for (const [index, { type, file }] of outputs.entries()) {
-    const output = ACCESS[type].get(session, index);
-    const got = Buffer.from(output.buffer, output.byteOffset, output.byteLength);
-    same &&= got.equals(await bytesOf(file));
+  for (const [index, { file }] of outputs.entries()) {
+    const output = results[model.outputs[index].name];
+    same &&= Buffer.from(output.buffer, output.byteOffset, output.byteLength).equals(await bytesOf(file));
   }
-  session.free();
+  model.free();
   return same;
 }
 

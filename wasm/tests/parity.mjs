@@ -1,57 +1,51 @@
-// The comparison itself, the same in Node.js and in a page: nothing here but the bindings and arrays.
+// The comparison itself, the same in Node.js and in a page: nothing here but the package and arrays.
 
-/** How the bindings take and give each type of elements. */
-const ACCESS = {
-  I8: { array: Int8Array, set: "setInput", get: "output" },
-  F32: { array: Float32Array, set: "setFloatInput", get: "floatOutput" },
-  I32: { array: Int32Array, set: "setIntegerInput", get: "integerOutput" },
-};
+/** Bytes of one element. */
+const BYTES = { int8: 1, int32: 4, float32: 4 };
+const ARRAYS = { int8: Int8Array, int32: Int32Array, float32: Float32Array };
 
 /**
- * Repeats the host's runs of every case, and gives the names of the cases whose outputs are not, bit for bit, the host's.
+ * Runs every case and counts the runs whose outputs are not, bit for bit, the host's.
  *
- * @param {{Session: new (artifact: Uint8Array) => object}} bantam the initialised bindings
- * @param {(file: string) => Promise<Uint8Array>} read reads a file of the folder of cases
- * @returns {Promise<{cases: number, runs: number, differences: string[]}>}
+ * @param {object} bantam the package
+ * @param {string} build which build of the runtime
+ * @param {{name: string, artifact: Uint8Array, inputs: Uint8Array, outputs: Uint8Array}[]} cases the raw bytes of all
+ *   inputs of one run after another, and of all outputs likewise
  */
-export async function compare({ Session }, read) {
-  const index = JSON.parse(new TextDecoder().decode(await read("index.json")));
-  let total = 0;
-  const differences = [];
-  for (const { name, file, inputs, outputs, runs } of index) {
-    const [artifact, given, expected] = await Promise.all(["bantam", "input", "output"].map((ending) => read(`${file}.${ending}`)));
-    const session = new Session(artifact);
-    let [from, to, same] = [0, 0, true];
-    for (let run = 0; run < runs; run++) {
-      for (const [place, type] of inputs.entries()) {
-        const { array, set } = ACCESS[type];
-        const bytes = session.inputLength(place) * array.BYTES_PER_ELEMENT;
-        session[set](place, new array(given.slice(from, from + bytes).buffer));
-        from += bytes;
+export async function compare(bantam, build, cases, options = {}) {
+  let [runs, differences] = [0, 0];
+  for (const { name, artifact, inputs, outputs } of cases) {
+    const model = await bantam.load(artifact, { build, ...options });
+    const size = (tensors) => tensors.reduce((sum, tensor) => sum + tensor.length * BYTES[tensor.type], 0);
+    const [inputBytes, outputBytes] = [size(model.inputs), size(model.outputs)];
+    const count = inputs.length / inputBytes;
+    if (model.stats.build !== build || !(count >= 1) || outputs.length !== count * outputBytes) {
+      throw new Error(`${name}: ${inputs.length} and ${outputs.length} bytes for ${model.stats.build} are not whole runs`);
+    }
+    for (let run = 0; run < count; run++) {
+      let at = run * inputBytes;
+      const values = {};
+      for (const tensor of model.inputs) {
+        const bytes = tensor.length * BYTES[tensor.type];
+        values[tensor.name] = new ARRAYS[tensor.type](inputs.slice(at, at + bytes).buffer);
+        at += bytes;
       }
-      session.run();
-      for (const [place, type] of outputs.entries()) {
-        const output = session[ACCESS[type].get](place);
-        const got = new Uint8Array(output.buffer, output.byteOffset, output.byteLength);
-        const start = to;
-        same &&= got.every((byte, at) => byte === expected[start + at]);
-        to += got.length;
+      const given = model.runAll(values);
+      at = run * outputBytes;
+      let same = true;
+      for (const tensor of model.outputs) {
+        const array = given[tensor.name];
+        const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+        same &&= bytes.length === tensor.length * BYTES[tensor.type] && bytes.every((byte, i) => byte === outputs[at + i]);
+        at += bytes.length;
+      }
+      runs += 1;
+      differences += same ? 0 : 1;
+      if (!same) {
+        console.error(`${name}: run ${run} differs with ${build}`);
       }
     }
-    session.free();
-    total += runs;
-    if (!same || from !== given.length || to !== expected.length) {
-      differences.push(name);
-    }
+    model.free();
   }
-  return { cases: index.length, runs: total, differences };
-}
-
-/** Prints the result, on the last line the totals, and sets the exit code. */
-export function conclude(engine, { cases, runs, differences }) {
-  for (const name of differences) {
-    console.log(`different: ${name}`);
-  }
-  console.log(`wasm parity (${engine}): ${cases} models, ${runs} runs, ${differences.length} differences`);
-  process.exitCode = runs > 0 && differences.length === 0 ? 0 : 1;
+  return { cases: cases.length, runs, differences };
 }

@@ -15,10 +15,22 @@ pub struct AlignedBytes {
 impl AlignedBytes {
     /// `length` zeros.
     pub fn zeroed(length: usize) -> Self {
-        let storage = alloc::vec![0u8; length.saturating_add(FILE_ALIGNMENT)];
+        Self::aligned(alloc::vec![0u8; length.saturating_add(FILE_ALIGNMENT)], length)
+    }
+
+    fn aligned(storage: Vec<u8>, length: usize) -> Self {
         let address = storage.as_ptr().addr();
         let start = address.next_multiple_of(FILE_ALIGNMENT).saturating_sub(address);
         Self { storage, range: start..start.saturating_add(length) }
+    }
+
+    /// `length` zeros; `None` where there is no memory for them.
+    pub fn try_zeroed(length: usize) -> Option<Self> {
+        let total = length.checked_add(FILE_ALIGNMENT)?;
+        let mut storage = Vec::new();
+        storage.try_reserve_exact(total).ok()?;
+        storage.resize(total, 0u8);
+        Some(Self::aligned(storage, length))
     }
 
     /// A copy of `bytes`.

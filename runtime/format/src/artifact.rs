@@ -34,6 +34,12 @@ impl<'a> Artifact<'a> {
     /// The first rule broken, in the order header, sections, checksum, tensors, io, ops. `bytes` must start at an
     /// address that is a multiple of 16.
     pub fn parse(bytes: &'a [u8], limits: &Limits) -> Result<Self, LoadError> {
+        Self::parse_for::<{ u64::MAX }>(bytes, limits)
+    }
+
+    /// Like [`Self::parse`] in a program for some opcodes, a bit for each code: the others are unknown to it (rule 60),
+    /// and their rules are not linked.
+    pub fn parse_for<const OPCODES: u64>(bytes: &'a [u8], limits: &Limits) -> Result<Self, LoadError> {
         let remainder = bytes.as_ptr().addr().checked_rem(FILE_ALIGNMENT).unwrap_or(0);
         ensure(remainder == 0, LoadError::Misaligned { remainder: u8::try_from(remainder).unwrap_or(0) })?;
         let header = check_header(bytes, limits)?;
@@ -44,7 +50,8 @@ impl<'a> Artifact<'a> {
         artifact.check_tensors()?;
         artifact.check_states()?;
         artifact.check_io()?;
-        artifact.work = artifact.check_ops(limits)?;
+        artifact.check_preprocessing()?;
+        artifact.work = artifact.check_ops::<OPCODES>(limits)?;
         Ok(artifact)
     }
 
@@ -280,7 +287,7 @@ impl<'a> Artifact<'a> {
     }
 
     /// Rules 21, 23 and 60 to 98; returns the work of one run.
-    fn check_ops(&self, limits: &Limits) -> Result<u64, LoadError> {
+    fn check_ops<const OPCODES: u64>(&self, limits: &Limits) -> Result<u64, LoadError> {
         let mut total = Cost::default();
         for position in 0..self.op_count() {
             let index = narrow(position);
@@ -301,7 +308,7 @@ impl<'a> Artifact<'a> {
                 attributes.is_multiple_of(4) && attributes <= self.section(SectionKind::Attributes).len(),
                 LoadError::Attributes { op: index },
             )?;
-            let cost = ops::check(&op)?;
+            let cost = ops::check::<OPCODES>(&op)?;
             total.macs = total.macs.saturating_add(cost.macs);
             total.work = total.work.saturating_add(cost.work);
             total.scanned = total.scanned.saturating_add(cost.scanned);
@@ -427,6 +434,7 @@ fn whole_records(kind: SectionKind, length: usize) -> bool {
         SectionKind::State => StateRecord::BYTES,
         SectionKind::Quantization => 8,
         SectionKind::Constants | SectionKind::Names | SectionKind::Labels | SectionKind::Card => 1,
+        SectionKind::Preprocessing => 1,
     };
     // Tensor indices are 16 bits wide.
     let count = length.checked_div(record).unwrap_or(0);

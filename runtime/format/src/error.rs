@@ -24,9 +24,20 @@ macro_rules! rules {
             pub const RULES: &'static [(Rule, &'static str, &'static str)] =
                 &[$((Rule($number), stringify!($variant), $text)),*];
 
+            /// Every rule with the names of its operands, ascending.
+            pub const OPERANDS: &'static [(Rule, &'static [&'static str])] =
+                &[$((Rule($number), &[$(stringify!($field)),*])),*];
+
             /// The rule that was broken.
             pub const fn rule(&self) -> Rule {
                 match self { $(Self::$variant { .. } => Rule($number),)* }
+            }
+
+            /// The operands in the order of [`Self::OPERANDS`], and zeros; for places that cannot afford text.
+            pub fn operands(&self) -> [i64; 3] {
+                match *self {
+                    $(Self::$variant { $($field),* } => three([$(i64::try_from($field).unwrap_or(i64::MAX)),*]),)*
+                }
             }
         }
     };
@@ -123,6 +134,20 @@ rules! {
     104 GatherPosition { op: u32, position: u32 } "constant positions of a gather are below the size of the axis";
     105 ResizePosition { op: u32, position: u32 } "a resize reads only inside its input";
     106 ResizeWeight { op: u32 } "a weight of a resize is between 0 and 1";
+
+    110 PreprocessingRecords { count: u32 } "preprocessing records lie in their section";
+    111 PreprocessingInput { index: u32, input: u16 } "a preprocessing record names an input, in ascending order";
+    112 PreprocessingKind { index: u32, code: u8 } "a preprocessing kind is known";
+    113 PreprocessingMode { index: u32, code: u8 } "fit, filter and channels of an image are known";
+    114 PreprocessingReserved { index: u32 } "reserved and unused preprocessing fields are zero";
+    115 PreprocessingType { index: u32, code: u8 } "an input with preprocessing is 8-bit or float";
+    116 PreprocessingShape { index: u32 } "an image input is one image of its channels, and its shorter side fits";
+    117 PreprocessingValues { index: u32 } "values and names of a preprocessing record lie aligned in the section";
+    118 PreprocessingNumber { index: u32 } "factors and offsets of fields are finite";
+}
+
+fn three<const N: usize>(operands: [i64; N]) -> [i64; 3] {
+    core::array::from_fn(|index| operands.get(index).copied().unwrap_or(0))
 }
 
 impl core::fmt::Display for LoadError {

@@ -94,6 +94,8 @@ coded! {
         Labels = 258,
         /// The model card: UTF-8 JSON.
         Card = 259,
+        /// How data become inputs: [`crate::PreprocessingRecord`]s and what they point at.
+        Preprocessing = 260,
     }
 }
 
@@ -129,6 +131,10 @@ impl Arithmetic {
 
 /// CRC-32C (Castagnoli) of an artifact, its checksum field taken as zero.
 pub fn checksum(file: &[u8]) -> u32 {
+    // A page downloads the program every time: there the kilobyte of the table is worth more than the time.
+    #[cfg(target_arch = "wasm32")]
+    const ALGORITHM: Crc<u32, crc::NoTable> = Crc::<u32, crc::NoTable>::new(&CRC_32_ISCSI);
+    #[cfg(not(target_arch = "wasm32"))]
     const ALGORITHM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
     let after = CHECKSUM_AT.saturating_add(<u32 as Field>::BYTES);
     let mut digest = ALGORITHM.digest();

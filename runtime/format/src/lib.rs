@@ -50,6 +50,7 @@ mod limits;
 mod op;
 pub mod ops;
 pub mod overlap;
+mod preprocessing;
 pub mod strings;
 mod tensor;
 #[cfg(feature = "alloc")]
@@ -66,6 +67,9 @@ pub use header::{
 pub use io::{IoRecord, IoRole, SourceLayout, StateRecord};
 pub use limits::{ChecksumPolicy, Limits};
 pub use op::{Op, OpRecord, Opcode};
+pub use preprocessing::{
+    ImageChannels, ImageFilter, ImageFit, MAX_IMAGE_SIDE, Preprocessing, PreprocessingKind, PreprocessingRecord,
+};
 pub use tensor::{DataType, MAX_RANK, Shape, Tensor, TensorKind, TensorRecord};
 
 /// The offset that stands for "absent" where a constant is optional.

@@ -127,7 +127,7 @@ impl<'a> Op<'a> {
 
     /// Multiply-accumulates of one run.
     pub fn macs(&self) -> u64 {
-        crate::ops::check(self).map_or(0, |cost| cost.macs)
+        crate::ops::check::<{ u64::MAX }>(self).map_or(0, |cost| cost.macs)
     }
 
     /// Whether it computes in floating point whatever the arithmetic is: on floats, or on the real values that integers

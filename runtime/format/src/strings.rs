@@ -7,6 +7,13 @@ use crate::bytes::Field;
 #[derive(Clone, Debug)]
 pub struct Strings<'a>(pub(crate) &'a [u8]);
 
+impl<'a> Strings<'a> {
+    /// The bytes of the strings that are left.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.0
+    }
+}
+
 impl<'a> Iterator for Strings<'a> {
     type Item = &'a str;
 

@@ -68,7 +68,9 @@ impl Shape {
     /// A shape of at most [`MAX_RANK`] dimensions; `None` beyond.
     pub fn new(dimensions: &[u32]) -> Option<Self> {
         let mut stored = [1; MAX_RANK];
-        stored.get_mut(..dimensions.len())?.copy_from_slice(dimensions);
+        for (to, &from) in stored.get_mut(..dimensions.len())?.iter_mut().zip(dimensions) {
+            *to = from;
+        }
         Some(Self { dimensions: stored, rank: u8::try_from(dimensions.len()).ok()? })
     }
 

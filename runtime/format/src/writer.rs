@@ -5,7 +5,8 @@ use crate::bytes::{Field, narrow};
 use crate::header::{CHECKSUM_AT, FILE_ALIGNMENT, SectionEntry, checksum};
 use crate::{
     AlignedBytes, Arithmetic, Artifact, DataType, HEADER_BYTES, Header, IoRecord, Limits, LoadError, MAGIC,
-    MAJOR_VERSION, MINOR_VERSION, OpRecord, Opcode, SectionKind, StateRecord, TensorKind, TensorRecord, strings,
+    MAJOR_VERSION, MINOR_VERSION, OpRecord, Opcode, PreprocessingRecord, SectionKind, StateRecord, TensorKind,
+    TensorRecord, strings,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -45,6 +46,17 @@ pub struct OpDescription {
     pub attributes: Vec<u8>,
 }
 
+/// How an input is prepared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreprocessingDescription {
+    /// The record; its offsets are made by [`write`].
+    pub record: PreprocessingRecord,
+    /// What the record's kind asks for.
+    pub values: Vec<u8>,
+    /// Names of the fields.
+    pub names: Vec<String>,
+}
+
 /// A model to be written.
 #[derive(Clone, Debug)]
 pub struct ModelDescription {
@@ -62,6 +74,8 @@ pub struct ModelDescription {
     pub states: Vec<StateRecord>,
     /// Multiply-accumulates of one run.
     pub macs: u64,
+    /// How inputs are prepared, ascending by input; none leaves the section out.
+    pub preprocessing: Vec<PreprocessingDescription>,
     /// Class labels; none leaves the section out.
     pub labels: Vec<String>,
     /// The model card, JSON; empty leaves the section out.
@@ -193,6 +207,7 @@ pub fn write(model: &ModelDescription) -> Result<Vec<u8>, LoadError> {
     }
     sections.push((SectionKind::Labels, strings::encode(model.labels.iter().map(String::as_str))));
     sections.push((SectionKind::Card, model.card.as_bytes().to_vec()));
+    sections.push((SectionKind::Preprocessing, preprocessing(&model.preprocessing)));
 
     let header = Header {
         magic: MAGIC,
@@ -216,6 +231,30 @@ pub fn write(model: &ModelDescription) -> Result<Vec<u8>, LoadError> {
     let limits = Limits { max_arena_bytes: u32::MAX, max_work: u64::MAX, ..Limits::default() };
     Artifact::parse(aligned.bytes(), &limits)?;
     Ok(file)
+}
+
+/// The number of records, the records, then the values and names of each.
+fn preprocessing(descriptions: &[PreprocessingDescription]) -> Vec<u8> {
+    if descriptions.is_empty() {
+        return Vec::new();
+    }
+    let mut section = encode(&[narrow(descriptions.len())]);
+    let mut data = Vec::new();
+    let records = descriptions.len().saturating_mul(PreprocessingRecord::BYTES);
+    let start = section.len().saturating_add(records);
+    for description in descriptions {
+        data.resize(data.len().next_multiple_of(4), 0);
+        let offset = |data: &[u8]| narrow(start.saturating_add(data.len()));
+        let values = offset(&data);
+        data.extend_from_slice(&description.values);
+        let names = strings::encode(description.names.iter().map(String::as_str));
+        let names_at = if names.is_empty() { 0 } else { offset(&data) };
+        data.extend_from_slice(&names);
+        let names_bytes = narrow(names.len());
+        PreprocessingRecord { values, names: names_at, names_bytes, ..description.record }.write(&mut section);
+    }
+    section.extend_from_slice(&data);
+    section
 }
 
 /// Lays sections out behind a header, whose length, section count and checksum it fills in. Checks nothing: tests

@@ -1,6 +1,6 @@
 //! Which instruction set runs: what the compiler was told on targets without a system, what the machine has with `std`.
 // Elsewhere nothing is packed.
-#![cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", target_feature = "simd128")), allow(unused))]
+#![cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", feature = "wasm-kernels")), allow(unused))]
 
 use super::Convolution;
 use super::arch;
@@ -64,13 +64,13 @@ backends! {
     #[cfg(target_arch = "aarch64")]
     #[doc = "NEON."]
     Neon(arch::aarch64::Neon) = "neon",
-    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd", feature = "wasm-kernels"))]
     #[doc = "WebAssembly's relaxed SIMD on engines that multiply signed bytes."]
     RelaxedSigned(arch::wasm32::RelaxedSigned) = "relaxed-signed",
-    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd", feature = "wasm-kernels"))]
     #[doc = "WebAssembly's relaxed SIMD on engines that multiply unsigned bytes by signed ones."]
     RelaxedUnsigned(arch::wasm32::RelaxedUnsigned) = "relaxed-unsigned",
-    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128", feature = "wasm-kernels"))]
     #[doc = "WebAssembly's simd128."]
     Simd128(arch::wasm32::Simd128) = "simd128",
     #[cfg(test)]

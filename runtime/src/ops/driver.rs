@@ -64,6 +64,7 @@ impl<'c, S: Source> Context<'c, S> {
     }
 
     /// Whether input 0 has this type; known to the compiler where only one type is linked.
+    #[inline(always)]
     pub(crate) fn is(&self, data_type: DataType) -> bool {
         links_type(S::NUMBERS, data_type)
             && (links_only(S::NUMBERS, data_type) || self.op.input(0).data_type == data_type)

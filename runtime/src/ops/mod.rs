@@ -167,3 +167,9 @@ macro_rules! ops {
         $crate::Operators::new::<NUMBERS>(&[$($crate::ops::linked::$opcode::<NUMBERS>()),*])
     }};
 }
+
+/// The opcodes that [`Model::parse_for`](crate::Model::parse_for) takes, as a constant: `opcodes![Conv2d, Softmax]`.
+#[macro_export]
+macro_rules! opcodes {
+    ($($opcode:ident),* $(,)?) => { 0u64 $(| 1 << $crate::Opcode::$opcode.code())* };
+}

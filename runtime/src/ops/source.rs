@@ -58,11 +58,13 @@ pub const fn linked_numbers(arithmetics: &[Arithmetic]) -> u16 {
     if links(set, Arithmetic::Float) { set } else { set & !type_bit(DataType::F32) }
 }
 
+#[inline(always)]
 const fn type_bit(data_type: DataType) -> u16 {
     1 << data_type.code()
 }
 
 /// Whether the set has this type.
+#[inline(always)]
 pub(crate) const fn links_type(numbers: u16, data_type: DataType) -> bool {
     numbers & type_bit(data_type) != 0
 }
@@ -78,16 +80,19 @@ pub(crate) const fn links_overwrites(numbers: u16) -> bool {
 }
 
 /// Whether the set has this type and no other.
+#[inline(always)]
 pub(crate) const fn links_only(numbers: u16, data_type: DataType) -> bool {
     numbers & 0xff == type_bit(data_type)
 }
 
 /// Whether the set has this arithmetic.
+#[inline(always)]
 pub(crate) const fn links(numbers: u16, arithmetic: Arithmetic) -> bool {
     numbers & (0x100 << arithmetic.code()) != 0
 }
 
 /// The arithmetic where there is no choice.
+#[inline(always)]
 pub(crate) const fn only_arithmetic(numbers: u16) -> Option<Arithmetic> {
     let float = links(numbers, Arithmetic::Float);
     match (links(numbers, Arithmetic::Tflite), links(numbers, Arithmetic::Onnx), float) {
@@ -105,8 +110,9 @@ pub(crate) struct Parsed<'a, const NUMBERS: u16>(pub Op<'a>);
 impl<const NUMBERS: u16> Source for Parsed<'_, NUMBERS> {
     const NUMBERS: u16 = NUMBERS;
     const PACKS: bool = Backend::PACKS;
-    // Where nothing can be packed. Elsewhere what is not packed is the oracle, to compare with.
-    const DIRECT: bool = !Backend::PACKS;
+    // Where nothing can be packed. Elsewhere what is not packed is the oracle, to compare with. A page downloads the
+    // program: there the oracle's loops are chosen for being shorter.
+    const DIRECT: bool = !Backend::PACKS && !cfg!(target_arch = "wasm32");
 
     fn arithmetic(&self) -> Arithmetic {
         self.0.artifact().arithmetic()

@@ -518,6 +518,7 @@ impl<'g> Builder<'g> {
                 io,
                 states: self.states,
                 macs: self.macs,
+                preprocessing: vec![],
                 labels: vec![],
                 card: String::new(),
                 debug: true,

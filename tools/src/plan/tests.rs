@@ -33,6 +33,7 @@ impl Vectors {
             io: vec![],
             states: vec![],
             macs: 0,
+            preprocessing: vec![],
             labels: vec![],
             card: String::new(),
             debug: false,

@@ -13,7 +13,7 @@ use crate::{nextest, python, web};
 
 /// Writes the cases where they are missing, builds the runner and runs it, then repeats a tenth of what passed in the
 /// wasm build; true if nothing failed.
-pub fn run(context: &Context, engine: &str, json: bool) -> Result<bool> {
+pub fn run(context: &mut Context, engine: &str, json: bool) -> Result<bool> {
     let python = python::environment(context, "conformance")?;
     let folder = context.target.join("conformance");
     let (cases, records) = (folder.join("cases"), folder.join("records"));
@@ -72,14 +72,14 @@ impl Wasm {
     }
 }
 
-fn repeat_in_wasm(context: &Context, records: &Path) -> Result<Wasm> {
+fn repeat_in_wasm(context: &mut Context, records: &Path) -> Result<Wasm> {
     if find_program(&["node"]).is_none() {
         return Ok(Wasm::Skipped("no node; install Node.js 20 or newer"));
     }
     if Need::Target(web::TARGET).missing(context).is_some() {
         return Ok(Wasm::Skipped("no wasm32-unknown-unknown; run cargo xtask setup"));
     }
-    web::build(context)?;
+    web::package(context)?;
     let run = Run::new("node").arg("tests/conformance.mjs").arg(records).current_dir(&context.root.join("wasm"));
     let (text, result) = run.capture()?;
     match serde_json::from_str(&text) {

@@ -18,6 +18,8 @@ pub struct Context {
     pub root: PathBuf,
     /// Cargo's build output, wherever `CARGO_TARGET_DIR` or a configuration file puts it.
     pub target: PathBuf,
+    /// Whether the npm package in `wasm/dist/` was built by this run.
+    pub package_is_built: bool,
     fixtures: Option<PathBuf>,
 }
 
@@ -33,12 +35,27 @@ impl Context {
         let path = |key: &str| {
             metadata[key].as_str().map(PathBuf::from).with_context(|| format!("cargo metadata names no {key}"))
         };
-        Ok(Self { root: path("workspace_root")?, target: path("target_directory")?, fixtures: None })
+        Ok(Self {
+            root: path("workspace_root")?,
+            target: path("target_directory")?,
+            package_is_built: false,
+            fixtures: None,
+        })
     }
 
     /// `cargo`, run at the root of the workspace.
     pub fn cargo(&self) -> Run {
         Run::cargo().current_dir(&self.root)
+    }
+
+    /// A program of the workspace in the tests' profile and selection, and with `--examples` also their features: those
+    /// of development dependencies included. So what was built for the tests is used again.
+    pub fn checked_program(&self, name: &str) -> Result<PathBuf> {
+        self.cargo()
+            .args(["build", "--profile", "checked", "--bin", name, "--examples"])
+            .args(nextest::SELECTION)
+            .status()?;
+        Ok(self.target.join("checked").join(format!("{name}{EXE_SUFFIX}")))
     }
 
     /// The directory of parity fixtures, written by the host's own runs on first use.
@@ -52,14 +69,7 @@ impl Context {
             Some(ready) => PathBuf::from(ready),
             None => {
                 let directory = self.target.join("fixtures");
-                let program = self.target.join("checked").join(format!("parity-fixtures{EXE_SUFFIX}"));
-                // The tests' profile and selection, and with `--examples` also their features: those of development
-                // dependencies included. So what was built for the tests is used again.
-                self.cargo()
-                    .args(["build", "--profile", "checked", "--bin", "parity-fixtures", "--examples"])
-                    .args(nextest::SELECTION)
-                    .status()?;
-                Run::new(program).arg(&directory).status()?;
+                Run::new(self.checked_program("parity-fixtures")?).arg(&directory).status()?;
                 directory
             }
         };

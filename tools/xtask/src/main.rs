@@ -74,20 +74,35 @@ enum Command {
         /// Further models with one 8-bit input and one 8-bit output.
         models: Vec<PathBuf>,
     },
-    /// Measure this machine's time per run beside that of onnxruntime, LiteRT and tract, one thread each.
+    /// Measure the time per run beside that of other engines, one thread each: on this machine or in its browser.
     Bench {
-        /// Alternating samples of each engine.
+        /// Alternating samples of each engine; natively.
         #[arg(long, default_value_t = 15)]
         rounds: u32,
-        /// Measure tract too; compiling it with full optimisation takes some ten minutes.
+        /// Measure tract too, natively; compiling it with full optimisation takes some ten minutes.
         #[arg(long)]
         tract: bool,
         /// Print one JSON document.
         #[arg(long)]
         json: bool,
-        /// Where: `native`.
-        #[arg(value_parser = ["native"])]
+        /// Also measure these models in the browser: NAME=model.bantam,model.onnx,model.tflite; a dash where there is none.
+        #[arg(long, value_name = "TRIPLE", value_parser = web::bench::triple)]
+        triple: Vec<web::bench::Triple>,
+        /// Where: `native` or `web`.
+        #[arg(value_parser = ["native", "web"])]
         place: String,
+    },
+    /// Build the npm package into wasm/dist/ and print what a page downloads; fails over budget.
+    Web {
+        /// Link only the operators of this .bantam file, into target/web/NAME/.
+        #[arg(long = "for", value_name = "MODEL")]
+        model: Option<PathBuf>,
+    },
+    /// Build the demo and serve it on this machine until Ctrl-C.
+    Demo {
+        /// Where to listen, on 127.0.0.1.
+        #[arg(long, default_value_t = 8000)]
+        port: u16,
     },
     /// Install what the steps of `test` need: compiler targets, emulator, browser, node modules.
     Setup {
@@ -112,10 +127,13 @@ fn run(command: Command) -> anyhow::Result<bool> {
     let mut context = Context::new()?;
     match command {
         Command::Test { setup, only } => test::run(&mut context, setup, &only),
-        Command::Conformance { engine, json } => conformance::run(&context, &engine, json),
+        Command::Conformance { engine, json } => conformance::run(&mut context, &engine, json),
         Command::Networks { seed, count, save } => networks::run(&context, seed, count, save.as_deref()),
         Command::Tflite { count, models } => tflite::run(&context, count, &models),
-        Command::Bench { rounds, tract, json, place: _ } => bench::native(&context, rounds, tract, json),
+        Command::Bench { triple, json, place, .. } if place == "web" => web::bench::run(&mut context, triple, json),
+        Command::Bench { rounds, tract, json, .. } => bench::native(&context, rounds, tract, json),
+        Command::Web { model } => web::run(&mut context, model.as_deref()),
+        Command::Demo { port } => web::demo(&mut context, port),
         Command::Setup { from_source: Some(target) } => rust_std::install(&context, &target).map(|()| true),
         Command::Setup { from_source: None } => {
             let every_need: Vec<_> = test::STEPS.iter().flat_map(|step| step.needs).copied().collect();

@@ -46,20 +46,12 @@ pub const STEPS: &[Step] = &[
     no_std("no-std/thumbv7em-none-eabihf", &[Need::Target(CORTEX_M4F)]),
     no_std("no-std/riscv32imc-unknown-none-elf", &[Need::Target(RISCV)]),
     no_std("no-std/wasm32-unknown-unknown", &[Need::Target(WASM)]),
-    Step {
-        name: "wasm/node",
-        about: "the same bits in Node.js as on the host",
-        needs: &[Need::Target(WASM), Need::Node],
-        run: web::parity,
-        ..REQUIRED
-    },
-    Step {
-        name: "wasm/browser",
-        about: "the same bits in Chromium as on the host",
-        needs: &[Need::Target(WASM), Need::Node, Need::NodeModules, Need::Chromium],
-        run: web::parity,
-        ..REQUIRED
-    },
+    in_browser("wasm/size", "what a page downloads is within its budget", web::size),
+    in_browser("wasm/node", "the same bits in Node.js as on the host, in every build it runs", web::parity),
+    in_browser("wasm/browser", "the same bits in Chromium as on the host, in every build", web::parity),
+    in_browser("wasm/interface", "the npm package in Node.js and in a page under a strict policy", web::interface),
+    in_browser("wasm/demo", "the demo recognises digits, works offline and looks as it did", web::demo_test),
+    in_browser("wasm/packaging", "the npm package through bundlers, Next.js, Node.js and TypeScript", web::packaging),
     Step {
         name: "qemu/cortex-m4",
         about: "the same bits on an emulated Cortex-M4F as on the host",
@@ -82,6 +74,10 @@ pub const STEPS: &[Step] = &[
         run: lint::deny,
     },
 ];
+
+const fn in_browser(name: &'static str, about: &'static str, run: fn(&mut Context, &str) -> Result<String>) -> Step {
+    Step { name, about, needs: &[Need::Target(WASM), Need::Node, Need::NodeModules, Need::Chromium], run, ..REQUIRED }
+}
 
 const fn no_std(name: &'static str, needs: &'static [Need]) -> Step {
     Step { name, about: "the runtime without and with alloc", needs, run: lint::no_std, ..REQUIRED }

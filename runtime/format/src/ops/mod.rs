@@ -108,39 +108,42 @@ fn one_image(input: &Tensor, rows: RowWindow) -> Option<RowWindow> {
 }
 
 /// Applies the rules of the op's opcode, then those of its overlap class.
-pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
-    let cost = check_opcode(op)?;
+pub(crate) fn check<const OPCODES: u64>(op: &Op<'_>) -> Result<Cost, LoadError> {
+    let cost = check_opcode::<OPCODES>(op)?;
     op.check_overlaps()?;
     Ok(cost)
 }
 
-fn check_opcode(op: &Op<'_>) -> Result<Cost, LoadError> {
+fn check_opcode<const OPCODES: u64>(op: &Op<'_>) -> Result<Cost, LoadError> {
+    // Known to the compiler where the opcode is.
+    let has = |opcode: Opcode| OPCODES & (1 << opcode.code()) != 0;
     match op.opcode {
-        Opcode::Conv2d => conv_2d::check(op),
-        Opcode::DepthwiseConv2d => depthwise_conv_2d::check(op),
-        Opcode::FullyConnected => fully_connected::check(op),
-        Opcode::MaxPool2d => pool_2d::check_max(op),
-        Opcode::AveragePool2d => pool_2d::check_average(op),
-        Opcode::Reduce => reduce::check(op),
-        Opcode::Binary => binary::check(op),
-        Opcode::Table => table::check(op),
-        Opcode::Unary => unary::check(op),
-        Opcode::Clamp => clamp::check(op),
-        Opcode::Reshape => reshape::check(op),
-        Opcode::Softmax => softmax::check(op),
-        Opcode::ArgMax => arg_max::check(op),
-        Opcode::Quantize => quantize::check_quantize(op),
-        Opcode::Dequantize => quantize::check_dequantize(op),
-        Opcode::StridedCopy => strided_copy::check(op),
-        Opcode::Concat => concat::check(op),
-        Opcode::Pad => pad::check(op),
-        Opcode::Gather => gather::check(op),
-        Opcode::Select => select::check(op),
-        Opcode::MatMul => mat_mul::check(op),
-        Opcode::TransposeConv2d => transpose_conv_2d::check(op),
-        Opcode::Resize => resize::check(op),
-        Opcode::Normalize => normalize::check(op),
-        Opcode::Cast => cast::check(op),
-        Opcode::TopK => top_k::check(op),
+        Opcode::Conv2d if has(Opcode::Conv2d) => conv_2d::check(op),
+        Opcode::DepthwiseConv2d if has(Opcode::DepthwiseConv2d) => depthwise_conv_2d::check(op),
+        Opcode::FullyConnected if has(Opcode::FullyConnected) => fully_connected::check(op),
+        Opcode::MaxPool2d if has(Opcode::MaxPool2d) => pool_2d::check_max(op),
+        Opcode::AveragePool2d if has(Opcode::AveragePool2d) => pool_2d::check_average(op),
+        Opcode::Reduce if has(Opcode::Reduce) => reduce::check(op),
+        Opcode::Binary if has(Opcode::Binary) => binary::check(op),
+        Opcode::Table if has(Opcode::Table) => table::check(op),
+        Opcode::Unary if has(Opcode::Unary) => unary::check(op),
+        Opcode::Clamp if has(Opcode::Clamp) => clamp::check(op),
+        Opcode::Reshape if has(Opcode::Reshape) => reshape::check(op),
+        Opcode::Softmax if has(Opcode::Softmax) => softmax::check(op),
+        Opcode::ArgMax if has(Opcode::ArgMax) => arg_max::check(op),
+        Opcode::Quantize if has(Opcode::Quantize) => quantize::check_quantize(op),
+        Opcode::Dequantize if has(Opcode::Dequantize) => quantize::check_dequantize(op),
+        Opcode::StridedCopy if has(Opcode::StridedCopy) => strided_copy::check(op),
+        Opcode::Concat if has(Opcode::Concat) => concat::check(op),
+        Opcode::Pad if has(Opcode::Pad) => pad::check(op),
+        Opcode::Gather if has(Opcode::Gather) => gather::check(op),
+        Opcode::Select if has(Opcode::Select) => select::check(op),
+        Opcode::MatMul if has(Opcode::MatMul) => mat_mul::check(op),
+        Opcode::TransposeConv2d if has(Opcode::TransposeConv2d) => transpose_conv_2d::check(op),
+        Opcode::Resize if has(Opcode::Resize) => resize::check(op),
+        Opcode::Normalize if has(Opcode::Normalize) => normalize::check(op),
+        Opcode::Cast if has(Opcode::Cast) => cast::check(op),
+        Opcode::TopK if has(Opcode::TopK) => top_k::check(op),
+        other => Err(LoadError::UnknownOpcode { op: op.index, code: other.code() }),
     }
 }

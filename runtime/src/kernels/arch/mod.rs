@@ -11,7 +11,7 @@ pub mod model;
 pub mod relaxed;
 #[cfg(bantam_dsp)]
 pub mod thumb;
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128", feature = "wasm-kernels"))]
 pub mod wasm32;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;

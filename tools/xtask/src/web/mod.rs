@@ -1,0 +1,189 @@
+//! The npm package: three builds of the same module, their bindings, the package around them, its size.
+
+pub mod bench;
+mod names;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use bantam_format::{AlignedBytes, Arithmetic, Artifact, DataType, IoRole, Limits, Preprocessing};
+
+use crate::context::Context;
+use crate::process::Run;
+use crate::setup;
+
+/// What the runtime is compiled to.
+pub const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The builds with what the compiler may use in each. They give the same integers.
+const BUILDS: [(&str, &str); 3] =
+    [("scalar", ""), ("simd128", "-Ctarget-feature=+simd128"), ("relaxed", "-Ctarget-feature=+simd128,+relaxed-simd")];
+
+/// Compiles the crates of the runtime for speed within reason, where all of it is compiled for size alone.
+const SPEED: [&str; 3] = [
+    "profile.small.package.bantam.opt-level='s'",
+    "profile.small.package.bantam-format.opt-level='s'",
+    "profile.small.package.bantam-wasm.opt-level='s'",
+];
+
+/// What a page may have to download, in bytes after brotli: everything, and what one model needs.
+const BUDGET: u32 = 60 * 1024;
+const MODEL_BUDGET: u32 = 30 * 1024;
+
+/// `cargo xtask web`: builds the package and prints its size; false when a page downloads more than it may.
+pub fn run(context: &mut Context, model: Option<&Path>) -> Result<bool> {
+    let (dist, budget) = match model {
+        None => (package(context)?, BUDGET),
+        Some(model) => (package_for(context, model)?, MODEL_BUDGET),
+    };
+    let sizes = node(context).arg("sizes.mjs").arg(&dist).arg(budget.to_string());
+    let (table, result) = sizes.capture()?;
+    print!("{table}");
+    println!("written to {}", dist.strip_prefix(&context.root).unwrap_or(&dist).display());
+    Ok(result.is_ok())
+}
+
+/// Builds the package into `wasm/dist/`, once in a run, and returns that folder.
+pub fn package(context: &mut Context) -> Result<PathBuf> {
+    let dist = context.root.join("wasm/dist");
+    if !context.package_is_built {
+        build(context, ["", ""], &dist)?;
+        context.package_is_built = true;
+    }
+    Ok(dist)
+}
+
+/// Builds the package with only the operators of a model into a folder of its own.
+fn package_for(context: &Context, model: &Path) -> Result<PathBuf> {
+    let bytes = fs::read(model).with_context(|| format!("reading {}", model.display()))?;
+    let file = AlignedBytes::copy_of(&bytes);
+    let artifact = Artifact::parse(file.bytes(), &Limits::default())
+        .map_err(|error| anyhow::anyhow!("{} is not a model: {error}", model.display()))?;
+    let name = model.file_stem().context("a model has a name")?;
+    let dist = context.target.join("web").join(name);
+    build(context, [&operators(&artifact), &preprocessing(&artifact)], &dist)?;
+    Ok(dist)
+}
+
+/// What the macro `bantam::ops!` takes to link just what a model needs.
+fn operators(artifact: &Artifact<'_>) -> String {
+    let floats = (0..artifact.tensor_count()).any(|index| artifact.tensor(index).data_type == DataType::F32);
+    let mut arithmetics = vec![artifact.arithmetic()];
+    if floats && arithmetics != [Arithmetic::Float] {
+        arithmetics.push(Arithmetic::Float);
+    }
+    let arithmetics: Vec<_> = arithmetics.into_iter().map(Arithmetic::name).collect();
+    let mut opcodes: Vec<_> = artifact.ops().map(|op| op.opcode).collect();
+    opcodes.sort_unstable();
+    opcodes.dedup();
+    let names: Vec<_> = opcodes.into_iter().map(|opcode| opcode.name()).collect();
+    format!("{}; {}", arithmetics.join(", "), names.join(", "))
+}
+
+/// What a model prepares, as the build script of the bindings takes it.
+fn preprocessing(artifact: &Artifact<'_>) -> String {
+    let inputs = artifact.io(IoRole::Input).count();
+    let mut ways: Vec<_> = (0..inputs)
+        .filter_map(|index| artifact.preprocessing(index))
+        .map(|way| if matches!(way, Preprocessing::Image { .. }) { "images" } else { "fields" })
+        .collect();
+    ways.dedup();
+    ways.join(" ")
+}
+
+fn build(context: &Context, [operators, preprocessing]: [&str; 2], dist: &Path) -> Result<()> {
+    let stage = context.target.join("web-stage");
+    fs::create_dir_all(&stage)?;
+    // Measured after brotli: the less there is, the smaller the code that is not made as small as possible.
+    let speed: &[&str] = if operators.is_empty() { &[] } else { &SPEED };
+    for (name, flags) in BUILDS {
+        context
+            .cargo()
+            .args(["build", "--quiet", "--profile", "small", "-p", "bantam-wasm", "--target", TARGET])
+            .env("CARGO_ENCODED_RUSTFLAGS", flags)
+            .args(speed.iter().flat_map(|setting| ["--config", setting]))
+            .env("BANTAM_OPERATORS", operators)
+            .env("BANTAM_PREPROCESSING", preprocessing)
+            .status()?;
+        let module = context.target.join(TARGET).join("small/bantam_wasm.wasm");
+        let bindgen = context.cargo().args(["run", "--quiet", "-p", "xtask-web", "--"]).arg(module);
+        bindgen.arg(stage.join(name)).status()?;
+    }
+    fs::write(stage.join("generated.js"), names::javascript())?;
+    node(context).arg("build.mjs").arg(&stage).arg(dist).status()
+}
+
+/// Node.js in `wasm/`, told where the browser is.
+fn node(context: &Context) -> Run {
+    let node = Run::new("node").current_dir(&context.root.join("wasm"));
+    match setup::chromium() {
+        Some(chromium) => node.env("CHROMIUM", chromium),
+        None => node,
+    }
+}
+
+/// `cargo xtask demo`: builds everything and serves the demo until it is ended.
+pub fn demo(context: &mut Context, port: u16) -> Result<bool> {
+    package(context)?;
+    let model = context.target.join("digits.bantam");
+    context.cargo().args(["run", "--release", "--", "shrink", "models/digits", "-o"]).arg(&model).status()?;
+    let site = context.target.join("demo");
+    node(context).arg("demo.mjs").arg(site).arg(model).arg(port.to_string()).status()?;
+    Ok(true)
+}
+
+/// Runs `wasm/tests/<engine>.mjs` on the host's fixtures and on the golden files; returns its last line.
+pub fn parity(context: &mut Context, engine: &str) -> Result<String> {
+    let cases = context.fixtures()?.join("cases");
+    package(context)?;
+    let golden = context.root.join("tests/golden/v1");
+    script(context, &format!("{engine}.mjs"), &[&cases, &golden])
+}
+
+/// Lints the bindings; checks the interface of the package in Node.js and in a page.
+pub fn interface(context: &mut Context, _: &str) -> Result<String> {
+    let clippy = ["clippy", "--quiet", "--profile", "small", "-p", "bantam-wasm", "--target", TARGET];
+    context.cargo().args(clippy).args(["--", "-D", "warnings"]).status()?;
+    let fixtures = context.fixtures()?;
+    package(context)?;
+    let node = script(context, "api-node.mjs", &[&fixtures])?;
+    let page = script(context, "page.mjs", &[&fixtures])?;
+    Ok(format!("{node}; {page}"))
+}
+
+/// What a page downloads, with every operator and with those of a keyword spotter, is within the budgets.
+pub fn size(context: &mut Context, _: &str) -> Result<String> {
+    ensure!(run(context, None)?, "the package is over budget");
+    let source = context.root.join("../shared/mlperf-tiny/kws_ref_model.tflite");
+    if !source.exists() {
+        return Ok("skipped: the package of one model; there is no keyword spotter in ../shared".to_owned());
+    }
+    let model = context.target.join("kws.bantam");
+    let tool = context.checked_program("bantam")?;
+    Run::new(tool).arg("shrink").arg(source).arg("-o").arg(&model).capture()?.1?;
+    ensure!(run(context, Some(&model))?, "the package of one model is over budget");
+    Ok(String::new())
+}
+
+/// Builds and runs a mini-project for each bundler and kind of module.
+pub fn packaging(context: &mut Context, _: &str) -> Result<String> {
+    let model = context.fixtures()?.join("digits.bantam");
+    package(context)?;
+    script(context, "packaging.mjs", &[&context.target.join("packaging"), &model])
+}
+
+/// Uses the demo as a person does.
+pub fn demo_test(context: &mut Context, _: &str) -> Result<String> {
+    let model = context.fixtures()?.join("digits.bantam");
+    package(context)?;
+    script(context, "demo.mjs", &[&context.target.join("demo-test"), &model])
+}
+
+/// Runs a script of `wasm/tests/`, shows what it prints and returns the last line of that.
+fn script(context: &Context, name: &str, arguments: &[&Path]) -> Result<String> {
+    let (text, result) = node(context).arg(format!("tests/{name}")).args(arguments).capture()?;
+    print!("{text}");
+    result?;
+    text.lines().last().map(str::to_owned).context("the test printed nothing")
+}

@@ -1,0 +1,52 @@
+// The engines of the comparison, each behind the same face. Runs in a page.
+
+/** Arbitrary real values, the same for every engine. */
+const reals = (length) => Float32Array.from({ length }, (_, at) => Math.sin(at * 12.9898) * 2);
+
+/** Name to a function that loads a model and gives what runs it once, inputs filled and outputs read. */
+export const engines = {
+  async bantam({ bantam }) {
+    const { load } = await import("/dist/index.js");
+    const model = await load(bantam);
+    const fill = ({ type, length }) => (type === "int8" ? Int8Array.from(reals(length), (x) => x * 60) : reals(length));
+    const inputs = Object.fromEntries(model.inputs.map((input) => [input.name, fill(input)]));
+    return () => model.runAll(inputs);
+  },
+
+  async "onnxruntime-web"({ onnx }) {
+    const ort = await import("/modules/onnxruntime-web/dist/ort.wasm.min.mjs");
+    ort.env.wasm.wasmPaths = "/modules/onnxruntime-web/dist/";
+    ort.env.wasm.numThreads = 1;
+    const session = await ort.InferenceSession.create(onnx, { executionProviders: ["wasm"] });
+    const feeds = {};
+    for (const { name, type, shape } of session.inputMetadata) {
+      // A free batch dimension has a name instead of a size.
+      const sizes = shape.map((size) => (typeof size === "number" && size > 0 ? size : 1));
+      const values = reals(sizes.reduce((a, b) => a * b, 1));
+      feeds[name] = new ort.Tensor(type, type === "float32" ? values : Int8Array.from(values, (x) => x * 60), sizes);
+    }
+    return async () => {
+      const outputs = await session.run(feeds);
+      for (const name of session.outputNames) {
+        await outputs[name].getData();
+      }
+    };
+  },
+
+  async litert({ tflite }) {
+    const { Tensor, loadAndCompile, loadLiteRt } = await import("/modules/@litertjs/core/dist/index.js");
+    await loadLiteRt("/modules/@litertjs/core/wasm/");
+    const model = await loadAndCompile(tflite, { accelerator: "wasm" });
+    const details = model.getInputDetails();
+    const data = details.map(({ shape }) => reals(Array.from(shape).reduce((a, b) => a * b, 1)));
+    return async () => {
+      const inputs = details.map(({ shape }, index) => new Tensor(data[index], Array.from(shape)));
+      const outputs = await model.run(inputs);
+      for (const tensor of outputs) {
+        await tensor.data();
+        tensor.delete();
+      }
+      inputs.forEach((tensor) => tensor.delete());
+    };
+  },
+};

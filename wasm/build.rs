@@ -1,0 +1,29 @@
+//! Chooses the operators to link: all, or those the environment variable `BANTAM_OPERATORS` names in the form that
+//! `bantam::ops!` takes, as `cargo xtask web --for model.bantam` sets it. With them `BANTAM_PREPROCESSING` names what a
+//! model prepares: `images`, `fields`, or neither.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=BANTAM_OPERATORS");
+    println!("cargo::rerun-if-env-changed=BANTAM_PREPROCESSING");
+    let (table, opcodes, every) = match env::var("BANTAM_OPERATORS") {
+        Ok(list) if !list.is_empty() => {
+            let names = list.split_once(';').map_or("", |(_, names)| names);
+            (format!("bantam::ops![{list}]"), format!("bantam::opcodes![{names}]"), false)
+        }
+        _ => ("bantam::ops::ALL".to_owned(), "u64::MAX".to_owned(), true),
+    };
+    let output = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR")).join("operators.rs");
+    let preprocessing = env::var("BANTAM_PREPROCESSING").unwrap_or_default();
+    let prepares = |what: &str| every || preprocessing.split(' ').any(|word| word == what);
+    let text = format!(
+        "static OPERATORS: &bantam::Operators = &{table};\nconst OPCODES: u64 = {opcodes};\n\
+         const IMAGES: bool = {};\nconst FIELDS: bool = {};\n",
+        prepares("images"),
+        prepares("fields")
+    );
+    fs::write(output, text).expect("a writable OUT_DIR");
+}

@@ -1,0 +1,11 @@
+export { BantamError, type BantamErrorCode } from "./errors.js";
+export { bestBuild, type Build } from "./features.js";
+export type { Classification, Fields, Ranked } from "./classify.js";
+export type { ImageSource, Pixels } from "./image.js";
+export type { InputArray, Inputs } from "./inputs.js";
+export type { LoadOptions } from "./load.js";
+export { Model, type Stats } from "./model.js";
+export type { BantamWorker, WorkerModel, WorkerOptions } from "./remote.js";
+export type { RuntimeOptions } from "./runtime.js";
+export type { ModelSource, Progress, SourceOptions } from "./source.js";
+export type { InputInfo, OutputInfo, TensorArray, TensorInfo, TensorType } from "./tensor.js";
