@@ -149,7 +149,7 @@ if (flag === "--json") {
   console.log(JSON.stringify(rows, null, 2));
 } else {
   const number = (value, digits) => (value === null ? "n/a" : value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits }));
-  const print = (cells) => console.log(cells.map((cell, at) => (at < 3 ? cell.padEnd([9, 9, 17][at]) : cell.padStart([11, 17, 9, 12, 15][at - 3]))).join(""));
+  const print = (cells) => console.log(cells.map((cell, at) => (at < 3 ? cell.padEnd([9, 9, 17][at]) : cell.padStart([11, 22, 10, 12, 13][at - 3]))).join(""));
   print(["model", "dtype", "engine", "median ms", "p10 to p90", "ready ms", "bytes down", "bantam : it"]);
   for (const row of rows) {
     const own = rows.find(({ model, dtype, engine }) => model === row.model && dtype === row.dtype && engine === "bantam");
