@@ -97,7 +97,7 @@ export async function runtimeFor(platform: Platform, options: RuntimeOptions): P
     if (cause instanceof BantamError) {
       throw cause;
     }
-    throw new BantamError("runtime", `cannot start the WebAssembly module at ${url}: ${reason(cause)}`, { cause });
+    throw new BantamError("runtime", `cannot start the module at ${url}: ${reason(cause)}`, { cause });
   }
 }
 
@@ -107,15 +107,15 @@ async function compile(platform: Platform, url: string | URL): Promise<WebAssemb
   try {
     response = await platform.fetch(url);
   } catch (cause) {
-    throw new BantamError("runtime", `cannot fetch the WebAssembly module at ${url}: ${reason(cause)}`, { cause });
+    throw new BantamError("runtime", `cannot fetch the module at ${url}: ${reason(cause)}`, { cause });
   }
   if (!response.ok) {
-    const text = `cannot fetch the WebAssembly module at ${url}: the server answered ${response.status}; ` +
-      "serve the .wasm files of the package there, or say where they are with the option wasmUrl";
+    const text = `cannot fetch the module at ${url}: the server answered ${response.status}; ` +
+      "serve the package's .wasm files there or set wasmUrl";
     throw new BantamError("runtime", text);
   }
   const type = response.headers.get("content-type") ?? "";
-  return type.trim().toLowerCase() === "application/wasm"
+  return /^application\/wasm$/i.test(type)
     ? WebAssembly.compileStreaming(response)
     : WebAssembly.compile(await response.arrayBuffer());
 }
