@@ -283,7 +283,7 @@ fn check_description(folder: &ModelFolder, model: &SourceModel) -> Result<(), Sh
 /// [`ShrinkError::TooLarge`]; [`ShrinkError::Invalid`], [`ShrinkError::Plan`]: bugs in this tool.
 pub fn finish(mut program: Program, limits: Limits) -> Result<ArtifactFile, ShrinkError> {
     let asked = program.clone();
-    plan::plan_within(&mut program, limits.ram);
+    plan::plan(&mut program);
     let bytes = bantam_format::writer::write(&program.description).map_err(ShrinkError::Invalid)?;
     let artifact = ArtifactFile::from_bytes(&bytes).map_err(ShrinkError::Invalid)?;
     plan::verify::prove(&asked, &artifact.model())?;

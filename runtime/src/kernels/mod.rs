@@ -49,6 +49,19 @@ pub struct Convolution {
 }
 
 impl Convolution {
+    /// A convolution of 1 x 1 over images of this height and width, from and to so many channels.
+    pub fn pointwise([height, width]: [usize; 2], [input, output]: [usize; 2]) -> Self {
+        Self {
+            kernel: [1; 2],
+            stride: [1; 2],
+            dilation: [1; 2],
+            pad: [0; 2],
+            input: [height, width, input],
+            output: [height, width, output],
+            groups: 1,
+        }
+    }
+
     /// Input channels that an output channel sees.
     pub fn group_channels(&self) -> usize {
         self.input[2] / self.groups.max(1)

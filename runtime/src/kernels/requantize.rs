@@ -38,6 +38,33 @@ impl Epilogue<i32, i8> for Requantization<'_> {
 }
 
 impl Requantization<'_> {
+    /// Whether the outputs of sums of `taps` products can be made in a shorter form of the `tflite` arithmetic: each
+    /// channel has a multiplier of its own and a shift to the right, or nought; nothing overflows; and clamping is
+    /// saturation.
+    pub fn is_plain(&self, bias: &[i32], taps: usize) -> bool {
+        // Of 255 * 128 each, so that the sum, doubled, still fits.
+        let small = |bias: &i32| bias.unsigned_abs() <= 1 << 29;
+        let plain = |(&multiplier, &shift): (&i32, &i8)| multiplier >= 0 && (-31..i8::from(multiplier == 0)).contains(&shift);
+        self.per_channel
+            && !self.shifts.is_empty()
+            && self.clamp == [-128, 127]
+            && taps <= 1 << 13
+            && bias.iter().all(small)
+            && self.multipliers.iter().zip(self.shifts).all(plain)
+    }
+
+    /// That of one channel, to be stored as channel 0.
+    pub fn only(&self, channel: usize) -> Self {
+        let entry = self.entry(channel);
+        let end = entry.saturating_add(1);
+        Self {
+            multipliers: self.multipliers.get(entry..end).unwrap_or(&[]),
+            shifts: self.shifts.get(entry..end).unwrap_or(&[]),
+            per_channel: false,
+            ..*self
+        }
+    }
+
     fn entry(&self, channel: usize) -> usize {
         if self.per_channel { channel } else { 0 }
     }

@@ -100,8 +100,8 @@ fn packed<T: Fast + Element, E, S: Source>(
     let (weights, bias) = (accumulation.weights, accumulation.bias);
     // From one output channel to the next, and from one tap to the next.
     let mut strides = [geometry.taps(), 1];
-    if depthwise && geometry.input[2] == 1 {
-        // Of one input channel it is a convolution.
+    if depthwise && geometry.input[2] == 1 && context.op.input(0).location != context.op.output(0).location {
+        // Of one input channel it is a convolution, which cannot overwrite its input.
         (depthwise, strides) = (false, [1, geometry.output[2]]);
     }
     if depthwise {

@@ -3,8 +3,9 @@
 use super::accumulation::{Accumulate, Packing, accumulate};
 use super::conv_2d::{geometry, images};
 use super::{Context, Source, links_overwrites};
+use crate::kernels::direct::Depthwise;
 use crate::kernels::scalar::{self, Number};
-use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization, direct};
+use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization};
 use crate::views::Element;
 use bantam_format::ops;
 use bantam_format::overlap::RowWindow;
@@ -19,7 +20,7 @@ struct DepthwiseConv2d {
 
 impl Accumulate for DepthwiseConv2d {
     fn packing(&self) -> Option<Packing> {
-        (!self.overwrites).then_some(Packing { geometry: self.geometry, images: self.images, depthwise: true })
+        Some(Packing { geometry: self.geometry, images: self.images, depthwise: true })
     }
 
     fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>, S: Source>(
@@ -41,12 +42,16 @@ impl Accumulate for DepthwiseConv2d {
         context: &mut Context<'_, S>,
         accumulation: &Accumulation<'_, i8, Requantization<'_>>,
     ) -> Option<()> {
-        if self.overwrites {
+        let Some(depthwise) = Depthwise::new(&self.geometry, accumulation) else {
             return self.run(context, accumulation);
+        };
+        if self.overwrites {
+            return match depthwise.in_place(context.in_place(0)?) {
+                None => self.run(context, accumulation),
+                done => done,
+            };
         }
-        context.banded(&self.rows, |band, input, output| {
-            direct::depthwise_conv_2d(&self.geometry, band, input, accumulation, output);
-        })
+        context.banded(&self.rows, |band, input, output| depthwise.band(band, input, output))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Depthwise convolutions. A strip of input rows is widened to floats and padded in scratch memory, then every window
 //! is summed in vectors of channels. Sums of 8-bit products are whole numbers that floats hold exactly.
 //!
-//! A strip is widened whole before its outputs are written, so the output may overlap the input as far as bands may.
+//! A strip is widened whole before its outputs are written, so the output may overlap the input as far as bands may, and
+//! lie exactly over it.
 
 use super::pack::{Sizes, part, take, take_mut};
 use super::{Kernel, Place, Products, Simd, Tables, Value, blocks, put};
@@ -148,15 +149,23 @@ impl<T: Value> Kernel for DepthwiseJob<'_, T> {
         let widened = take_mut::<f32>(&mut scratch, layout.scratch::<S>()?)?;
         let [height, width, channels] = geometry.input;
         let [out_height, out_width, out_channels] = geometry.output;
+        let down = place.down && place.input != place.output;
         for image in 0..images {
             let input = place.input.checked_add(image.checked_mul(height * width * channels)?)?;
             let output = place.output.checked_add(image.checked_mul(out_height * out_width * out_channels)?)?;
-            for strip in blocks(out_height, layout.strip, place.down) {
+            for strip in blocks(out_height, layout.strip, down) {
                 let rows = (strip.len().saturating_sub(1) * geometry.stride[0]).saturating_add(layout.extent);
                 let source = place.memory.get(input..)?;
                 let row_vectors = layout.line * layout.vectors;
-                let lines = widened.chunks_exact_mut((row_vectors * lanes::<S>()).max(1)).take(rows);
-                for (row, line) in lines.enumerate() {
+                let row_values = row_vectors * lanes::<S>();
+                // Going up, the strip before has widened the first rows, and may have written over them.
+                let kept = if down || strip.start == 0 { 0 } else { layout.extent.saturating_sub(geometry.stride[0]) };
+                let from = layout.strip * geometry.stride[0] * row_values;
+                if widened.len() >= from + kept * row_values {
+                    widened.copy_within(from..from + kept * row_values, 0);
+                }
+                let lines = widened.chunks_exact_mut(row_values.max(1)).take(rows);
+                for (row, line) in lines.enumerate().skip(kept) {
                     let y = (strip.start * geometry.stride[0] + row).checked_sub(geometry.pad[0]);
                     let values = y.filter(|&y| y < height).and_then(|y| source.get(y * width * channels..));
                     widen::<T, S>(geometry, &layout, zero_point, values, line);

@@ -1,0 +1,270 @@
+//! Convolutions: the windows of two pixels are gathered and widened, four values to a [`Quad`], and multiplied by the
+//! weights of all output channels, two at a time. A window of few values is gathered once, before its outputs are
+//! written; so they may lie over it.
+//!
+//! What does not fill a last quad is nought among the values, whatever stands there among the weights.
+
+use super::words::{self, Quad};
+use super::{Direct, Inside};
+use crate::kernels::Epilogue;
+use crate::kernels::generic::Place;
+use core::ops::Range;
+
+/// Quads gathered at a time.
+const QUADS: usize = 36;
+/// Output channels whose sums are handed to the epilogue at once; even.
+const TILE: usize = 32;
+
+/// Convolution of an image, as [`conv_2d`](crate::kernels::scalar::conv_2d) does it, in the order of the walk.
+#[inline(never)]
+pub fn convolve(job: &Direct<'_>, place: &mut Place<'_, i8>) -> Option<()> {
+    let geometry = &job.geometry;
+    let [rows, columns, channels] = geometry.output;
+    let mut windows = Windows::new(job);
+    let mut sums = [[0; 4]; TILE / 2];
+    // Whether a pixel is read when a part of it has been written.
+    let twice = windows.taps > 4 * QUADS || geometry.groups > 1;
+    let step = if twice && geometry.is_pointwise() && overlaps(job, place)? { 1 } else { 2 };
+    for row in 0..rows {
+        let y = if place.down { rows - 1 - row } else { row };
+        let steps = columns.div_ceil(step);
+        for index in 0..steps {
+            let x = if place.down { steps - 1 - index } else { index } * step;
+            let pair = Pair { y, x, both: step == 2 && x + 1 < columns };
+            let at = y.wrapping_mul(columns).wrapping_add(x).wrapping_mul(channels).wrapping_add(place.output);
+            for group in 0..geometry.groups {
+                windows.multiply(&pair, group, &mut sums, place, at);
+            }
+        }
+    }
+    Some(())
+}
+
+/// Whether an image's input and output have memory in common.
+fn overlaps(job: &Direct<'_>, place: &Place<'_, i8>) -> Option<bool> {
+    let elements = |[height, width, channels]: [usize; 3]| height.checked_mul(width)?.checked_mul(channels);
+    let [input, output] = [elements(job.geometry.input)?, elements(job.geometry.output)?];
+    Some(place.input < place.output.checked_add(output)? && place.output < place.input.checked_add(input)?)
+}
+
+/// One output pixel, or two that are neighbours in a row.
+struct Pair {
+    y: usize,
+    x: usize,
+    both: bool,
+}
+
+/// Gathers and multiplies windows.
+struct Windows<'a> {
+    job: &'a Direct<'a>,
+    /// Weights of an output channel, and input channels that it sees.
+    taps: usize,
+    depth: usize,
+    /// Output channels of a group.
+    channels: usize,
+    /// Whether every run of values starts and ends with a whole quad.
+    whole: bool,
+    /// Whether taps that lie side by side are one run of values: neither channels of other groups nor dilation part them.
+    together: bool,
+    quads: [Quad; QUADS],
+}
+
+impl<'a> Windows<'a> {
+    fn new(job: &'a Direct<'a>) -> Self {
+        let geometry = &job.geometry;
+        let (taps, depth) = (geometry.taps(), geometry.group_channels());
+        Self {
+            job,
+            taps,
+            depth,
+            channels: geometry.output[2].checked_div(geometry.groups).unwrap_or(0),
+            whole: depth.is_multiple_of(4),
+            together: depth == geometry.input[2] && geometry.dilation[1] == 1,
+            quads: [Quad::default(); QUADS],
+        }
+    }
+
+    /// The outputs of a group at one or two pixels, the first of which begins at element `at`.
+    fn multiply(
+        &mut self,
+        pair: &Pair,
+        group: usize,
+        sums: &mut [[i32; 4]; TILE / 2],
+        place: &mut Place<'_, i8>,
+        at: usize,
+    ) {
+        let accumulation = self.job.accumulation;
+        let (mut tile, end) = (group.wrapping_mul(self.channels), group.wrapping_add(1).wrapping_mul(self.channels));
+        let mut gathered = false;
+        while tile < end {
+            let outputs = tile..end.min(tile.saturating_add(TILE));
+            start(accumulation.bias, &outputs, sums);
+            let mut from = 0;
+            while from < self.taps {
+                let length = (self.taps - from).min(4 * QUADS);
+                if !gathered {
+                    let input = place.memory.get(place.input..).unwrap_or(&[]);
+                    self.gather(input, [pair.y, pair.x], group, from..from + length, 0);
+                    if pair.both {
+                        self.gather(input, [pair.y, pair.x + 1], group, from..from + length, 1);
+                    }
+                    // One part is all there is to gather.
+                    gathered = length == self.taps;
+                }
+                let quads = self.quads.get(..length.div_ceil(4)).unwrap_or(&[]);
+                let weights = outputs.start.wrapping_mul(self.taps).wrapping_add(from);
+                let weights = accumulation.weights.get(weights..).unwrap_or(&[]);
+                add(quads, weights, self.taps, outputs.len(), sums);
+                from += length;
+            }
+            let pixels = place.memory.get_mut(at.wrapping_add(tile)..).unwrap_or(&mut []);
+            self.finish(&outputs, sums, pair.both, pixels);
+            tile = outputs.end;
+        }
+    }
+
+    /// Gathers a part of the values under a window, in the order of the weights.
+    fn gather(&mut self, input: &[i8], at: [usize; 2], group: usize, part: Range<usize>, pixel: usize) {
+        if self.whole {
+            let zero_point = self.job.accumulation.zero_point;
+            let quads = &mut self.quads;
+            Runs { job: self.job, depth: self.depth, together: self.together }.each(at, group, &part, |run, from| {
+                let quads = quads.get_mut(run.start / 4..run.end / 4).unwrap_or(&mut []);
+                match from {
+                    Some(from) => {
+                        words::widen(input.get(from..).unwrap_or(&[]), zero_point, quads, pixel);
+                    }
+                    None => words::clear(quads, pixel),
+                }
+            });
+        } else {
+            self.gather_bytes(input, at, group, &part, pixel);
+        }
+    }
+
+    /// The same where runs are not whole quads: bytes are gathered first.
+    #[inline(never)]
+    fn gather_bytes(&mut self, input: &[i8], at: [usize; 2], group: usize, part: &Range<usize>, pixel: usize) {
+        let zero_point = self.job.accumulation.zero_point;
+        let mut bytes = [zero_point as i8; 4 * QUADS];
+        Runs { job: self.job, depth: self.depth, together: self.together }.each(at, group, part, |run, from| {
+            let from = from.and_then(|from| input.get(from..));
+            if let (Some(bytes), Some(values)) = (bytes.get_mut(run), from) {
+                bytes.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+            }
+        });
+        let quads = self.quads.get_mut(..part.len().div_ceil(4)).unwrap_or(&mut []);
+        words::widen(&bytes, zero_point, quads, pixel);
+    }
+
+    /// Turns the sums of some channels into outputs.
+    fn finish(&self, outputs: &Range<usize>, sums: &[[i32; 4]; TILE / 2], both: bool, pixels: &mut [i8]) {
+        let epilogue = &self.job.accumulation.epilogue;
+        let (count, channels) = (outputs.len(), self.job.geometry.output[2]);
+        #[cfg(bantam_dsp)]
+        if self.job.plain {
+            words::requantize(epilogue, outputs, sums, pixels, if both { channels } else { 0 });
+            return;
+        }
+        for pixel in 0..if both { 2 } else { 1 } {
+            let mut own = [0; TILE];
+            for (own, sum) in own.iter_mut().zip(sums.as_flattened().get(pixel..).unwrap_or(&[]).iter().step_by(2)) {
+                *own = *sum;
+            }
+            let pixel = pixels.get_mut(pixel.wrapping_mul(channels)..).unwrap_or(&mut []);
+            epilogue.store(outputs.start, own.get(..count).unwrap_or(&[]), pixel.get_mut(..count).unwrap_or(&mut []));
+        }
+    }
+}
+
+/// The values under a window, as runs that lie side by side.
+struct Runs<'a> {
+    job: &'a Direct<'a>,
+    depth: usize,
+    together: bool,
+}
+
+impl Runs<'_> {
+    /// Gives each run that is in a part of the window: where it stands in the part, and its first element, `None` in the
+    /// padding.
+    #[inline(always)]
+    fn each(
+        &self,
+        [y, x]: [usize; 2],
+        group: usize,
+        part: &Range<usize>,
+        mut put: impl FnMut(Range<usize>, Option<usize>),
+    ) {
+        let geometry = &self.job.geometry;
+        let [_, width, channels] = geometry.input;
+        let mut clip = |start: usize, length: usize, from: Option<usize>| {
+            let (begin, end) = (start.max(part.start), start.wrapping_add(length).min(part.end));
+            if begin < end {
+                put(begin - part.start..end - part.start, from.map(|from| from.wrapping_add(begin - start)));
+            }
+        };
+        let pixels = Inside::columns(geometry, x);
+        let [kernel_height, kernel_width] = geometry.kernel;
+        let line = kernel_width.wrapping_mul(self.depth);
+        for tap_y in 0..kernel_height {
+            let start = tap_y.wrapping_mul(line);
+            let row = geometry.input_row(y, tap_y);
+            let at = |column: usize| row.map(|row| row.wrapping_mul(width).wrapping_add(column).wrapping_mul(channels));
+            if self.together || row.is_none() {
+                let before = if row.is_some() { pixels.tap.wrapping_mul(self.depth) } else { line };
+                let inside = if row.is_some() { pixels.taps.wrapping_mul(self.depth) } else { 0 };
+                clip(start, before, None);
+                clip(start.wrapping_add(before), inside, at(pixels.position));
+                let used = before.wrapping_add(inside);
+                clip(start.wrapping_add(used), line.wrapping_sub(used), None);
+            } else {
+                for tap_x in 0..kernel_width {
+                    let start = start.wrapping_add(tap_x.wrapping_mul(self.depth));
+                    let from = geometry.input_column(x, tap_x).and_then(at);
+                    clip(start, self.depth, from.map(|from| from.wrapping_add(group.wrapping_mul(self.depth))));
+                }
+            }
+        }
+    }
+}
+
+/// Starts the sums of some channels, two to an entry, at both pixels.
+fn start(bias: &[i32], outputs: &Range<usize>, sums: &mut [[i32; 4]; TILE / 2]) {
+    let bias = bias.get(outputs.clone()).unwrap_or(&[]);
+    if bias.is_empty() {
+        *sums = [[0; 4]; TILE / 2];
+    }
+    for (sums, bias) in sums.iter_mut().zip(bias.chunks(2)) {
+        let (first, second) = (bias.first().copied().unwrap_or(0), bias.get(1).copied().unwrap_or(0));
+        *sums = [first, first, second, second];
+    }
+}
+
+/// Adds the products with the weights of `channels` channels, which are `taps` apart.
+fn add(quads: &[Quad], weights: &[i8], taps: usize, channels: usize, sums: &mut [[i32; 4]; TILE / 2]) {
+    let whole = channels / 2;
+    // The last words of the last channels may reach beyond the weights.
+    let room = weights.len().checked_sub(quads.len().wrapping_mul(4)).and_then(|room| room.checked_div(taps));
+    let inside = room.map_or(0, |channels| channels.saturating_add(1) / 2).min(whole);
+    let (first, rest) = sums.split_at_mut_checked(inside).unwrap_or_default();
+    words::multiply(quads, weights, taps, first);
+    let mut done = inside.wrapping_mul(2);
+    for sums in rest {
+        if done >= channels {
+            break;
+        }
+        let weights = weights.get(done.wrapping_mul(taps)..).unwrap_or(&[]);
+        add_rest(quads, weights, taps, channels.wrapping_sub(done), sums);
+        done = done.wrapping_add(2);
+    }
+}
+
+/// The same for one or two channels at the end of the weights.
+#[inline(never)]
+fn add_rest(quads: &[Quad], weights: &[i8], taps: usize, channels: usize, sums: &mut [i32; 4]) {
+    let mut copies = [[0; 4 * QUADS]; 2];
+    for (copy, weights) in copies.iter_mut().zip(weights.chunks(taps.max(1))).take(channels) {
+        copy.iter_mut().zip(weights).take(quads.len().wrapping_mul(4)).for_each(|(to, from)| *to = *from);
+    }
+    words::multiply(quads, copies.as_flattened(), 4 * QUADS, core::slice::from_mut(sums));
+}
