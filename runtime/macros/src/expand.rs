@@ -166,9 +166,10 @@ fn run(model: &Model<'_>) -> TokenStream {
         let alike = || model.steps.iter().filter(|other| other.opcode == step.opcode);
         let moves = alike().any(|step| step.moves).then(|| quote!(| ::bantam::ops::MOVES));
         let overwrites = alike().any(|step| step.overwrites).then(|| quote!(| ::bantam::ops::OVERWRITES));
+        let long_lines = alike().any(|step| step.long_lines).then(|| quote!(| ::bantam::ops::LONG_LINES));
         quote! {
             done &= ::bantam::compiled::#opcode::<
-                { ::bantam::ops::numbers(&[#(#types),*], &[::bantam::Arithmetic::#arithmetic]) #moves #overwrites }
+                { ::bantam::ops::numbers(&[#(#types),*], &[::bantam::Arithmetic::#arithmetic]) #moves #overwrites #long_lines }
             >(&#name, arena, &CONSTANTS.0);
         }
     });

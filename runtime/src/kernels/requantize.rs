@@ -39,12 +39,11 @@ impl Epilogue<i32, i8> for Requantization<'_> {
 
 impl Requantization<'_> {
     /// Whether the outputs of sums of `taps` products can be made in a shorter form of the `tflite` arithmetic: each
-    /// channel has a multiplier of its own and a shift to the right, or nought; nothing overflows; and clamping is
-    /// saturation.
+    /// channel has a multiplier of its own and a shift to the right, so that nothing overflows, and clamping is saturation.
     pub fn is_plain(&self, bias: &[i32], taps: usize) -> bool {
         // Of 255 * 128 each, so that the sum, doubled, still fits.
         let small = |bias: &i32| bias.unsigned_abs() <= 1 << 29;
-        let plain = |(&multiplier, &shift): (&i32, &i8)| multiplier >= 0 && (-31..i8::from(multiplier == 0)).contains(&shift);
+        let plain = |(&multiplier, &shift): (&i32, &i8)| multiplier >= 0 && (-22..0).contains(&shift);
         self.per_channel
             && !self.shifts.is_empty()
             && self.clamp == [-128, 127]
@@ -141,6 +140,34 @@ pub fn multiply_by_quantized_multiplier(value: i32, multiplier: i32, shift: i8) 
     let left = u32::from(shift.max(0).unsigned_abs());
     let right = u32::from(shift.min(0).unsigned_abs());
     rounding_divide_by_power_of_two(saturating_rounding_doubling_high_mul(value.wrapping_shl(left), multiplier), right)
+}
+
+/// A multiplier and a shift to the right, prepared for many small values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    multiplier: i32,
+    shift: u32,
+    half: i32,
+    /// All bits where there is a shift: what is negative counts one less before half is added.
+    shifts: i32,
+}
+
+impl Scale {
+    /// `None` where the multiplier is negative or the shift is to the left or beyond 31.
+    pub fn new(multiplier: i32, shift: i8) -> Option<Self> {
+        let right = u32::from(shift.unsigned_abs());
+        let serves = multiplier >= 0 && (-31..=0).contains(&shift);
+        let shifts = if shift == 0 { 0 } else { -1 };
+        serves.then_some(Self { multiplier, shift: right, half: ((1_u32 << right) >> 1).cast_signed(), shifts })
+    }
+
+    /// What [`multiply_by_quantized_multiplier`] gives for a value of less than `2^30`.
+    #[inline(always)]
+    pub fn apply(&self, value: i32) -> i32 {
+        let twice = i64::from(value.wrapping_mul(2));
+        let product = ((twice * i64::from(self.multiplier) + (1 << 31)) >> 32) as i32;
+        product.wrapping_add(product >> 31 & self.shifts).wrapping_add(self.half) >> self.shift
+    }
 }
 
 /// Float epilogue: clamp.
@@ -298,6 +325,12 @@ mod tests {
         fn onnx_equals_the_formula_in_wider_arithmetic(value in -2.0e9f32..2.0e9, zero_point in -128i32..128) {
             let expected = (f64::from(value).round_ties_even() + f64::from(zero_point)).clamp(-128.0, 127.0);
             prop_assert_eq!(f64::from(round_and_saturate(value, zero_point, [-128, 127])), expected);
+        }
+
+        #[test]
+        fn prepared_scales_give_the_same(value in -(1 << 30) + 1..1 << 30, multiplier in 0..=i32::MAX, shift in -31i8..=0) {
+            let scale = Scale::new(multiplier, shift).expect("a shift to the right");
+            prop_assert_eq!(scale.apply(value), multiply_by_quantized_multiplier(value, multiplier, shift));
         }
 
         #[test]

@@ -88,7 +88,10 @@ fn integers<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         if kind.is_comparison() {
             return compare(context, |a: i8, b: i8| parameters.compare(a, b));
         }
-        return combine(context, |a: i8, b: i8| parameters.compute(a, b));
+        return match scalar::FixedPointSum::new(&parameters) {
+            Some(sum) => combine(context, |a: i8, b: i8| sum.compute(a, b)),
+            None => combine(context, |a: i8, b: i8| parameters.compute(a, b)),
+        };
     }
     let scales = multipliers.map(f32::from_bits);
     if context.arithmetic() != Arithmetic::Tflite && kind.is_integer_arithmetic() {

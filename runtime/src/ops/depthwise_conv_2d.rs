@@ -2,7 +2,7 @@
 
 use super::accumulation::{Accumulate, Packing, accumulate};
 use super::conv_2d::{geometry, images};
-use super::{Context, Source, links_overwrites};
+use super::{Context, Source, links_long_lines, links_overwrites};
 use crate::kernels::direct::Depthwise;
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization};
@@ -42,16 +42,14 @@ impl Accumulate for DepthwiseConv2d {
         context: &mut Context<'_, S>,
         accumulation: &Accumulation<'_, i8, Requantization<'_>>,
     ) -> Option<()> {
-        let Some(depthwise) = Depthwise::new(&self.geometry, accumulation) else {
-            return self.run(context, accumulation);
-        };
-        if self.overwrites {
-            return match depthwise.in_place(context.in_place(0)?) {
-                None => self.run(context, accumulation),
-                done => done,
-            };
-        }
-        context.banded(&self.rows, |band, input, output| depthwise.band(band, input, output))
+        let done = Depthwise::new(&self.geometry, accumulation).and_then(|depthwise| {
+            if context.op.input(0).location == context.op.output(0).location {
+                depthwise.in_place(context.in_place(0)?)
+            } else {
+                context.banded(&self.rows, |band, input, output| depthwise.band(band, input, output))
+            }
+        });
+        if links_long_lines(S::NUMBERS) { done.or_else(|| self.run(context, accumulation)) } else { done }
     }
 }
 

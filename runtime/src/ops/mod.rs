@@ -32,8 +32,8 @@ mod transpose_conv_2d;
 mod unary;
 
 pub(crate) use driver::{Context, Task, packs};
-pub use source::{MOVES, OVERWRITES, linked_numbers, numbers};
-pub(crate) use source::{Source, links_overwrites};
+pub use source::{LONG_LINES, MOVES, OVERWRITES, linked_numbers, numbers};
+pub(crate) use source::{Source, links_long_lines, links_overwrites};
 
 use crate::kernels::dispatch::Backend;
 use crate::kernels::requantize::{self, Requantizer};

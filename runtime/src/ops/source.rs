@@ -49,12 +49,15 @@ pub const MOVES: u16 = 0x4000;
 /// Added to a set where depthwise convolutions may overwrite their input channel by channel.
 pub const OVERWRITES: u16 = 0x8000;
 
+/// Added to a set where the lines of depthwise convolutions may be too long to be set aside.
+pub const LONG_LINES: u16 = 0x2000;
+
 /// All of them.
-pub(crate) const EVERY_NUMBER: u16 = numbers(DataType::ALL, Arithmetic::ALL) | MOVES | OVERWRITES;
+pub(crate) const EVERY_NUMBER: u16 = numbers(DataType::ALL, Arithmetic::ALL) | MOVES | OVERWRITES | LONG_LINES;
 
 /// The set that [`ops!`](crate::ops!) makes of arithmetics: 32-bit floats where `Float` is among them, and integers.
 pub const fn linked_numbers(arithmetics: &[Arithmetic]) -> u16 {
-    let set = numbers(DataType::ALL, arithmetics) | MOVES | OVERWRITES;
+    let set = numbers(DataType::ALL, arithmetics) | MOVES | OVERWRITES | LONG_LINES;
     if links(set, Arithmetic::Float) { set } else { set & !type_bit(DataType::F32) }
 }
 
@@ -77,6 +80,11 @@ pub(crate) const fn links_moves(numbers: u16) -> bool {
 /// Whether depthwise convolutions may overwrite their input channel by channel.
 pub(crate) const fn links_overwrites(numbers: u16) -> bool {
     numbers & OVERWRITES != 0
+}
+
+/// Whether the lines of depthwise convolutions may be too long to be set aside.
+pub(crate) const fn links_long_lines(numbers: u16) -> bool {
+    numbers & LONG_LINES != 0
 }
 
 /// Whether the set has this type and no other.

@@ -79,15 +79,19 @@ struct Products {
     pairs: usize,
     /// From the end of a channel's words to those of the next but one.
     advance: isize,
+    /// Where the sums start, one for each channel; null where they go on.
+    bias: *const i32,
 }
 
 /// Adds the products of values and weights. An entry of `sums` is of two channels, whose weights are `taps` apart: the
-/// first one's at both pixels, then the second one's. Where the weights do not suffice nothing is done.
-pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, sums: &mut [[i32; 4]]) {
+/// first one's at both pixels, then the second one's. Sums start with the channels' bias where there is one, and go on
+/// elsewhere. Where weights or bias do not suffice nothing is done.
+pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]]) {
     let words = quads.len().wrapping_mul(4);
     let last = sums.len().checked_mul(2).and_then(|channels| channels.checked_sub(1));
     let reaches = last.and_then(|last| last.checked_mul(taps)?.checked_add(words));
-    if quads.is_empty() || reaches.is_none_or(|end| end > weights.len()) {
+    let starts = bias.is_none_or(|bias| bias.len() / 2 >= sums.len());
+    if quads.is_empty() || !starts || reaches.is_none_or(|end| end > weights.len()) {
         return;
     }
     let range = quads.as_ptr_range();
@@ -97,10 +101,11 @@ pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, sums: &mut [[i32; 4
         sums: sums.as_mut_ptr(),
         pairs: sums.len(),
         advance: taps.wrapping_mul(2).wrapping_sub(words).cast_signed(),
+        bias: bias.map_or(core::ptr::null(), <[i32]>::as_ptr),
     };
     let first = weights.as_ptr();
     // SAFETY: there is a quad and an entry of sums; `reaches` has shown that the words of the last channel, and so those
-    // of all, lie in the weights.
+    // of all, lie in the weights, and `starts` that each channel has a bias, or none.
     unsafe { multiply_words(&products, first, first.wrapping_add(taps)) };
 }
 
@@ -127,7 +132,7 @@ macro_rules! quad {
 }
 
 /// Multiplies quads by the weights of pairs of channels. On the stack: quads, ends (+4, +8), sums (+12), pairs left
-/// (+16), advance (+20).
+/// (+16), advance (+20), bias (+24).
 ///
 /// # Safety
 /// There is at least one quad and one pair; the words of all pairs must be readable, their sums writable.
@@ -136,12 +141,18 @@ unsafe extern "C" fn multiply_words(products: &Products, first: *const i8, secon
     naked_asm!(
         extension!(),
         "push {{r4-r11, lr}}",
-        "sub sp, #24",
-        "ldm r0, {{r3-r8}}",
-        "stm sp, {{r3-r8}}",
+        "sub sp, #28",
+        "ldm r0, {{r3-r9}}",
+        "stm sp, {{r3-r9}}",
         "2:",
-        "ldr r12, [sp, #12]",
-        "ldm r12, {{r3-r6}}",
+        "ldr r0, [sp, #24]",
+        "cmp r0, #0",
+        "beq 7f",
+        "ldrd r3, r5, [r0], #8",
+        "mov r4, r3",
+        "mov r6, r5",
+        "str r0, [sp, #24]",
+        "8:",
         "ldrd r0, r12, [sp]",
         "cmp r0, r12",
         "beq 4f",
@@ -169,8 +180,12 @@ unsafe extern "C" fn multiply_words(products: &Products, first: *const i8, secon
         "add r1, r12",
         "add r2, r12",
         "bne 2b",
-        "add sp, #24",
+        "add sp, #28",
         "pop {{r4-r11, pc}}",
+        "7:",
+        "ldr r12, [sp, #12]",
+        "ldm r12, {{r3-r6}}",
+        "b 8b",
     )
 }
 
@@ -181,7 +196,8 @@ struct Scales {
     multipliers: *const i32,
     shifts: *const i8,
     channels: usize,
-    zero_point: i32,
+    /// Twice the zero point, and 1.
+    offset: i32,
     ahead: usize,
 }
 
@@ -208,7 +224,7 @@ pub fn requantize(
         multipliers: multipliers.as_ptr(),
         shifts: shifts.as_ptr(),
         channels,
-        zero_point: scales.zero_point,
+        offset: scales.zero_point.wrapping_mul(2).wrapping_add(1),
         ahead,
     };
     // SAFETY: there is a channel; the tables have an entry for each, the sums two, and `ahead` plus so many bytes lie in
@@ -225,11 +241,10 @@ pub fn requantize(
 unsafe extern "C" fn requantize_pairs(scales: &Scales, sums: *const [i32; 4], first: *mut i8) {
     naked_asm!(
         extension!(),
-        "push {{r4-r11, lr}}",
-        // r3 multipliers, r4 shifts, r5 channels, r6 zero point, r0 the second pixel
+        "push {{r4-r11}}",
+        // r3 multipliers, r4 shifts, r5 channels, r6 twice the zero point and 1, r0 the second pixel
         "ldm r0, {{r3-r7}}",
         "add r0, r2, r7",
-        "mov r12, #1",
         "2:",
         "ldrd r7, r8, [r1], #8",
         "ldr r9, [r3], #4",
@@ -240,16 +255,14 @@ unsafe extern "C" fn requantize_pairs(scales: &Scales, sums: *const [i32; 4], fi
         "smmulr r8, r8, r9",
         "mvn r11, r10",
         "rsb r10, r10, #0",
-        // Of a shift by nought nothing comes: only the low byte counts, 255.
-        "lsl r11, r12, r11",
+        // Zero point and half, to be shifted with the product.
+        "lsl r11, r6, r11",
         "add r7, r7, r7, asr #31",
         "add r8, r8, r8, asr #31",
         "add r7, r7, r11",
         "add r8, r8, r11",
         "asr r7, r7, r10",
         "asr r8, r8, r10",
-        "add r7, r7, r6",
-        "add r8, r8, r6",
         "ssat r7, #8, r7",
         "ssat r8, #8, r8",
         // The first one last: it stands where there is no second.
@@ -257,7 +270,8 @@ unsafe extern "C" fn requantize_pairs(scales: &Scales, sums: *const [i32; 4], fi
         "strb r7, [r2], #1",
         "subs r5, #1",
         "bne 2b",
-        "pop {{r4-r11, pc}}",
+        "pop {{r4-r11}}",
+        "bx lr",
     )
 }
 
@@ -358,9 +372,9 @@ struct Grid {
     weights: [u32; 6],
     bias: i32,
     multiplier: i32,
-    half: u32,
+    /// Zero point and half, to be shifted with the product.
+    offset: i32,
     shift: u32,
-    zero_point: i32,
     step: usize,
     /// From the last pair of columns to the next row: output elements, and bytes of lines.
     skips: [isize; 2],
@@ -384,16 +398,16 @@ pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32;
     if !fits || pitch % 2 != 0 {
         return;
     }
-    let pack = |low: i32, high: i32| low.cast_unsigned() & 0xffff | high.cast_unsigned() << 16;
+    // Sums are doubled, as rounding asks.
+    let pack = |low: i32, high: i32| low.wrapping_mul(2).cast_unsigned() & 0xffff | high.cast_unsigned() << 17;
     let [a, b, c, d, e, f, g, h, i] = *weights;
     let shift = u32::from(shift.unsigned_abs());
     let grid = Grid {
         weights: [pack(a, b), pack(b, c), pack(d, e), pack(e, f), pack(g, h), pack(h, i)],
-        bias,
+        bias: bias.wrapping_mul(2),
         multiplier,
-        half: (1_u32 << (shift & 31)) >> 1,
+        offset: scales.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(shift.wrapping_sub(1)),
         shift,
-        zero_point: scales.zero_point,
         step,
         skips: [
             width.wrapping_sub(2 * pairs).wrapping_mul(step).cast_signed(),
@@ -427,8 +441,8 @@ macro_rules! line {
 }
 
 /// Computes rows of outputs, two at a time. r0 to r2 point to lines, r3 to outputs, r4 to r9 are weights, r10 and r11 the
-/// sums. On the stack: bias, multiplier (+4), half (+8), shift (+12), zero point (+16), step (+20), skips (+24, +28),
-/// bytes of a line (+32), rows left (+36), the end of a line (+40). Rounds as [`requantize_pairs`] does.
+/// sums. On the stack: bias, multiplier (+4), offset (+8), shift (+12), step (+16), skips (+20, +24), bytes of a line
+/// (+28), rows left (+32), the end of a line (+36). Rounds as [`requantize_pairs`] does.
 ///
 /// # Safety
 /// There is at least one row and one column; values and outputs must lie where [`Grid`] says.
@@ -437,13 +451,13 @@ unsafe extern "C" fn windows_3x3(grid: &Grid, lines: *const i16, output: *mut i8
     naked_asm!(
         extension!(),
         "push {{r4-r11, lr}}",
-        "sub sp, #44",
+        "sub sp, #40",
         "add r12, r0, #24",
         "ldm r12!, {{r4-r8}}",
         "stm sp, {{r4-r8}}",
         "add lr, sp, #20",
-        "ldm r12, {{r4-r8}}",
-        "stm lr, {{r4-r8}}",
+        "ldm r12, {{r4-r7}}",
+        "stm lr, {{r4-r7}}",
         "ldm r0, {{r4-r9}}",
         "mov r0, r1",
         "add r1, r0, r3",
@@ -451,9 +465,9 @@ unsafe extern "C" fn windows_3x3(grid: &Grid, lines: *const i16, output: *mut i8
         "add r2, r1, r3",
         "mov r3, r12",
         "2:",
-        "ldr r12, [sp, #32]",
+        "ldr r12, [sp, #28]",
         "add r12, r0, r12",
-        "str r12, [sp, #40]",
+        "str r12, [sp, #36]",
         "3:",
         "ldr r10, [sp]",
         "mov r11, r10",
@@ -461,8 +475,6 @@ unsafe extern "C" fn windows_3x3(grid: &Grid, lines: *const i16, output: *mut i8
         line!("r1", "r6", "r7"),
         line!("r2", "r8", "r9"),
         "ldrd r12, lr, [sp, #4]",
-        "lsl r10, r10, #1",
-        "lsl r11, r11, #1",
         "smmulr r10, r10, r12",
         "smmulr r11, r11, r12",
         "add r10, r10, r10, asr #31",
@@ -472,28 +484,25 @@ unsafe extern "C" fn windows_3x3(grid: &Grid, lines: *const i16, output: *mut i8
         "ldrd r12, lr, [sp, #12]",
         "asr r10, r10, r12",
         "asr r11, r11, r12",
-        "add r10, r10, lr",
-        "add r11, r11, lr",
+        "ldr r12, [sp, #36]",
         "ssat r10, #8, r10",
         "ssat r11, #8, r11",
-        "ldr r12, [sp, #20]",
-        "ldr lr, [sp, #40]",
         "strb r10, [r3]",
-        "cmp r0, lr",
+        "cmp r0, r12",
         "it ls",
-        "strbls r11, [r3, r12]",
-        "add r3, r3, r12, lsl #1",
+        "strbls r11, [r3, lr]",
+        "add r3, r3, lr, lsl #1",
         "blo 3b",
-        "ldrd r10, r11, [sp, #24]",
-        "ldr r12, [sp, #36]",
+        "ldrd r10, r11, [sp, #20]",
+        "ldr r12, [sp, #32]",
         "add r3, r10",
         "add r0, r11",
         "add r1, r11",
         "add r2, r11",
         "subs r12, #1",
-        "str r12, [sp, #36]",
+        "str r12, [sp, #32]",
         "bne 2b",
-        "add sp, #44",
+        "add sp, #40",
         "pop {{r4-r11, pc}}",
     )
 }

@@ -98,7 +98,10 @@ impl<'a> Windows<'a> {
         let mut gathered = false;
         while tile < end {
             let outputs = tile..end.min(tile.saturating_add(TILE));
-            start(accumulation.bias, &outputs, sums);
+            let mut bias = accumulation.bias.get(outputs.clone());
+            if bias.is_none() {
+                *sums = [[0; 4]; TILE / 2];
+            }
             let mut from = 0;
             while from < self.taps {
                 let length = (self.taps - from).min(4 * QUADS);
@@ -114,7 +117,7 @@ impl<'a> Windows<'a> {
                 let quads = self.quads.get(..length.div_ceil(4)).unwrap_or(&[]);
                 let weights = outputs.start.wrapping_mul(self.taps).wrapping_add(from);
                 let weights = accumulation.weights.get(weights..).unwrap_or(&[]);
-                add(quads, weights, self.taps, outputs.len(), sums);
+                add(quads, weights, self.taps, bias.take(), outputs.len(), sums);
                 from += length;
             }
             let pixels = place.memory.get_mut(at.wrapping_add(tile)..).unwrap_or(&mut []);
@@ -125,7 +128,9 @@ impl<'a> Windows<'a> {
 
     /// Gathers a part of the values under a window, in the order of the weights.
     fn gather(&mut self, input: &[i8], at: [usize; 2], group: usize, part: Range<usize>, pixel: usize) {
-        if self.whole {
+        let kernel_width = self.job.geometry.kernel[1];
+        let line = self.together && kernel_width.wrapping_mul(self.depth).is_multiple_of(4);
+        if self.whole || line && Inside::columns(&self.job.geometry, at[1]).taps == kernel_width {
             let zero_point = self.job.accumulation.zero_point;
             let quads = &mut self.quads;
             Runs { job: self.job, depth: self.depth, together: self.together }.each(at, group, &part, |run, from| {
@@ -228,30 +233,29 @@ impl Runs<'_> {
     }
 }
 
-/// Starts the sums of some channels, two to an entry, at both pixels.
-fn start(bias: &[i32], outputs: &Range<usize>, sums: &mut [[i32; 4]; TILE / 2]) {
-    let bias = bias.get(outputs.clone()).unwrap_or(&[]);
-    if bias.is_empty() {
-        *sums = [[0; 4]; TILE / 2];
-    }
-    for (sums, bias) in sums.iter_mut().zip(bias.chunks(2)) {
-        let (first, second) = (bias.first().copied().unwrap_or(0), bias.get(1).copied().unwrap_or(0));
-        *sums = [first, first, second, second];
-    }
-}
-
-/// Adds the products with the weights of `channels` channels, which are `taps` apart.
-fn add(quads: &[Quad], weights: &[i8], taps: usize, channels: usize, sums: &mut [[i32; 4]; TILE / 2]) {
+/// Adds the products with the weights of `channels` channels, which are `taps` apart, to the sums, or to the bias.
+fn add(
+    quads: &[Quad],
+    weights: &[i8],
+    taps: usize,
+    bias: Option<&[i32]>,
+    channels: usize,
+    sums: &mut [[i32; 4]; TILE / 2],
+) {
     let whole = channels / 2;
     // The last words of the last channels may reach beyond the weights.
     let room = weights.len().checked_sub(quads.len().wrapping_mul(4)).and_then(|room| room.checked_div(taps));
     let inside = room.map_or(0, |channels| channels.saturating_add(1) / 2).min(whole);
     let (first, rest) = sums.split_at_mut_checked(inside).unwrap_or_default();
-    words::multiply(quads, weights, taps, first);
+    words::multiply(quads, weights, taps, bias, first);
     let mut done = inside.wrapping_mul(2);
     for sums in rest {
         if done >= channels {
             break;
+        }
+        if let Some(bias) = bias.and_then(|bias| bias.get(done..)) {
+            let (first, second) = (bias.first().copied().unwrap_or(0), bias.get(1).copied().unwrap_or(0));
+            *sums = [first, first, second, second];
         }
         let weights = weights.get(done.wrapping_mul(taps)..).unwrap_or(&[]);
         add_rest(quads, weights, taps, channels.wrapping_sub(done), sums);
@@ -266,5 +270,5 @@ fn add_rest(quads: &[Quad], weights: &[i8], taps: usize, channels: usize, sums: 
     for (copy, weights) in copies.iter_mut().zip(weights.chunks(taps.max(1))).take(channels) {
         copy.iter_mut().zip(weights).take(quads.len().wrapping_mul(4)).for_each(|(to, from)| *to = *from);
     }
-    words::multiply(quads, copies.as_flattened(), 4 * QUADS, core::slice::from_mut(sums));
+    words::multiply(quads, copies.as_flattened(), 4 * QUADS, None, core::slice::from_mut(sums));
 }

@@ -3,17 +3,16 @@
 
 use super::{Direct, words};
 use crate::kernels::{Accumulation, Band, Convolution, Epilogue, Requantization};
+use bantam_format::overlap::{LINE_VALUES, lines};
 use core::ops::Range;
 
-/// Values set aside.
-const VALUES: usize = 392;
 /// Outputs of a row that are handed to the epilogue at once.
 const TILE: usize = 32;
 
 /// Lines of a channel, one behind the other.
 #[derive(Debug)]
 #[repr(align(4))]
-pub struct Lines(pub [i16; VALUES]);
+pub struct Lines(pub [i16; LINE_VALUES]);
 
 /// The tensors of an op.
 enum Memory<'a> {
@@ -42,8 +41,8 @@ impl Memory<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Depthwise<'a> {
     direct: Direct<'a>,
-    /// Input rows and columns that a window spans.
-    span: [usize; 2],
+    /// Input rows that a window spans.
+    span: usize,
     /// Output columns computed together, and the values of a line under them.
     columns: usize,
     pitch: usize,
@@ -53,26 +52,13 @@ pub struct Depthwise<'a> {
 
 impl<'a> Depthwise<'a> {
     /// `None` where not even the lines of a single window can be set aside.
-    pub fn new(
-        geometry: &Convolution,
-        accumulation: &'a Accumulation<'a, i8, Requantization<'a>>,
-    ) -> Option<Self> {
-        let span = |axis: usize| {
-            let (kernel, dilation) = (geometry.kernel.get(axis)?, geometry.dilation.get(axis)?);
-            kernel.checked_sub(1)?.checked_mul(*dilation)?.checked_add(1)
-        };
-        let span = [span(0)?, span(1)?];
-        let stride = geometry.stride[1].max(1);
-        // Even, so that lines start at words, and with what a pair of windows reads.
-        let widest = VALUES.checked_div(span[0])? & !1;
-        let columns = widest.checked_sub(span[1])?.checked_sub(1)? / stride;
-        let columns = columns.checked_add(1)?.min(geometry.output[1]).max(1);
-        let pitch = (columns.next_multiple_of(2) - 1).checked_mul(stride)?.checked_add(span[1])?.next_multiple_of(2);
-        let [height, width] = geometry.kernel;
-        let one = Convolution { groups: geometry.input[2], ..*geometry };
-        let multiplier = geometry.output[2].checked_div(geometry.input[2])?.max(1);
-        let fits = span[0].checked_mul(pitch)? <= VALUES && height > 0 && width > 0;
-        fits.then(|| Self { direct: Direct::new(&one, accumulation), span, columns, pitch, multiplier })
+    pub fn new(geometry: &Convolution, accumulation: &'a Accumulation<'a, i8, Requantization<'a>>) -> Option<Self> {
+        let &Convolution { kernel, stride, dilation, input, output, .. } = geometry;
+        let [columns, pitch] = lines(kernel, stride, dilation, output[1])?;
+        let span = kernel[0].checked_sub(1)?.checked_mul(dilation[0])?.checked_add(1)?;
+        let one = Convolution { groups: input[2], ..*geometry };
+        let multiplier = output[2].checked_div(input[2])?.max(1);
+        Some(Self { direct: Direct::new(&one, accumulation), span, columns, pitch, multiplier })
     }
 
     /// Computes a band of output rows, as [`depthwise_conv_2d`](crate::kernels::scalar::depthwise_conv_2d) does.
@@ -93,9 +79,10 @@ impl<'a> Depthwise<'a> {
     fn run(&self, band: &Band, mut memory: Memory<'_>) {
         let geometry = &self.direct.geometry;
         let [_, out_width, channels] = geometry.output;
-        let (stride, mut lines) = (geometry.stride[0].max(1), Lines([0; VALUES]));
+        let stride = geometry.stride[0].max(1);
+        let mut lines = Lines([0; LINE_VALUES]);
         // Output rows of which all lines can be set aside.
-        let rows = VALUES.checked_div(self.pitch).unwrap_or(0).saturating_sub(self.span[0]) / stride + 1;
+        let rows = LINE_VALUES.checked_div(self.pitch).unwrap_or(0).saturating_sub(self.span) / stride + 1;
         for channel in 0..channels {
             let filter = Filter::new(&self.direct, channel);
             for first in (0..out_width).step_by(self.columns) {
@@ -110,11 +97,11 @@ impl<'a> Depthwise<'a> {
                     let kept = next.saturating_sub(start).wrapping_mul(self.pitch);
                     if let Some(from) = start.checked_sub(top).filter(|_| kept > 0) {
                         let from = from.wrapping_mul(self.pitch);
-                        if from.checked_add(kept).is_some_and(|end| end <= VALUES) {
+                        if from.checked_add(kept).is_some_and(|end| end <= LINE_VALUES) {
                             lines.0.copy_within(from..from + kept, 0);
                         }
                     }
-                    let last = (end - 1).wrapping_mul(stride).wrapping_add(self.span[0]);
+                    let last = (end - 1).wrapping_mul(stride).wrapping_add(self.span);
                     let new = next.max(start)..last;
                     let at = (new.start - start).wrapping_mul(self.pitch);
                     let source = channel.checked_div(self.multiplier).unwrap_or(0);

@@ -25,9 +25,15 @@ pub fn clear(quads: &mut [Quad], pixel: usize) {
 }
 
 /// Adds the products of values and weights. An entry of `sums` is of two channels, whose weights are `taps` apart: the
-/// first one's at both pixels, then the second one's.
-pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, sums: &mut [[i32; 4]]) {
+/// first one's at both pixels, then the second one's. Sums start with the channels' bias where there is one, and go on
+/// elsewhere.
+pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]]) {
     let mut at = 0_usize;
+    if let Some(bias) = bias {
+        for (sums, &[first, second]) in sums.iter_mut().zip(bias.as_chunks().0) {
+            *sums = [first, first, second, second];
+        }
+    }
     for sums in sums {
         let other = at.wrapping_add(taps);
         let (first, second) = (weights.get(at..).unwrap_or(&[]), weights.get(other..).unwrap_or(&[]));

@@ -1,7 +1,7 @@
 //! Elementwise functions, in place.
 
 use super::Number;
-use crate::kernels::requantize::{clamp_f32, multiply_by_quantized_multiplier, round_and_saturate};
+use crate::kernels::requantize::{Scale, clamp_f32, multiply_by_quantized_multiplier, round_and_saturate};
 use bantam_format::ops::{BinaryKind, UnaryKind};
 
 /// A kind of integer arithmetic ([`BinaryKind::is_integer_arithmetic`]) under `tflite`: Q31 multipliers and shifts. Sums
@@ -66,6 +66,43 @@ impl FixedPointBinary {
 
 fn scale(value: i32, (multiplier, shift): (u32, i8)) -> i32 {
     multiply_by_quantized_multiplier(value, multiplier as i32, shift)
+}
+
+/// A sum or a difference of [`FixedPointBinary`], prepared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FixedPointSum {
+    zero_points: [i32; 3],
+    clamp: [i32; 2],
+    /// -1 where the second operand is taken off.
+    sign: i32,
+    scales: [Scale; 3],
+}
+
+impl FixedPointSum {
+    /// `None` for other kinds and for unusual scales.
+    pub fn new(parameters: &FixedPointBinary) -> Option<Self> {
+        let &FixedPointBinary { kind, zero_points, clamp, multipliers } = parameters;
+        let sign = match kind {
+            BinaryKind::Add => 1,
+            BinaryKind::Sub => -1,
+            _ => return None,
+        };
+        let [first, second, output] = multipliers.map(|(multiplier, shift)| Scale::new(multiplier as i32, shift));
+        Some(Self { zero_points, clamp, sign, scales: [first?, second?, output?] })
+    }
+
+    /// The result for two elements.
+    #[inline(always)]
+    pub fn compute(&self, first: i8, second: i8) -> i8 {
+        let ([first_zero, second_zero, output_zero], [first_scale, second_scale, output_scale]) =
+            (self.zero_points, &self.scales);
+        // Of less than 2^28 each, and no scale makes more of it.
+        let a = first_scale.apply(i32::from(first).wrapping_sub(first_zero) << LEFT_SHIFT);
+        let b = second_scale.apply(i32::from(second).wrapping_sub(second_zero) << LEFT_SHIFT);
+        let [low, high] = self.clamp;
+        let sum = output_scale.apply(a.wrapping_add(b.wrapping_mul(self.sign)));
+        sum.wrapping_add(output_zero).max(low).min(high) as i8
+    }
 }
 
 /// A sum, difference or product under `onnx`.
