@@ -35,7 +35,9 @@ fn combine<T: Element, S: Source>(context: &mut Context<'_, S>, function: impl F
     let (values, data) = context.operands::<T, T>(1)?;
     // Most often the second repeats as a whole.
     if second.shape.elements() == 1 || output.shape.dimensions().ends_with(second.shape.dimensions()) {
-        scalar::binary(function, values.iter().copied().cycle(), data);
+        for data in data.chunks_mut(values.len().max(1)) {
+            scalar::binary(&function, values.iter().copied(), data);
+        }
     } else {
         scalar::binary(function, walk.read(values), data);
     }

@@ -11,7 +11,7 @@ use crate::kernels::generic::Place;
 use core::ops::Range;
 
 /// Quads gathered at a time.
-const QUADS: usize = 36;
+const QUADS: usize = 48;
 /// Output channels whose sums are handed to the epilogue at once; even.
 const TILE: usize = 32;
 
@@ -62,10 +62,14 @@ struct Windows<'a> {
     depth: usize,
     /// Output channels of a group.
     channels: usize,
+    /// Weights that are multiplied at a time: of whole rows of the window, where they are not too many.
+    part: usize,
     /// Whether every run of values starts and ends with a whole quad.
     whole: bool,
     /// Whether taps that lie side by side are one run of values: neither channels of other groups nor dilation part them.
     together: bool,
+    /// The same of every row of a window that is inside.
+    lines: bool,
     quads: [Quad; QUADS],
 }
 
@@ -73,13 +77,19 @@ impl<'a> Windows<'a> {
     fn new(job: &'a Direct<'a>) -> Self {
         let geometry = &job.geometry;
         let (taps, depth) = (geometry.taps(), geometry.group_channels());
+        let together = depth == geometry.input[2] && geometry.dilation[1] == 1;
+        let row = geometry.kernel[1].saturating_mul(depth);
+        let rows = if row.is_multiple_of(4) { (4 * QUADS).checked_div(row).unwrap_or(0) } else { 0 };
+        let part = if taps <= 4 * QUADS || rows == 0 { 4 * QUADS } else { rows.saturating_mul(row) };
         Self {
             job,
             taps,
             depth,
+            part,
             channels: geometry.output[2].checked_div(geometry.groups).unwrap_or(0),
             whole: depth.is_multiple_of(4),
-            together: depth == geometry.input[2] && geometry.dilation[1] == 1,
+            together,
+            lines: together && row.is_multiple_of(4),
             quads: [Quad::default(); QUADS],
         }
     }
@@ -104,7 +114,7 @@ impl<'a> Windows<'a> {
             }
             let mut from = 0;
             while from < self.taps {
-                let length = (self.taps - from).min(4 * QUADS);
+                let length = (self.taps - from).min(self.part);
                 if !gathered {
                     let input = place.memory.get(place.input..).unwrap_or(&[]);
                     self.gather(input, [pair.y, pair.x], group, from..from + length, 0);
@@ -128,12 +138,13 @@ impl<'a> Windows<'a> {
 
     /// Gathers a part of the values under a window, in the order of the weights.
     fn gather(&mut self, input: &[i8], at: [usize; 2], group: usize, part: Range<usize>, pixel: usize) {
-        let kernel_width = self.job.geometry.kernel[1];
-        let line = self.together && kernel_width.wrapping_mul(self.depth).is_multiple_of(4);
-        if self.whole || line && Inside::columns(&self.job.geometry, at[1]).taps == kernel_width {
+        let columns = Inside::columns(&self.job.geometry, at[1]);
+        let inside = columns.taps == self.job.geometry.kernel[1];
+        if self.whole || self.lines && inside {
             let zero_point = self.job.accumulation.zero_point;
             let quads = &mut self.quads;
-            Runs { job: self.job, depth: self.depth, together: self.together }.each(at, group, &part, |run, from| {
+            let runs = Runs { job: self.job, depth: self.depth, together: self.together, columns };
+            runs.each(at, group, &part, |run, from| {
                 let quads = quads.get_mut(run.start / 4..run.end / 4).unwrap_or(&mut []);
                 match from {
                     Some(from) => {
@@ -143,16 +154,25 @@ impl<'a> Windows<'a> {
                 }
             });
         } else {
-            self.gather_bytes(input, at, group, &part, pixel);
+            self.gather_bytes(input, at, columns, group, &part, pixel);
         }
     }
 
     /// The same where runs are not whole quads: bytes are gathered first.
     #[inline(never)]
-    fn gather_bytes(&mut self, input: &[i8], at: [usize; 2], group: usize, part: &Range<usize>, pixel: usize) {
+    fn gather_bytes(
+        &mut self,
+        input: &[i8],
+        at: [usize; 2],
+        columns: Inside,
+        group: usize,
+        part: &Range<usize>,
+        pixel: usize,
+    ) {
         let zero_point = self.job.accumulation.zero_point;
         let mut bytes = [zero_point as i8; 4 * QUADS];
-        Runs { job: self.job, depth: self.depth, together: self.together }.each(at, group, part, |run, from| {
+        let runs = Runs { job: self.job, depth: self.depth, together: self.together, columns };
+        runs.each(at, group, part, |run, from| {
             let from = from.and_then(|from| input.get(from..));
             if let (Some(bytes), Some(values)) = (bytes.get_mut(run), from) {
                 bytes.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
@@ -187,6 +207,8 @@ struct Runs<'a> {
     job: &'a Direct<'a>,
     depth: usize,
     together: bool,
+    /// Columns of the window inside the input.
+    columns: Inside,
 }
 
 impl Runs<'_> {
@@ -208,18 +230,25 @@ impl Runs<'_> {
                 put(begin - part.start..end - part.start, from.map(|from| from.wrapping_add(begin - start)));
             }
         };
-        let pixels = Inside::columns(geometry, x);
-        let [kernel_height, kernel_width] = geometry.kernel;
+        let kernel_width = geometry.kernel[1];
         let line = kernel_width.wrapping_mul(self.depth);
-        for tap_y in 0..kernel_height {
+        let first = part.start.checked_div(line).unwrap_or(0);
+        for tap_y in first..geometry.kernel[0] {
             let start = tap_y.wrapping_mul(line);
+            if start >= part.end {
+                return;
+            }
             let row = geometry.input_row(y, tap_y);
             let at = |column: usize| row.map(|row| row.wrapping_mul(width).wrapping_add(column).wrapping_mul(channels));
             if self.together || row.is_none() {
-                let before = if row.is_some() { pixels.tap.wrapping_mul(self.depth) } else { line };
-                let inside = if row.is_some() { pixels.taps.wrapping_mul(self.depth) } else { 0 };
+                let Inside { tap, taps, position } = self.columns;
+                if row.is_none() || taps == kernel_width {
+                    clip(start, line, at(position));
+                    continue;
+                }
+                let (before, inside) = (tap.wrapping_mul(self.depth), taps.wrapping_mul(self.depth));
                 clip(start, before, None);
-                clip(start.wrapping_add(before), inside, at(pixels.position));
+                clip(start.wrapping_add(before), inside, at(position));
                 let used = before.wrapping_add(inside);
                 clip(start.wrapping_add(used), line.wrapping_sub(used), None);
             } else {
