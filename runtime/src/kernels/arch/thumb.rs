@@ -27,35 +27,71 @@ macro_rules! extension {
     };
 }
 
-/// Widens values into the half of the quads that is a pixel's (0 or 1); what fills no quad is left out.
-pub fn widen(values: &[i8], zero_point: i32, quads: &mut [Quad], pixel: usize) {
-    let count = (values.len() / 4).min(quads.len());
-    if count == 0 || pixel > 1 {
+/// Widens runs of values, `step` apart, into the half of the quads that is a pixel's (0 or 1), as many values of each run
+/// as fill quads. Where something does not fit nothing is done.
+pub fn widen(
+    values: &[i8],
+    step: usize,
+    zero_point: i32,
+    [runs, length]: [usize; 2],
+    quads: &mut [Quad],
+    pixel: usize,
+) {
+    let words = length / 4;
+    let last = runs.checked_sub(1).and_then(|last| last.checked_mul(step)?.checked_add(length));
+    let reads = last.is_some_and(|end| end <= values.len());
+    let writes = runs.checked_mul(words).is_some_and(|count| count > 0 && count <= quads.len());
+    if !reads || !writes || pixel > 1 {
         return;
     }
     let minus = zero_point.wrapping_neg().cast_unsigned() & 0xffff;
     let into = quads.as_mut_ptr().cast::<[u32; 2]>().wrapping_add(pixel);
-    // SAFETY: `values` has `count` words, and `quads` as many entries, of which one half each is written.
-    unsafe { widen_words(values.as_ptr(), into, count, minus << 16 | minus) };
+    let job = Runs {
+        offset: minus << 16 | minus,
+        runs,
+        words,
+        skip: step.wrapping_sub(words.wrapping_mul(4)).cast_signed(),
+    };
+    // SAFETY: there is a run and a word; `reads` tells that the values have all runs, `writes` that there are as many
+    // quads, of which one half each is written.
+    unsafe { widen_words(values.as_ptr(), into, &job) };
 }
 
-/// Widens `count` words, each into the first half of a quad.
+/// What [`widen_words`] takes. The order of fields is that of its loads.
+#[repr(C)]
+#[allow(dead_code)] // the assembly reads them
+struct Runs {
+    /// Minus the zero point, in both halves.
+    offset: u32,
+    runs: usize,
+    words: usize,
+    /// Bytes from the last word of a run to the first of the next.
+    skip: isize,
+}
+
+/// Widens the words of runs, each into the first half of a quad.
 ///
 /// # Safety
-/// There is at least one word; as many must be readable, and as many halves of quads writable.
+/// There is at least one run of at least one word; all must be readable, and as many halves of quads writable.
 #[unsafe(naked)]
-unsafe extern "C" fn widen_words(values: *const i8, into: *mut [u32; 2], count: usize, offset: u32) {
+unsafe extern "C" fn widen_words(values: *const i8, into: *mut [u32; 2], job: &Runs) {
     naked_asm!(
         extension!(),
-        "push {{r4, lr}}",
+        "push {{r4-r8, lr}}",
+        "ldm r2, {{r3-r6}}",
         "2:",
+        "mov r2, r5",
+        "3:",
         "ldr r12, [r0], #4",
-        "sxtab16 r4, r3, r12",
-        "sxtab16 lr, r3, r12, ror #8",
-        "strd r4, lr, [r1], #16",
+        "sxtab16 r7, r3, r12",
+        "sxtab16 r8, r3, r12, ror #8",
+        "strd r7, r8, [r1], #16",
         "subs r2, #1",
+        "bne 3b",
+        "add r0, r6",
+        "subs r4, #1",
         "bne 2b",
-        "pop {{r4, pc}}",
+        "pop {{r4-r8, pc}}",
     )
 }
 

@@ -6,7 +6,7 @@
 
 use super::words::{self, Quad};
 use super::{Direct, Inside};
-use crate::kernels::Epilogue;
+use crate::kernels::{Convolution, Epilogue};
 use crate::kernels::generic::Place;
 use core::ops::Range;
 
@@ -28,9 +28,10 @@ pub fn convolve(job: &Direct<'_>, place: &mut Place<'_, i8>) -> Option<()> {
     for row in 0..rows {
         let y = if place.down { rows - 1 - row } else { row };
         let steps = columns.div_ceil(step);
+        windows.rows = Inside::rows(geometry, y);
         for index in 0..steps {
             let x = if place.down { steps - 1 - index } else { index } * step;
-            let pair = Pair { y, x, both: step == 2 && x + 1 < columns };
+            let pair = Pair { x, both: step == 2 && x + 1 < columns };
             let at = y.wrapping_mul(columns).wrapping_add(x).wrapping_mul(channels).wrapping_add(place.output);
             for group in 0..geometry.groups {
                 windows.multiply(&pair, group, &mut sums, place, at);
@@ -49,7 +50,6 @@ fn overlaps(job: &Direct<'_>, place: &Place<'_, i8>) -> Option<bool> {
 
 /// One output pixel, or two that are neighbours in a row.
 struct Pair {
-    y: usize,
     x: usize,
     both: bool,
 }
@@ -70,6 +70,8 @@ struct Windows<'a> {
     together: bool,
     /// The same of every row of a window that is inside.
     lines: bool,
+    /// Rows of the window inside the input.
+    rows: Inside,
     quads: [Quad; QUADS],
 }
 
@@ -90,6 +92,7 @@ impl<'a> Windows<'a> {
             whole: depth.is_multiple_of(4),
             together,
             lines: together && row.is_multiple_of(4),
+            rows: Inside::rows(geometry, 0),
             quads: [Quad::default(); QUADS],
         }
     }
@@ -117,9 +120,9 @@ impl<'a> Windows<'a> {
                 let length = (self.taps - from).min(self.part);
                 if !gathered {
                     let input = place.memory.get(place.input..).unwrap_or(&[]);
-                    self.gather(input, [pair.y, pair.x], group, from..from + length, 0);
+                    self.gather(input, pair.x, group, from..from + length, 0);
                     if pair.both {
-                        self.gather(input, [pair.y, pair.x + 1], group, from..from + length, 1);
+                        self.gather(input, pair.x + 1, group, from..from + length, 1);
                     }
                     // One part is all there is to gather.
                     gathered = length == self.taps;
@@ -137,49 +140,29 @@ impl<'a> Windows<'a> {
     }
 
     /// Gathers a part of the values under a window, in the order of the weights.
-    fn gather(&mut self, input: &[i8], at: [usize; 2], group: usize, part: Range<usize>, pixel: usize) {
-        let columns = Inside::columns(&self.job.geometry, at[1]);
-        let inside = columns.taps == self.job.geometry.kernel[1];
-        if self.whole || self.lines && inside {
-            let zero_point = self.job.accumulation.zero_point;
-            let quads = &mut self.quads;
-            let runs = Runs { job: self.job, depth: self.depth, together: self.together, columns };
-            runs.each(at, group, &part, |run, from| {
-                let quads = quads.get_mut(run.start / 4..run.end / 4).unwrap_or(&mut []);
-                match from {
-                    Some(from) => {
-                        words::widen(input.get(from..).unwrap_or(&[]), zero_point, quads, pixel);
-                    }
-                    None => words::clear(quads, pixel),
-                }
-            });
-        } else {
-            self.gather_bytes(input, at, columns, group, &part, pixel);
+    fn gather(&mut self, input: &[i8], x: usize, group: usize, part: Range<usize>, pixel: usize) {
+        let (geometry, zero_point) = (&self.job.geometry, self.job.accumulation.zero_point);
+        let columns = Inside::columns(geometry, x);
+        let runs = Runs { geometry, depth: self.depth, together: self.together, rows: self.rows, columns };
+        let inside = columns.taps == geometry.kernel[1];
+        if !self.whole && !(self.lines && inside) {
+            gather_bytes(&runs, input, zero_point, x, group, &part, (&mut self.quads, pixel));
+            return;
         }
-    }
-
-    /// The same where runs are not whole quads: bytes are gathered first.
-    #[inline(never)]
-    fn gather_bytes(
-        &mut self,
-        input: &[i8],
-        at: [usize; 2],
-        columns: Inside,
-        group: usize,
-        part: &Range<usize>,
-        pixel: usize,
-    ) {
-        let zero_point = self.job.accumulation.zero_point;
-        let mut bytes = [zero_point as i8; 4 * QUADS];
-        let runs = Runs { job: self.job, depth: self.depth, together: self.together, columns };
-        runs.each(at, group, part, |run, from| {
-            let from = from.and_then(|from| input.get(from..));
-            if let (Some(bytes), Some(values)) = (bytes.get_mut(run), from) {
-                bytes.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+        let quads = &mut self.quads;
+        if let Some((from, step, sizes)) = runs.inside(&part) {
+            words::widen(input.get(from..).unwrap_or(&[]), step, zero_point, sizes, quads, pixel);
+            return;
+        }
+        runs.each(x, group, &part, |run, from| {
+            let quads = quads.get_mut(run.start / 4..run.end / 4).unwrap_or(&mut []);
+            match from {
+                Some(from) => {
+                    words::widen(input.get(from..).unwrap_or(&[]), 0, zero_point, [1, run.len()], quads, pixel);
+                }
+                None => words::clear(quads, pixel),
             }
         });
-        let quads = self.quads.get_mut(..part.len().div_ceil(4)).unwrap_or(&mut []);
-        words::widen(&bytes, zero_point, quads, pixel);
     }
 
     /// Turns the sums of some channels into outputs.
@@ -202,28 +185,75 @@ impl<'a> Windows<'a> {
     }
 }
 
-/// The values under a window, as runs that lie side by side.
+/// Gathers bytes first, where runs are not whole quads.
+#[inline(never)]
+fn gather_bytes(
+    runs: &Runs<'_>,
+    input: &[i8],
+    zero_point: i32,
+    x: usize,
+    group: usize,
+    part: &Range<usize>,
+    (quads, pixel): (&mut [Quad], usize),
+) {
+    let mut bytes = [zero_point as i8; 4 * QUADS];
+    runs.each(x, group, part, |run, from| {
+        let from = from.and_then(|from| input.get(from..));
+        if let (Some(bytes), Some(values)) = (bytes.get_mut(run), from) {
+            bytes.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+        }
+    });
+    words::widen(&bytes, 0, zero_point, [1, part.len().next_multiple_of(4)], quads, pixel);
+}
+
+/// The values under a window, as runs that lie side by side. The products are of sizes that the parser has checked.
 struct Runs<'a> {
-    job: &'a Direct<'a>,
+    geometry: &'a Convolution,
     depth: usize,
     together: bool,
-    /// Columns of the window inside the input.
+    /// Rows and columns of the window inside the input.
+    rows: Inside,
     columns: Inside,
 }
 
 impl Runs<'_> {
+    /// Input elements from one row of the window to the next.
+    fn step(&self) -> usize {
+        let [_, width, channels] = self.geometry.input;
+        width.wrapping_mul(channels).wrapping_mul(self.geometry.dilation[0])
+    }
+
+    /// The first element under the window inside the input.
+    fn first(&self) -> usize {
+        let [_, width, channels] = self.geometry.input;
+        self.rows.position.wrapping_mul(width).wrapping_add(self.columns.position).wrapping_mul(channels)
+    }
+
+    /// Where a part is made of whole rows that lie inside: its first element, the step, and how many rows of which length.
+    #[inline(always)]
+    fn inside(&self, part: &Range<usize>) -> Option<(usize, usize, [usize; 2])> {
+        let [height, width] = self.geometry.kernel;
+        if !self.together || self.columns.taps != width || self.rows.taps != height {
+            return None;
+        }
+        let line = width.wrapping_mul(self.depth);
+        if height == 1 || part.len() < line {
+            // A row, or a part of one.
+            let row = part.start.checked_div(line)?;
+            let at = row.wrapping_mul(self.step()).wrapping_add(part.start.wrapping_sub(row.wrapping_mul(line)));
+            let within = part.end <= row.wrapping_add(1).wrapping_mul(line);
+            return within.then_some((self.first().wrapping_add(at), 0, [1, part.len()]));
+        }
+        let (skipped, rows) = (part.start.checked_div(line)?, part.len().checked_div(line)?);
+        let whole = skipped.wrapping_mul(line) == part.start && rows.wrapping_mul(line) == part.len();
+        whole.then_some((self.first().wrapping_add(skipped.wrapping_mul(self.step())), self.step(), [rows, line]))
+    }
+
     /// Gives each run that is in a part of the window: where it stands in the part, and its first element, `None` in the
     /// padding.
     #[inline(always)]
-    fn each(
-        &self,
-        [y, x]: [usize; 2],
-        group: usize,
-        part: &Range<usize>,
-        mut put: impl FnMut(Range<usize>, Option<usize>),
-    ) {
-        let geometry = &self.job.geometry;
-        let [_, width, channels] = geometry.input;
+    fn each(&self, x: usize, group: usize, part: &Range<usize>, mut put: impl FnMut(Range<usize>, Option<usize>)) {
+        let geometry = self.geometry;
         let mut clip = |start: usize, length: usize, from: Option<usize>| {
             let (begin, end) = (start.max(part.start), start.wrapping_add(length).min(part.end));
             if begin < end {
@@ -232,29 +262,29 @@ impl Runs<'_> {
         };
         let kernel_width = geometry.kernel[1];
         let line = kernel_width.wrapping_mul(self.depth);
-        let first = part.start.checked_div(line).unwrap_or(0);
-        for tap_y in first..geometry.kernel[0] {
+        let Inside { tap, taps, position } = self.columns;
+        for tap_y in part.start.checked_div(line).unwrap_or(0)..geometry.kernel[0] {
             let start = tap_y.wrapping_mul(line);
             if start >= part.end {
                 return;
             }
-            let row = geometry.input_row(y, tap_y);
-            let at = |column: usize| row.map(|row| row.wrapping_mul(width).wrapping_add(column).wrapping_mul(channels));
-            if self.together || row.is_none() {
-                let Inside { tap, taps, position } = self.columns;
-                if row.is_none() || taps == kernel_width {
-                    clip(start, line, at(position));
-                    continue;
-                }
+            let row = tap_y.wrapping_sub(self.rows.tap);
+            if row >= self.rows.taps {
+                clip(start, line, None);
+                continue;
+            }
+            let first = self.first().wrapping_add(row.wrapping_mul(self.step()));
+            if self.together {
                 let (before, inside) = (tap.wrapping_mul(self.depth), taps.wrapping_mul(self.depth));
                 clip(start, before, None);
-                clip(start.wrapping_add(before), inside, at(position));
+                clip(start.wrapping_add(before), inside, Some(first));
                 let used = before.wrapping_add(inside);
                 clip(start.wrapping_add(used), line.wrapping_sub(used), None);
             } else {
                 for tap_x in 0..kernel_width {
                     let start = start.wrapping_add(tap_x.wrapping_mul(self.depth));
-                    let from = geometry.input_column(x, tap_x).and_then(at);
+                    let column = geometry.input_column(x, tap_x).map(|column| column.wrapping_sub(position));
+                    let from = column.map(|column| first.wrapping_add(column.wrapping_mul(geometry.input[2])));
                     clip(start, self.depth, from.map(|from| from.wrapping_add(group.wrapping_mul(self.depth))));
                 }
             }

@@ -66,6 +66,12 @@ struct Inside {
 }
 
 impl Inside {
+    /// Of the windows of output row `y`.
+    fn rows(geometry: &Convolution, y: usize) -> Self {
+        let Convolution { kernel, stride, dilation, pad, input, .. } = geometry;
+        Self::new([kernel[0], stride[0], dilation[0], pad[0], input[0]], y)
+    }
+
     /// Of the windows of output column `x`.
     fn columns(geometry: &Convolution, x: usize) -> Self {
         let Convolution { kernel, stride, dilation, pad, input, .. } = geometry;

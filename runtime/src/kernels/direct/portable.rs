@@ -5,12 +5,23 @@ use super::Lines;
 /// Four neighbouring values of two pixels, less the zero point.
 pub type Quad = [[i16; 4]; 2];
 
-/// Widens values into the part of the quads that is a pixel's (0 or 1); what fills no quad is left out.
-pub fn widen(values: &[i8], zero_point: i32, quads: &mut [Quad], pixel: usize) {
+/// Widens runs of values, `step` apart, into the part of the quads that is a pixel's (0 or 1), as many values of each run
+/// as fill quads.
+pub fn widen(
+    values: &[i8],
+    step: usize,
+    zero_point: i32,
+    [runs, length]: [usize; 2],
+    quads: &mut [Quad],
+    pixel: usize,
+) {
     let zero_point = zero_point as i16;
-    for (values, quad) in values.as_chunks().0.iter().zip(quads) {
-        if let Some(own) = quad.get_mut(pixel) {
-            *own = values.map(|value: i8| i16::from(value).wrapping_sub(zero_point));
+    for (run, quads) in quads.chunks_mut((length / 4).max(1)).take(runs).enumerate() {
+        let values = values.get(run.wrapping_mul(step)..).unwrap_or(&[]);
+        for (values, quad) in values.as_chunks().0.iter().zip(quads) {
+            if let Some(own) = quad.get_mut(pixel) {
+                *own = values.map(|value: i8| i16::from(value).wrapping_sub(zero_point));
+            }
         }
     }
 }
