@@ -455,6 +455,11 @@ impl<'g> Builder<'g> {
         let own = if self.own_integers { own_weights(self.graph, node, input_scale)? } else { None };
         let own = own.unwrap_or_else(|| quantize_weights(&weights, &bias, channels, input_scale));
         let QuantizedWeights { weights, scales, bias } = own;
+        let reach: Vec<_> = weights
+            .chunks((weights.len() / channels.max(1)).max(1))
+            .enumerate()
+            .map(|(channel, filter)| reach(filter, bias.get(channel).copied().unwrap_or(0)))
+            .collect();
         let weights = weights.into_iter().map(i8::cast_unsigned).collect();
         Ok(Accumulation {
             weight_type: DataType::I8.code(),
@@ -465,7 +470,7 @@ impl<'g> Builder<'g> {
             } else {
                 self.constants.add(bias.iter().flat_map(|b| b.to_le_bytes()).collect())
             },
-            epilogue: self.integer_epilogue(input, output, &scales, activation),
+            epilogue: self.rescaling_epilogue(self.parameters(input), output, &scales, activation, &reach),
         })
     }
 
@@ -477,22 +482,31 @@ impl<'g> Builder<'g> {
         scales: &[f32],
         activation: Activation,
     ) -> Epilogue {
-        self.rescaling_epilogue(self.parameters(input), output, scales, activation)
+        self.rescaling_epilogue(self.parameters(input), output, scales, activation, &[])
     }
 
-    /// The same for an input with these parameters.
+    /// The same for an input with these parameters; `reach` tells how large sums get, by channel, where that is known.
     pub fn rescaling_epilogue(
         &mut self,
         from: Parameters,
         output: ValueId,
         scales: &[f32],
         activation: Activation,
+        reach: &[f64],
     ) -> Epilogue {
         let to = self.parameters(output);
         let table = match self.arithmetic {
             Arithmetic::Tflite => {
-                let real = |&scale: &f32| f64::from(from.scale) * f64::from(scale) / f64::from(to.scale);
-                let entries: Vec<_> = scales.iter().map(real).map(QuantizedMultiplier::new).collect();
+                let largest = reach.iter().copied().reduce(f64::max);
+                let entries: Vec<_> = scales
+                    .iter()
+                    .enumerate()
+                    .map(|(channel, &scale)| {
+                        let real = f64::from(from.scale) * f64::from(scale) / f64::from(to.scale);
+                        let reach = if scales.len() == 1 { largest } else { reach.get(channel).copied() };
+                        QuantizedMultiplier::new(real).for_sums_up_to(reach)
+                    })
+                    .collect();
                 tflite_table(&entries)
             }
             _ => float_bytes(&scales.iter().map(|scale| from.scale * scale / to.scale).collect::<Vec<_>>()),
@@ -527,6 +541,11 @@ impl<'g> Builder<'g> {
             values: self.values,
         }
     }
+}
+
+/// The largest sum that a filter can make of 8-bit values less a zero point.
+fn reach(filter: &[i8], bias: i32) -> f64 {
+    255.0 * filter.iter().map(|&weight| f64::from(weight).abs()).sum::<f64>() + f64::from(bias).abs()
 }
 
 /// Multipliers, then shifts.

@@ -40,7 +40,7 @@ pub(super) fn lower_mat_mul(builder: &mut Builder<'_>, node: &Node) -> Result<()
         (0, float_epilogue(Activation::NONE))
     } else {
         let epilogue =
-            builder.rescaling_epilogue(parameters[0], node.output(), &[parameters[1].scale], Activation::NONE);
+            builder.rescaling_epilogue(parameters[0], node.output(), &[parameters[1].scale], Activation::NONE, &[]);
         (parameters[1].zero_point, epilogue)
     };
     let mut attributes = Vec::new();

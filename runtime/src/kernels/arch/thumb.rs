@@ -46,12 +46,8 @@ pub fn widen(
     }
     let minus = zero_point.wrapping_neg().cast_unsigned() & 0xffff;
     let into = quads.as_mut_ptr().cast::<[u32; 2]>().wrapping_add(pixel);
-    let job = Runs {
-        offset: minus << 16 | minus,
-        runs,
-        words,
-        skip: step.wrapping_sub(words.wrapping_mul(4)).cast_signed(),
-    };
+    let job =
+        Runs { offset: minus << 16 | minus, runs, words, skip: step.wrapping_sub(words.wrapping_mul(4)).cast_signed() };
     // SAFETY: there is a run and a word; `reads` tells that the values have all runs, `writes` that there are as many
     // quads, of which one half each is written.
     unsafe { widen_words(values.as_ptr(), into, &job) };
@@ -247,7 +243,8 @@ pub fn requantize(
     pixels: &mut [i8],
     ahead: usize,
 ) {
-    let (Some(multipliers), Some(shifts)) = (scales.multipliers.get(outputs.clone()), scales.shifts.get(outputs.clone()))
+    let (Some(multipliers), Some(shifts)) =
+        (scales.multipliers.get(outputs.clone()), scales.shifts.get(outputs.clone()))
     else {
         return;
     };

@@ -6,8 +6,8 @@
 
 use super::words::{self, Quad};
 use super::{Direct, Inside};
-use crate::kernels::{Convolution, Epilogue};
 use crate::kernels::generic::Place;
+use crate::kernels::{Convolution, Epilogue};
 use core::ops::Range;
 
 /// Quads gathered at a time.

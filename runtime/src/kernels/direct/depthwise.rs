@@ -71,8 +71,7 @@ impl<'a> Depthwise<'a> {
     /// cannot be set aside.
     pub fn in_place(&self, data: &mut [i8]) -> Option<()> {
         let [height, width, _] = self.direct.geometry.output;
-        (self.columns == width)
-            .then(|| self.run(&Band { input: 0..height, output: 0..height }, Memory::Same(data)))
+        (self.columns == width).then(|| self.run(&Band { input: 0..height, output: 0..height }, Memory::Same(data)))
     }
 
     #[inline(never)]
@@ -179,7 +178,8 @@ impl<'a> Depthwise<'a> {
                 let mut sums = [filter.bias; TILE];
                 let sums = sums.get_mut(..tile.len()).unwrap_or(&mut []);
                 for tap_y in 0..geometry.kernel[0] {
-                    let line = row.wrapping_mul(geometry.stride[0]).wrapping_add(tap_y.wrapping_mul(geometry.dilation[0]));
+                    let line =
+                        row.wrapping_mul(geometry.stride[0]).wrapping_add(tap_y.wrapping_mul(geometry.dilation[0]));
                     for tap_x in 0..geometry.kernel[1] {
                         let at = tile.start.wrapping_mul(stride).wrapping_add(tap_x.wrapping_mul(geometry.dilation[1]));
                         let values = lines.0.get(line.wrapping_mul(self.pitch).wrapping_add(at)..).unwrap_or(&[]);
@@ -231,4 +231,3 @@ impl<'a> Filter<'a> {
         core::array::from_fn(|tap| self.weight(tap))
     }
 }
-

@@ -49,7 +49,8 @@ pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]
         let other = at.wrapping_add(taps);
         let (first, second) = (weights.get(at..).unwrap_or(&[]), weights.get(other..).unwrap_or(&[]));
         let [mut a, mut b, mut c, mut d] = *sums;
-        for (([left, right], first), second) in quads.iter().zip(first.as_chunks::<4>().0).zip(second.as_chunks::<4>().0)
+        for (([left, right], first), second) in
+            quads.iter().zip(first.as_chunks::<4>().0).zip(second.as_chunks::<4>().0)
         {
             for (((&left, &right), &first), &second) in left.iter().zip(right).zip(first).zip(second) {
                 let (left, right, first, second) =

@@ -73,7 +73,8 @@ fn compare(
         output_row_bytes: out_width * out_channels,
         transposed: false,
     };
-    let multipliers: Vec<i32> = bytes(seed ^ 0xff, out_channels).into_iter().map(|it| i32::from(it).abs() << 24).collect();
+    let multipliers: Vec<i32> =
+        bytes(seed ^ 0xff, out_channels).into_iter().map(|it| i32::from(it).abs() << 24).collect();
     let shifts: Vec<i8> = bytes(seed ^ 0x33, out_channels).into_iter().map(|it| -1 - it.rem_euclid(12)).collect();
     let kept = |zero_point| Requantization {
         requantizer: keep,

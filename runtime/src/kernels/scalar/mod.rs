@@ -12,8 +12,8 @@ mod softmax;
 
 pub use convolution::{conv_2d, depthwise_conv_2d, depthwise_conv_2d_in_place, transpose_conv_2d};
 pub use elementwise::{
-    FixedPointBinary, FixedPointSum, LinearBinary, RealBinary, binary, binary_f32, binary_i32, clamp, compare, dequantize, quantize,
-    table, truncate, unary,
+    FixedPointBinary, FixedPointSum, LinearBinary, RealBinary, binary, binary_f32, binary_i32, clamp, compare,
+    dequantize, quantize, table, truncate, unary,
 };
 pub use linear::{fully_connected, mat_mul};
 pub use movement::{Pad, Walk, concat, gather, pad, select, walk_copy};
