@@ -10,6 +10,7 @@ mod dot;
 pub use depthwise::{Taps, depthwise_conv_2d};
 pub use dot::{Rows, Sums};
 
+use super::weights::{ByteWeights, RUN, Weights};
 use super::{Accumulation, Band, Convolution, Epilogue, Requantization};
 use core::ops::Range;
 use dot::Values;
@@ -167,9 +168,9 @@ impl Window {
                     let step = run.wrapping_mul(geometry.dilation[1]).wrapping_mul(channels);
                     let at = at.wrapping_add(group.wrapping_mul(depth)).wrapping_add(step);
                     let other = at.wrapping_add(self.ahead.wrapping_mul(channels));
-                    let values = Values::new(from(input, at), from(input, other), &rows, accumulation.zero_point);
                     let filter = skipped.wrapping_add(run.wrapping_mul(depth));
-                    sums.add(&values, accumulation.weights, filter, geometry.taps(), &outputs);
+                    let pixels = [from(input, at), from(input, other)];
+                    sums.add_all(pixels, &rows, accumulation, [filter, geometry.taps()], &outputs);
                 }
                 let [first, second] = sums.split();
                 accumulation.epilogue.store(outputs.start, &first, left.get_mut(outputs.clone()).unwrap_or(&mut []));
@@ -199,6 +200,41 @@ impl Tile {
             *sums = [first, first, second, second];
         }
         Self(sums)
+    }
+
+    /// Adds the products of the values of two pixels with the weights of these channels, of which there are `taps` each, from
+    /// `start` on. Weights that are two in a byte are unpacked a run at a time.
+    fn add_all(
+        &mut self,
+        [left, right]: [&[i8]; 2],
+        rows: &Rows,
+        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+        [start, taps]: [usize; 2],
+        outputs: &Range<usize>,
+    ) {
+        let packed = match accumulation.weights {
+            ByteWeights::Bytes(weights) => {
+                let values = Values::new(left, right, rows, accumulation.zero_point);
+                return self.add(&values, weights, start, taps, outputs);
+            }
+            ByteWeights::Nibbles(_) => accumulation.weights,
+        };
+        for row in 0..rows.count {
+            for first in (0..rows.length).step_by(RUN) {
+                let [at, filter] = rows.steps.map(|step| row.wrapping_mul(step).wrapping_add(first));
+                let length = rows.length.wrapping_sub(first).min(RUN);
+                let run = Rows { count: 1, length, steps: [0; 2] };
+                let values = Values::new(from(left, at), from(right, at), &run, accumulation.zero_point);
+                let mut buffers = [[0; RUN]; 2];
+                let [one, two] = &mut buffers;
+                for (sums, channel) in self.0.iter_mut().zip(outputs.clone().step_by(2)) {
+                    let at = |channel: usize| channel.wrapping_mul(taps).wrapping_add(start).wrapping_add(filter);
+                    // An odd last channel is its own partner.
+                    let other = channel.saturating_add(1).min(outputs.end.saturating_sub(1));
+                    values.add([packed.run(at(channel), length, one), packed.run(at(other), length, two)], sums);
+                }
+            }
+        }
     }
 
     /// Adds the products with the weights of these channels, of which there are `taps` each, from `start` on.

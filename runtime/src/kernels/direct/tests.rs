@@ -72,7 +72,9 @@ fn compare(
         output_row_bytes: out_width * out_channels,
         transposed: false,
     };
-    for (kept, bias) in [(0, &bias[..]), (8, &[])] {
+    let unsigned: Vec<u8> = weights.iter().map(|weight| weight.cast_unsigned()).collect();
+    let kinds = [ByteWeights::Bytes(&weights), ByteWeights::Nibbles(&unsigned)];
+    for ((kept, bias), weights) in [(0, &bias[..]), (8, &[])].into_iter().zip(kinds) {
         let epilogue = Requantization {
             requantizer: keep,
             multipliers: &[],
@@ -81,7 +83,7 @@ fn compare(
             zero_point: kept,
             clamp: [0; 2],
         };
-        let accumulation = Accumulation { zero_point, weights: &weights, bias, epilogue };
+        let accumulation = Accumulation { zero_point, weights, bias, epilogue };
         for step in [1, 2, out_height] {
             for start in (0..out_height).step_by(step) {
                 let band = rows.band(start..out_height.min(start + step));
