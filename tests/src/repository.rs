@@ -3,8 +3,7 @@
 use bantam_format::{AlignedBytes, Arithmetic, Artifact, Limits};
 use bantam_tools::data::Dataset;
 use bantam_tools::folder::ModelFolder;
-use bantam_tools::import::onnx::ImportOptions;
-use bantam_tools::quantize::{Parameters, RangeMethod};
+use bantam_tools::quantize::Parameters;
 use bantam_tools::shrink::{ShrinkOptions, shrink};
 use bantam_tools::subject::ArtifactFile;
 use std::error::Error;
@@ -33,14 +32,7 @@ pub fn shrink_model_with(name: &str, arithmetic: Arithmetic) -> Result<Vec<u8>, 
     let mut model = ModelFolder::open(&folder(name))?;
     // Scores are not needed here.
     model.evaluation = None;
-    let options = ShrinkOptions {
-        folder: model,
-        shapes: ImportOptions::default(),
-        arithmetic,
-        ranges: RangeMethod::Mse,
-        strip: false,
-        limits: Default::default(),
-    };
+    let options = ShrinkOptions::new(model, arithmetic);
     Ok(shrink(&options, &|_| {})?.artifact.bytes().to_vec())
 }
 

@@ -3,7 +3,7 @@
 use bantam_format::ops::{
     ArgMax, Concat, Conv2d, DepthwiseConv2d, FloatBinary, FloatClamp, FloatSoftmax, FullyConnected, Gather,
     IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Normalize, Pad, Pool2d, QuantizeParameters,
-    Reduce, Resize, ResizeTap, StridedCopy, TopK, Unary,
+    Reduce, Resize, ResizeTap, StridedCopy, TopK, Unary, WeightType,
 };
 use bantam_format::{
     AlignedBytes, Arithmetic, Artifact, ChecksumPolicy, DataType, HEADER_BYTES, Limits, LoadError, Opcode,
@@ -431,6 +431,11 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
         (83, attributes!("image_onnx", Conv2d, Conv2d, |a| a.groups = 4)),
         (84, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.weight_type = DataType::F32.code())),
         (84, attributes!("image_float", FullyConnected, FullyConnected, |a| a.weight_type = DataType::I8.code())),
+        (84, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.weight_type = 2)),
+        (84, attributes!("image_float", FullyConnected, FullyConnected, |a| a.weight_type = WeightType::I4.code())),
+        (107, halves(|parts| parts.section(SectionKind::Constants)[4] |= 0x10)),
+        (107, halves(|parts| parts.section(SectionKind::Constants)[4] |= 0x80)),
+        (85, halves(|parts| parts.section(SectionKind::Constants).truncate(4))),
         (85, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.weights = u32::MAX - 3)),
         (85, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.bias = u32::MAX - 7)),
         (
@@ -590,6 +595,30 @@ fn too_many_classes() -> Hostile {
     let mut parts = Parts::of(softmax(4095).build().bytes());
     put(parts.section(SectionKind::Dimensions), 0, 4096);
     parts.header.arena_bytes = 4096;
+    Hostile::file(parts.file())
+}
+
+/// A model of one fully connected layer with an odd number of 4-bit weights.
+fn odd_halves() -> Parts {
+    let mut random = Random::new(2);
+    let unused = window([1; 2], [1; 2], [1; 2], [0; 2]);
+    let mut case = Accumulating::with(Opcode::FullyConnected, unused, 1, vec![1, 3], vec![1, 3], &mut random);
+    case.weight_type = WeightType::I4;
+    (case.weights, case.weight_scales, case.bias) = (vec![1, -8, 7, 0, 2, 3, -1, 4, -5], vec![0.01], None);
+    let mut builder = ModelBuilder::new(Arithmetic::Onnx);
+    let (x, y) = (builder.tensor(DataType::I8, &[1, 3]), builder.tensor(DataType::I8, &[1, 3]));
+    case.add_integer(&mut builder, Arithmetic::Onnx, [x, y], Quantization { scale: 0.1, zero_point: 0 }, [-128, 127]);
+    builder.input(x);
+    builder.output(y);
+    let parts = Parts::of(builder.build().bytes());
+    assert!(Artifact::parse(AlignedBytes::copy_of(&parts.clone().file()).bytes(), &Limits::default()).is_ok());
+    parts
+}
+
+/// The same with something changed.
+fn halves(change: impl FnOnce(&mut Parts)) -> Hostile {
+    let mut parts = odd_halves();
+    change(&mut parts);
     Hostile::file(parts.file())
 }
 

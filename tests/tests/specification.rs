@@ -4,7 +4,7 @@ use bantam_format::ops::{
     Accumulation, ArgMax, BinaryKind, Concat, Conv2d, DepthwiseConv2d, Epilogue, FloatBinary, FloatClamp, FloatSoftmax,
     FullyConnected, Gather, IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Normalize, Pad,
     PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Resize, ResizeTap, StridedCopy, Table, TopK, Unary,
-    UnaryKind, Window, WordBinary,
+    UnaryKind, WeightType, Window, WordBinary,
 };
 use bantam_format::{
     Arithmetic, DataType, Header, ImageChannels, ImageFilter, ImageFit, IoRecord, IoRole, LoadError, OpRecord, Opcode,
@@ -54,6 +54,7 @@ fn every_code_is_listed_with_its_name() {
         "Section kinds" SectionKind;
         "Data types" DataType;
         "Tensor kinds" TensorKind;
+        "Weight types" WeightType;
         "Io roles" IoRole;
         "Source layouts" SourceLayout;
         "Arithmetic codes" Arithmetic;

@@ -17,6 +17,7 @@ pub mod fit;
 pub mod folder;
 pub mod graph;
 pub mod import;
+pub mod interval;
 pub mod lower;
 pub mod parallel;
 pub mod passes;

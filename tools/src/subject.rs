@@ -283,7 +283,7 @@ impl<'m> Runner<'m> {
         Self { model, arena, pack, names: model.artifact().names().collect() }
     }
 
-    /// Runs one row and calls `after` with every layer. Returns the raw bytes of every output.
+    /// Runs one row and calls `after` with every layer whose name is `wanted`. Returns the raw bytes of every output.
     ///
     /// # Errors
     /// What the session refuses, as text.
@@ -291,6 +291,7 @@ impl<'m> Runner<'m> {
         &mut self,
         data: &Dataset,
         row: usize,
+        wanted: impl Fn(&str) -> bool,
         mut after: impl FnMut(Layer),
     ) -> Result<Vec<(bantam::IoTensor, Vec<u8>)>, String> {
         let model = self.model;
@@ -320,8 +321,12 @@ impl<'m> Runner<'m> {
             .run_each(|step| {
                 let (tensor, bytes) = step.output(0);
                 let index = step.op.operand(step.op.input_count);
+                let name = names.get(index).map_or_else(|| format!("tensor {index}"), ToString::to_string);
+                if !wanted(&name) {
+                    return;
+                }
                 after(Layer {
-                    name: names.get(index).map_or_else(|| format!("tensor {index}"), ToString::to_string),
+                    name,
                     operator: step.op.opcode.name().into(),
                     values: dequantized(&tensor, bytes, artifact.quantization(index)),
                 });
@@ -407,7 +412,7 @@ impl ArtifactFile {
         let model = self.model();
         let run = |row: usize| {
             let mut runner = Runner::new(&model);
-            let outputs = runner.run(data, row, |_| {});
+            let outputs = runner.run(data, row, |_| false, |_| {});
             let failed = |reason| SubjectError::Run { row, data: data.path().to_owned(), reason };
             let outputs = outputs.map_err(failed)?;
             Ok(outputs
@@ -422,7 +427,7 @@ impl ArtifactFile {
         let model = self.model();
         let mut layers = Vec::new();
         let failed = |reason| SubjectError::Run { row, data: data.path().to_owned(), reason };
-        Runner::new(&model).run(data, row, |layer| layers.push(layer)).map_err(failed)?;
+        Runner::new(&model).run(data, row, |_| true, |layer| layers.push(layer)).map_err(failed)?;
         Ok(layers)
     }
 }

@@ -12,6 +12,7 @@ pub mod fixed_point;
 pub mod generic;
 pub mod requantize;
 pub mod scalar;
+pub mod weights;
 
 pub use bantam_format::overlap::Band;
 pub use requantize::{AverageFixedPoint, AverageReal, ClampFloat, Epilogue, MeanFloat, Requantization};
@@ -22,7 +23,7 @@ pub struct Accumulation<'a, T: scalar::Number, E> {
     /// Zero point of the input; 0 for floats.
     pub zero_point: i32,
     /// Weights, in the order the kernel states.
-    pub weights: &'a [T],
+    pub weights: T::Weights<'a>,
     /// One value per output channel, or empty for zeros.
     pub bias: &'a [T::Accumulator],
     /// What the sums become.

@@ -6,9 +6,11 @@ use super::{Context, Source};
 use crate::kernels::dispatch::Fast;
 use crate::kernels::generic::{Clamp, ConvolutionJob, DepthwiseJob, Requantize, Tables};
 use crate::kernels::scalar::Number;
+use crate::kernels::weights::ByteWeights;
 use crate::kernels::{Accumulation, ClampFloat, Convolution, Epilogue, Requantization};
 use crate::views::Element;
-use bantam_format::{DataType, ops};
+use bantam_format::DataType;
+use bantam_format::ops::{self, WeightType};
 
 /// How a packed form sees an op.
 pub(super) struct Packing {
@@ -33,10 +35,10 @@ pub(super) trait Accumulate {
     ) -> Option<()>;
 
     /// Runs 8-bit integers without packing, faster than the oracle where there is such a form.
-    fn run_direct<S: Source>(
+    fn run_direct<'w, S: Source>(
         &self,
         context: &mut Context<'_, S>,
-        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+        accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
         self.run(context, accumulation)
     }
@@ -68,7 +70,10 @@ pub(super) fn accumulate<S: Source>(
         let epilogue = constants.epilogue.integer();
         let accumulation = Accumulation::<i8, _> {
             zero_point: i32::from(epilogue.input_zero_point),
-            weights: context.constant(constants.weights, weights)?,
+            weights: match constants.weight_type() {
+                WeightType::I4 => ByteWeights::Nibbles(context.constant_bytes(constants.weights, weights.div_ceil(2))?),
+                _ => ByteWeights::Bytes(context.constant(constants.weights, weights)?),
+            },
             bias: context.bias(constants.bias, channels)?,
             epilogue: context.requantization(&epilogue, constants.per_channel == 1, channels)?,
         };

@@ -59,10 +59,10 @@ impl Accumulate for Conv2d {
         })
     }
 
-    fn run_direct<S: Source>(
+    fn run_direct<'w, S: Source>(
         &self,
         context: &mut Context<'_, S>,
-        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+        accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
         let place = Context::place(context.arena, &context.op)?;
         Direct::new(&self.geometry, accumulation).conv_2d(place, self.images)

@@ -37,10 +37,10 @@ impl Accumulate for DepthwiseConv2d {
         })
     }
 
-    fn run_direct<S: Source>(
+    fn run_direct<'w, S: Source>(
         &self,
         context: &mut Context<'_, S>,
-        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+        accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
         let done = Depthwise::new(&self.geometry, accumulation).and_then(|depthwise| {
             if context.op.input(0).location == context.op.output(0).location {

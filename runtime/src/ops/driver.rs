@@ -80,6 +80,11 @@ impl<'c, S: Source> Context<'c, S> {
         views::constant(self.constants, offset, count)
     }
 
+    /// `count` bytes of the constants.
+    pub(crate) fn constant_bytes(&self, offset: u32, count: usize) -> Option<&'c [u8]> {
+        self.constants.get(usize::try_from(offset).ok()?..)?.get(..count)
+    }
+
     /// An optional bias of `channels` values.
     pub(crate) fn bias<T: Element>(&self, offset: u32, channels: usize) -> Option<&'c [T]> {
         if offset == bantam_format::ABSENT { Some(&[]) } else { self.constant(offset, channels) }

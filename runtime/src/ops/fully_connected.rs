@@ -37,10 +37,10 @@ impl Accumulate for FullyConnected {
         })
     }
 
-    fn run_direct<S: Source>(
+    fn run_direct<'w, S: Source>(
         &self,
         context: &mut Context<'_, S>,
-        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+        accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
         let place = Context::place(context.arena, &context.op)?;
         Direct::new(&self.geometry(), accumulation).conv_2d(place, 1)

@@ -65,8 +65,8 @@ pub(super) fn check(
     ranges: &Ranges,
     arithmetic: Arithmetic,
 ) -> Result<Result<Measured, String>, String> {
-    let floats = BTreeSet::new();
-    let program = match lower(graph, Precision::Int8 { ranges, floats: &floats, arithmetic }) {
+    let (floats, weights) = (BTreeSet::new(), BTreeMap::new());
+    let program = match lower(graph, Precision::Int8 { ranges, floats: &floats, weights: &weights, arithmetic }) {
         Ok(program) => program,
         Err(LowerError::Unsupported(nodes)) => {
             let reasons: Vec<&str> = nodes.iter().map(|node| node.reason.as_str()).collect();
@@ -77,7 +77,7 @@ pub(super) fn check(
     let mut planned = program.clone();
     plan::plan(&mut planned);
     // A plan leaves out the ops whose work is done by where tensors lie: what each op makes is read where none is.
-    let apart = apart(program);
+    let apart = plan::apart(program);
     let (dense, sparse) = (artifact(&planned)?, artifact(&apart)?);
     let lowered = Lowered::new(graph, &apart, arithmetic);
     let mut measured = Measured { decibels: f64::INFINITY, worst_op: 0.0, worst_whole: 0.0 };
@@ -145,29 +145,6 @@ struct Errors {
 
 fn squares(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
-}
-
-/// The program with every tensor at a place of its own, and every op walking upwards.
-fn apart(mut program: Program) -> Program {
-    let mut end = 0u32;
-    for tensor in 0..program.description.tensors.len() {
-        if program.description.tensors[tensor].kind != TensorKind::Arena {
-            continue;
-        }
-        let location = match program.aliases[tensor] {
-            // An alias stands behind what it is an alias of.
-            Some(source) => program.description.tensors[usize::from(source)].location,
-            None => {
-                let description = &program.description.tensors[tensor];
-                let elements: u32 = description.dimensions.iter().product();
-                let here = end;
-                end += (elements * description.data_type.bytes() as u32).next_multiple_of(16);
-                here
-            }
-        };
-        program.description.tensors[tensor].location = location;
-    }
-    program
 }
 
 /// The reals of every tensor that an op or the caller wrote, by tensor.

@@ -51,7 +51,7 @@ impl Run {
         let model = artifact.model();
         let run = |row| {
             let failed = |reason| SubjectError::Run { row, data: data.path().to_owned(), reason };
-            Runner::new(&model).run(&data, row, |_| {}).map_err(failed)
+            Runner::new(&model).run(&data, row, |_| false, |_| {}).map_err(failed)
         };
         let rows = crate::parallel::map_rows(data.rows(), run)?;
         let ports: Vec<IoTensor> = model.outputs().collect();

@@ -55,6 +55,9 @@ pub(super) struct Shrink {
     /// Leave out names, labels and the model card
     #[arg(long)]
     strip: bool,
+    /// Chooses what is drawn at random: rows for intervals, windows that weights are rounded by
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -97,6 +100,7 @@ impl Shrink {
             ranges: self.ranges,
             strip: self.strip,
             limits: Limits { ram: self.ram, flash: self.flash },
+            seed: self.seed,
         };
         let progress = Progress::new();
         let shrunk = shrink(&options, &|what| progress.step(what))?;
@@ -136,6 +140,11 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
         if let (Some(before), Some(after)) = (score.float_top1, score.top1) {
             let change = format!("{:+.2} points on {}", (after - before) * 100.0, counted(score.rows, "held-out row"));
             rows.add_row(["accuracy", &percent(before), &percent(after), &change]);
+            if let Some(interval) = score.top1_interval {
+                let range =
+                    format!("95 % sure: {:.1} to {:.1} % on other rows", interval.low * 100.0, interval.high * 100.0);
+                rows.add_row(["", "", "", &range]);
+            }
         }
         if let (Some(before), Some(after)) = (score.float_mae, score.mae) {
             let rows_scored = format!("on {}", counted(score.rows, "held-out row"));
@@ -182,6 +191,8 @@ fn json(shrunk: &Shrunk, output: &Path) -> serde_json::Value {
         "agreement": score.and_then(|score| score.agreement),
         "float_top1": score.and_then(|score| score.float_top1),
         "top1": score.and_then(|score| score.top1),
+        "top1_interval": score.and_then(|score| score.top1_interval),
+        "change_interval": score.and_then(|score| score.change_interval),
         "float_mae": score.and_then(|score| score.float_mae),
         "mae": score.and_then(|score| score.mae),
         "layers": shrunk.layers,

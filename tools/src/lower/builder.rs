@@ -9,9 +9,11 @@ use crate::graph::{Activation, Graph, Node, Op, Value, ValueId};
 use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
 use crate::quantize::reference;
-use crate::quantize::weights::{QuantizedWeights, quantize_weights};
+use crate::quantize::weights::{QuantizedWeights, WeightBits, quantize_weights};
 use crate::tensor::{DataType as HostType, Tensor};
-use bantam_format::ops::{Accumulation, Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Table};
+use bantam_format::ops::{
+    Accumulation, Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Table, WeightType,
+};
 use bantam_format::writer::{Constants, ModelDescription, OpDescription, TensorDescription};
 use bantam_format::{ABSENT, Arithmetic, DataType, IoRecord, Opcode, StateRecord, TensorKind};
 use std::borrow::Cow;
@@ -33,6 +35,7 @@ pub(super) struct Builder<'g> {
     floats: BTreeSet<ValueId>,
     converted: BTreeMap<(ValueId, FormKey), u16>,
     parameters: BTreeMap<ValueId, Parameters>,
+    weights: &'g BTreeMap<ValueId, QuantizedWeights>,
     /// Whether the integers are the model's own: values without parameters are real numbers.
     pub own_integers: bool,
     pub states: Vec<StateRecord>,
@@ -88,7 +91,8 @@ impl Form {
 }
 
 impl<'g> Builder<'g> {
-    pub fn new(graph: &'g Graph, precision: Precision<'_>, parameters: BTreeMap<ValueId, Parameters>) -> Self {
+    pub fn new(graph: &'g Graph, precision: Precision<'g>, parameters: BTreeMap<ValueId, Parameters>) -> Self {
+        static NONE: BTreeMap<ValueId, QuantizedWeights> = BTreeMap::new();
         let (arithmetic, floats) = match precision {
             Precision::Float => (Arithmetic::Float, BTreeSet::new()),
             Precision::Int8 { arithmetic, floats, .. } => (arithmetic, floats.clone()),
@@ -110,6 +114,7 @@ impl<'g> Builder<'g> {
             values: vec![],
             tensor_of: BTreeMap::new(),
             parameters,
+            weights: if let Precision::Int8 { weights, .. } = precision { weights } else { &NONE },
             own_integers: matches!(precision, Precision::Quantized { .. }),
             states: vec![],
             macs: 0,
@@ -444,7 +449,7 @@ impl<'g> Builder<'g> {
         let (input, output) = (node.inputs[0], node.output());
         if self.computes_floats(node) {
             return Ok(Accumulation {
-                weight_type: DataType::F32.code(),
+                weight_type: WeightType::F32.code(),
                 per_channel: 0,
                 weights: self.constants.add(reorder(float_bytes(&weights), 4)),
                 bias: if bias.is_empty() { ABSENT } else { self.constants.add(float_bytes(&bias)) },
@@ -453,18 +458,23 @@ impl<'g> Builder<'g> {
         }
         let input_scale = self.parameters(input).scale;
         let own = if self.own_integers { own_weights(self.graph, node, input_scale)? } else { None };
-        let own = own.unwrap_or_else(|| quantize_weights(&weights, &bias, channels, input_scale));
-        let QuantizedWeights { weights, scales, bias } = own;
+        let chosen = || self.weights.get(&output).cloned();
+        let own = own.or_else(chosen).unwrap_or_else(|| quantize_weights(&weights, &bias, channels, input_scale));
+        let QuantizedWeights { bits, weights, scales, bias } = own;
         let reach: Vec<_> = weights
             .chunks((weights.len() / channels.max(1)).max(1))
             .enumerate()
             .map(|(channel, filter)| reach(filter, bias.get(channel).copied().unwrap_or(0)))
             .collect();
-        let weights = weights.into_iter().map(i8::cast_unsigned).collect();
+        let weights = reorder(weights.into_iter().map(i8::cast_unsigned).collect(), 1);
+        let (weight_type, weights) = match bits {
+            WeightBits::Four => (WeightType::I4, halves(&weights)),
+            WeightBits::Eight => (WeightType::I8, weights),
+        };
         Ok(Accumulation {
-            weight_type: DataType::I8.code(),
+            weight_type: weight_type.code(),
             per_channel: u8::from(scales.len() > 1),
-            weights: self.constants.add(reorder(weights, 1)),
+            weights: self.constants.add(weights),
             bias: if bias.iter().all(|&b| b == 0) {
                 ABSENT
             } else {
@@ -546,6 +556,11 @@ impl<'g> Builder<'g> {
 /// The largest sum that a filter can make of 8-bit values less a zero point.
 fn reach(filter: &[i8], bias: i32) -> f64 {
     255.0 * filter.iter().map(|&weight| f64::from(weight).abs()).sum::<f64>() + f64::from(bias).abs()
+}
+
+/// The lower halves of bytes, two in a byte, the first in the lower half.
+fn halves(bytes: &[u8]) -> Vec<u8> {
+    bytes.chunks(2).map(|pair| (pair[0] & 0xf) | pair.get(1).map_or(0, |second| second << 4)).collect()
 }
 
 /// Multipliers, then shifts.

@@ -21,6 +21,7 @@ mod window;
 mod words;
 
 use crate::graph::{Graph, Layout, Node, Op, ValueId};
+use crate::quantize::{Parameters, QuantizedWeights};
 use crate::tensor::DataType;
 use bantam_format::writer::ModelDescription;
 use bantam_format::{Arithmetic, IoRecord, IoRole, MAX_RANK, SourceLayout};
@@ -40,6 +41,8 @@ pub enum Precision<'a> {
         ranges: &'a BTreeMap<ValueId, (f32, f32)>,
         /// Activations that stay in floating point, quantised where an integer op reads them.
         floats: &'a BTreeSet<ValueId>,
+        /// Integers chosen for the layer that makes a value; other layers round to the nearest 8-bit ones.
+        weights: &'a BTreeMap<ValueId, QuantizedWeights>,
         /// How accumulators are requantised.
         arithmetic: Arithmetic,
     },
@@ -90,6 +93,18 @@ impl fmt::Display for Unsupported {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "node `{}` ({}): {}", self.node, self.operator, self.reason)
     }
+}
+
+/// Scale and zero point of every activation that a program of 8-bit integers will have.
+///
+/// # Errors
+/// [`LowerError::NoRange`] where a range is missing.
+pub fn activation_parameters(
+    graph: &Graph,
+    ranges: &BTreeMap<ValueId, (f32, f32)>,
+    arithmetic: Arithmetic,
+) -> Result<BTreeMap<ValueId, Parameters>, LowerError> {
+    parameters::from_ranges(graph, ranges, arithmetic)
 }
 
 /// Lowers a graph.

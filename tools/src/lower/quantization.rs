@@ -4,7 +4,7 @@ use super::builder::{Builder, Form, Refusal};
 use super::parameters::shifted;
 use crate::graph::ops::{BinaryKind as GraphBinary, Dequantize};
 use crate::graph::{Activation, Graph, Node, ValueId};
-use crate::quantize::weights::QuantizedWeights;
+use crate::quantize::{QuantizedWeights, WeightBits};
 use crate::tensor::{DataType as HostType, Tensor};
 use bantam_format::Opcode;
 use bantam_format::ops::{self, BinaryKind, QuantizeParameters};
@@ -72,7 +72,7 @@ fn scale_words(builder: &mut Builder<'_>, node: &Node, dequantize: &Dequantize) 
 /// How far the scale of a bias may be off before its integers are rescaled, relative to what they are added to.
 const SCALE_TOLERANCE: f64 = 1e-4;
 
-/// The model's own integers of an accumulating node, whose bias adds to products at `input_scale * weight scale`. None
+/// The model's own integers of an accumulating node, two in a byte where all have 4 bits, whose bias adds to products at `input_scale * weight scale`. None
 /// if its weights are no quantised constants with one scale per output channel, the first axis, or if its sums could
 /// leave 32 bits: such nodes are computed in floats.
 ///
@@ -109,7 +109,9 @@ pub(super) fn own_weights(graph: &Graph, node: &Node, input_scale: f32) -> Resul
         return Ok(None);
     }
     let bias = bias.into_iter().map(|bias| bias as i32).collect();
-    Ok(Some(QuantizedWeights { weights, scales: dequantize.scales.clone(), bias }))
+    let four = weights.iter().all(|weight| (-8..=7).contains(weight));
+    let bits = if four { WeightBits::Four } else { WeightBits::Eight };
+    Ok(Some(QuantizedWeights { bits, weights, scales: dequantize.scales.clone(), bias }))
 }
 
 /// A bias as integers at the scale of the sums. Integers at that scale stay as they are.

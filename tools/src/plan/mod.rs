@@ -75,6 +75,30 @@ pub fn plan(program: &mut Program) -> Plan {
     Plan { arena_bytes: place_states(program), is_least }
 }
 
+/// The program with every tensor at a place of its own, and every op walking upwards: for comparisons that no memory
+/// plan may disturb.
+#[must_use]
+pub fn apart(mut program: Program) -> Program {
+    let mut end = 0u32;
+    for index in 0..program.description.tensors.len() {
+        if program.description.tensors[index].kind != TensorKind::Arena {
+            continue;
+        }
+        program.description.tensors[index].location = match program.aliases[index] {
+            // An alias stands behind what it is an alias of.
+            Some(source) => program.description.tensors[usize::from(source)].location,
+            None => {
+                let here = end;
+                let bytes = tensor(&program, index as u16).bytes();
+                end = here.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)).next_multiple_of(16);
+                here
+            }
+        };
+    }
+    place_states(&mut program);
+    program
+}
+
 /// The best order and placement found for a program.
 fn candidate(program: &Program, rigid: &Rigid, in_place: bool) -> Candidate {
     let (places, bodies) = rigid.normalized(program);

@@ -7,10 +7,11 @@ use snapbox::{assert_data_eq, file};
 use std::path::Path;
 
 /// The keys of the JSON document.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "agreement",
     "arena_bytes",
     "artifact",
+    "change_interval",
     "file_bytes",
     "float_mae",
     "float_top1",
@@ -21,6 +22,7 @@ const KEYS: [&str; 13] = [
     "rows",
     "source_bytes",
     "top1",
+    "top1_interval",
 ];
 
 fn section(path: &Path, kind: bantam_format::SectionKind) -> Vec<u8> {

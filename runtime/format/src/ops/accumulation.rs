@@ -1,14 +1,37 @@
 //! What the ops that sum products with constant weights have in common.
 
 use super::Epilogue;
-use crate::bytes::record;
+use crate::bytes::{coded, record};
 use crate::check::ensure;
 use crate::{DataType, LoadError, Op};
+
+coded! {
+    /// How the weights of an op are stored.
+    pub enum WeightType: u8 {
+        /// Signed bytes, for 8-bit inputs.
+        I8 = 1,
+        /// IEEE 754 binary32, for inputs of that type.
+        F32 = 4,
+        /// Signed 4-bit integers, two in a byte, the first in the lower half, for 8-bit inputs.
+        I4 = 5,
+    }
+}
+
+impl WeightType {
+    /// Bytes that `count` weights take.
+    pub const fn bytes(self, count: usize) -> Option<usize> {
+        match self {
+            Self::I8 => Some(count),
+            Self::F32 => count.checked_mul(4),
+            Self::I4 => Some(count.div_ceil(2)),
+        }
+    }
+}
 
 record! {
     /// 18 bytes. Weights, bias and requantisation of an op whose outputs are sums of products with constant weights.
     pub struct Accumulation {
-        /// Code of the weights' [`DataType`]: that of the input.
+        /// Code of the [`WeightType`].
         pub weight_type: u8,
         /// 1 where the requantisation table has one entry per output channel, 0 where it has a single one.
         pub per_channel: u8,
@@ -22,13 +45,24 @@ record! {
 }
 
 impl Accumulation {
+    /// How the weights are stored; bytes where the code is not known.
+    pub fn weight_type(&self) -> WeightType {
+        WeightType::from_code(self.weight_type).unwrap_or(WeightType::I8)
+    }
+
     /// The rules of operand types and constants, with weights of `taps` per output channel.
     pub(crate) fn check(&self, op: &Op<'_>, channels: usize, taps: usize) -> Result<(), LoadError> {
         let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::F32])?;
         op.check_type(&op.output(0), &[data_type])?;
-        ensure(self.weight_type == data_type.code(), LoadError::WeightType { op: op.index, code: self.weight_type })?;
-        let weights = channels.checked_mul(taps).and_then(|n| n.checked_mul(data_type.bytes()));
-        op.check_constant(self.weights, weights)?;
+        let error = LoadError::WeightType { op: op.index, code: self.weight_type };
+        let stored = WeightType::from_code(self.weight_type).ok_or(error)?;
+        ensure((stored == WeightType::F32) == (data_type == DataType::F32), error)?;
+        let weights = channels.checked_mul(taps);
+        let bytes = op.check_constant(self.weights, weights.and_then(|count| stored.bytes(count)))?;
+        if stored == WeightType::I4 && weights.is_some_and(|count| count % 2 == 1) {
+            let half = bytes.last().is_some_and(|byte| byte >> 4 == 0);
+            ensure(half, LoadError::UnusedHalf { op: op.index })?;
+        }
         let entries = match self.per_channel {
             0 => 1,
             1 => channels,

@@ -31,7 +31,7 @@ mod transpose_conv_2d;
 mod unary;
 mod window;
 
-pub use accumulation::Accumulation;
+pub use accumulation::{Accumulation, WeightType};
 pub use arg_max::ArgMax;
 pub use binary::{BinaryKind, FloatBinary, IntegerBinary, WordBinary};
 pub use clamp::{FloatClamp, IntegerClamp};

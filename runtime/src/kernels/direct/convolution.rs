@@ -7,6 +7,7 @@
 use super::words::{self, Quad};
 use super::{Direct, Inside};
 use crate::kernels::generic::Place;
+use crate::kernels::weights::{ByteWeights, Weights};
 use crate::kernels::{Convolution, Epilogue};
 use core::ops::Range;
 
@@ -106,12 +107,11 @@ impl<'a> Windows<'a> {
         place: &mut Place<'_, i8>,
         at: usize,
     ) {
-        let accumulation = self.job.accumulation;
         let (mut tile, end) = (group.wrapping_mul(self.channels), group.wrapping_add(1).wrapping_mul(self.channels));
         let mut gathered = false;
         while tile < end {
             let outputs = tile..end.min(tile.saturating_add(TILE));
-            let mut bias = accumulation.bias.get(outputs.clone());
+            let mut bias = self.job.bias.get(outputs.clone());
             if bias.is_none() {
                 *sums = [[0; 4]; TILE / 2];
             }
@@ -128,9 +128,14 @@ impl<'a> Windows<'a> {
                     gathered = length == self.taps;
                 }
                 let quads = self.quads.get(..length.div_ceil(4)).unwrap_or(&[]);
-                let weights = outputs.start.wrapping_mul(self.taps).wrapping_add(from);
-                let weights = accumulation.weights.get(weights..).unwrap_or(&[]);
-                add(quads, weights, self.taps, bias.take(), outputs.len(), sums);
+                let filters = Filters {
+                    weights: self.job.weights,
+                    first: outputs.start.wrapping_mul(self.taps).wrapping_add(from),
+                    taps: self.taps,
+                    length,
+                    count: outputs.len(),
+                };
+                filters.add(quads, bias.take(), sums);
                 from += length;
             }
             let pixels = place.memory.get_mut(at.wrapping_add(tile)..).unwrap_or(&mut []);
@@ -141,7 +146,7 @@ impl<'a> Windows<'a> {
 
     /// Gathers a part of the values under a window, in the order of the weights.
     fn gather(&mut self, input: &[i8], x: usize, group: usize, part: Range<usize>, pixel: usize) {
-        let (geometry, zero_point) = (&self.job.geometry, self.job.accumulation.zero_point);
+        let (geometry, zero_point) = (&self.job.geometry, self.job.zero_point);
         let columns = Inside::columns(geometry, x);
         let runs = Runs { geometry, depth: self.depth, together: self.together, rows: self.rows, columns };
         let inside = columns.taps == geometry.kernel[1];
@@ -167,7 +172,7 @@ impl<'a> Windows<'a> {
 
     /// Turns the sums of some channels into outputs.
     fn finish(&self, outputs: &Range<usize>, sums: &[[i32; 4]; TILE / 2], both: bool, pixels: &mut [i8]) {
-        let epilogue = &self.job.accumulation.epilogue;
+        let epilogue = &self.job.epilogue;
         let (count, channels) = (outputs.len(), self.job.geometry.output[2]);
         #[cfg(bantam_dsp)]
         if self.job.plain {
@@ -292,42 +297,50 @@ impl Runs<'_> {
     }
 }
 
-/// Adds the products with the weights of `channels` channels, which are `taps` apart, to the sums, or to the bias.
-fn add(
-    quads: &[Quad],
-    weights: &[i8],
+/// A part of the weights of some output channels.
+struct Filters<'a> {
+    weights: ByteWeights<'a>,
+    /// The first weight of the first channel.
+    first: usize,
+    /// Weights from one channel to the next, and of a channel in this part.
     taps: usize,
-    bias: Option<&[i32]>,
-    channels: usize,
-    sums: &mut [[i32; 4]; TILE / 2],
-) {
-    let whole = channels / 2;
-    // The last words of the last channels may reach beyond the weights.
-    let room = weights.len().checked_sub(quads.len().wrapping_mul(4)).and_then(|room| room.checked_div(taps));
-    let inside = room.map_or(0, |channels| channels.saturating_add(1) / 2).min(whole);
-    let (first, rest) = sums.split_at_mut_checked(inside).unwrap_or_default();
-    words::multiply(quads, weights, taps, bias, first);
-    let mut done = inside.wrapping_mul(2);
-    for sums in rest {
-        if done >= channels {
-            break;
-        }
-        if let Some(bias) = bias.and_then(|bias| bias.get(done..)) {
-            let (first, second) = (bias.first().copied().unwrap_or(0), bias.get(1).copied().unwrap_or(0));
-            *sums = [first, first, second, second];
-        }
-        let weights = weights.get(done.wrapping_mul(taps)..).unwrap_or(&[]);
-        add_rest(quads, weights, taps, channels.wrapping_sub(done), sums);
-        done = done.wrapping_add(2);
-    }
+    length: usize,
+    /// Channels.
+    count: usize,
 }
 
-/// The same for one or two channels at the end of the weights.
-#[inline(never)]
-fn add_rest(quads: &[Quad], weights: &[i8], taps: usize, channels: usize, sums: &mut [i32; 4]) {
-    let mut copies = [[0; 4 * QUADS]; 2];
-    for (copy, weights) in copies.iter_mut().zip(weights.chunks(taps.max(1))).take(channels) {
-        copy.iter_mut().zip(weights).take(quads.len().wrapping_mul(4)).for_each(|(to, from)| *to = *from);
+impl Filters<'_> {
+    /// Adds the products with the weights to the sums, or to the bias.
+    fn add(&self, quads: &[Quad], bias: Option<&[i32]>, sums: &mut [[i32; 4]; TILE / 2]) {
+        let mut inside = 0;
+        if let ByteWeights::Bytes(weights) = self.weights {
+            let weights = weights.get(self.first..).unwrap_or(&[]);
+            // The last words of the last channels may reach beyond the weights.
+            let room = weights.len().checked_sub(quads.len().wrapping_mul(4));
+            let room = room.and_then(|room| room.checked_div(self.taps));
+            inside = room.map_or(0, |channels| channels.saturating_add(1) / 2).min(self.count / 2);
+            words::multiply(quads, weights, self.taps, bias, sums.get_mut(..inside).unwrap_or(&mut []));
+        }
+        for (pair, sums) in sums.iter_mut().enumerate().take(self.count.div_ceil(2)).skip(inside) {
+            let channel = pair.wrapping_mul(2);
+            if let Some(bias) = bias.and_then(|bias| bias.get(channel..)) {
+                let (first, second) = (bias.first().copied().unwrap_or(0), bias.get(1).copied().unwrap_or(0));
+                *sums = [first, first, second, second];
+            }
+            self.add_copies(quads, channel, sums);
+        }
     }
-    words::multiply(quads, copies.as_flattened(), 4 * QUADS, None, core::slice::from_mut(sums));
+
+    /// The same for one or two channels whose weights are copied first: at the end of all, or two in a byte.
+    #[inline(never)]
+    fn add_copies(&self, quads: &[Quad], channel: usize, sums: &mut [i32; 4]) {
+        let mut copies = [[0; 4 * QUADS]; 2];
+        for (copy, channel) in copies.iter_mut().zip(channel..self.count) {
+            let from = self.first.wrapping_add(channel.wrapping_mul(self.taps));
+            for (offset, to) in copy.iter_mut().enumerate().take(self.length) {
+                *to = self.weights.at(from.wrapping_add(offset)).unwrap_or(0);
+            }
+        }
+        words::multiply(quads, copies.as_flattened(), 4 * QUADS, None, core::slice::from_mut(sums));
+    }
 }

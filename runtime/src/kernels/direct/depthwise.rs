@@ -2,6 +2,7 @@
 //! included, and windows are summed over them. So the output may overwrite the input channel by channel.
 
 use super::{Direct, words};
+use crate::kernels::weights::{ByteWeights, Weights};
 use crate::kernels::{Accumulation, Band, Convolution, Epilogue, Requantization};
 use bantam_format::overlap::{LINE_VALUES, lines};
 use core::ops::Range;
@@ -52,7 +53,7 @@ pub struct Depthwise<'a> {
 
 impl<'a> Depthwise<'a> {
     /// `None` where not even the lines of a single window can be set aside.
-    pub fn new(geometry: &Convolution, accumulation: &'a Accumulation<'a, i8, Requantization<'a>>) -> Option<Self> {
+    pub fn new(geometry: &Convolution, accumulation: &Accumulation<'a, i8, Requantization<'a>>) -> Option<Self> {
         let &Convolution { kernel, stride, dilation, input, output, .. } = geometry;
         let [columns, pitch] = lines(kernel, stride, dilation, output[1])?;
         let span = kernel[0].checked_sub(1)?.checked_mul(dilation[0])?.checked_add(1)?;
@@ -153,7 +154,7 @@ impl<'a> Depthwise<'a> {
         words::set_aside(
             input.get(source..).unwrap_or(&[]),
             [width.wrapping_mul(channels), channels],
-            self.direct.accumulation.zero_point,
+            self.direct.zero_point,
             [last - first, inside],
             lines,
             [place(first).wrapping_add(before), self.pitch],
@@ -203,8 +204,9 @@ impl<'a> Depthwise<'a> {
 
 /// The constants of an output channel.
 struct Filter<'a> {
-    /// From the channel's first weight on, `step` from one to the next.
-    weights: &'a [i8],
+    weights: ByteWeights<'a>,
+    /// Its first weight, and from one to the next.
+    first: usize,
     step: usize,
     bias: i32,
     scales: Requantization<'a>,
@@ -212,17 +214,17 @@ struct Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn new(direct: &Direct<'a>, channel: usize) -> Self {
-        let accumulation = direct.accumulation;
         Self {
-            weights: accumulation.weights.get(channel..).unwrap_or(&[]),
+            weights: direct.weights,
+            first: channel,
             step: direct.geometry.output[2],
-            bias: accumulation.bias.get(channel).copied().unwrap_or(0),
-            scales: accumulation.epilogue.only(channel),
+            bias: direct.bias.get(channel).copied().unwrap_or(0),
+            scales: direct.epilogue.only(channel),
         }
     }
 
     fn weight(&self, tap: usize) -> i32 {
-        self.weights.get(tap.wrapping_mul(self.step)).copied().unwrap_or(0).into()
+        self.weights.at(tap.wrapping_mul(self.step).wrapping_add(self.first)).unwrap_or(0).into()
     }
 
     /// Of three times three taps.

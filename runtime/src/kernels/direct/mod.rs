@@ -12,6 +12,7 @@ mod portable;
 pub use depthwise::{Depthwise, Lines};
 
 use super::generic::Place;
+use super::weights::ByteWeights;
 use super::{Accumulation, Convolution, Requantization};
 #[cfg(bantam_dsp)]
 use crate::kernels::arch::thumb as words;
@@ -22,7 +23,10 @@ use portable as words;
 #[derive(Clone, Copy, Debug)]
 pub struct Direct<'a> {
     geometry: Convolution,
-    accumulation: &'a Accumulation<'a, i8, Requantization<'a>>,
+    zero_point: i32,
+    weights: ByteWeights<'a>,
+    bias: &'a [i32],
+    epilogue: Requantization<'a>,
     /// Whether the short form of the `tflite` arithmetic serves, see [`Requantization::is_plain`].
     #[cfg_attr(not(bantam_dsp), allow(dead_code))]
     plain: bool,
@@ -30,10 +34,10 @@ pub struct Direct<'a> {
 
 impl<'a> Direct<'a> {
     /// A convolution; a depthwise one has its own geometry, and weights per channel.
-    pub fn new(geometry: &Convolution, accumulation: &'a Accumulation<'a, i8, Requantization<'a>>) -> Self {
-        let taps = geometry.taps();
-        let plain = cfg!(bantam_dsp) && accumulation.epilogue.is_plain(accumulation.bias, taps);
-        Self { geometry: *geometry, accumulation, plain }
+    pub fn new(geometry: &Convolution, accumulation: &Accumulation<'a, i8, Requantization<'a>>) -> Self {
+        let &Accumulation { zero_point, weights, bias, epilogue } = accumulation;
+        let plain = cfg!(bantam_dsp) && epilogue.is_plain(bias, geometry.taps());
+        Self { geometry: *geometry, zero_point, weights, bias, epilogue, plain }
     }
 
     /// Computes a convolution over images that lie one behind the other.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::kernels::requantize::tflite;
 use crate::kernels::scalar;
+use crate::kernels::weights::ByteWeights;
 use bantam_format::overlap::{Band, RowWindow};
 use proptest::prelude::*;
 use std::vec::Vec;
@@ -56,7 +57,7 @@ fn compare(
     taps: usize,
     seed: u64,
     zero_point: i32,
-    kernels: impl Fn(&Band, &[i8], &Accumulation<'_, i8, Requantization<'_>>, [&mut [i8]; 2]),
+    kernels: impl for<'w> Fn(&Band, &[i8], &Accumulation<'w, i8, Requantization<'w>>, [&mut [i8]; 2]),
 ) {
     let [height, width, channels] = geometry.input;
     let [out_height, out_width, out_channels] = geometry.output;
@@ -92,8 +93,10 @@ fn compare(
         zero_point: zero_point / 2,
         clamp: [-128, 127],
     };
-    for (epilogue, bias) in [(kept(0), &bias[..]), (kept(8), &[]), (plain, &bias)] {
-        let accumulation = Accumulation { zero_point, weights: &weights, bias, epilogue };
+    let unsigned: Vec<u8> = weights.iter().map(|weight| weight.cast_unsigned()).collect();
+    let (whole, halves) = (ByteWeights::Bytes(&weights), ByteWeights::Nibbles(&unsigned));
+    for (epilogue, bias, weights) in [(kept(0), &bias[..], whole), (kept(8), &[], halves), (plain, &bias, whole)] {
+        let accumulation = Accumulation { zero_point, weights, bias, epilogue };
         for step in [1, 2, out_height] {
             for start in (0..out_height).step_by(step) {
                 let band = rows.band(start..out_height.min(start + step));
@@ -108,11 +111,11 @@ fn compare(
 }
 
 /// A convolution of all rows, apart from the input; of a band that is not all rows there is nothing to compare.
-fn convolve(
+fn convolve<'w>(
     geometry: &Convolution,
     band: &Band,
     input: &[i8],
-    accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+    accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     [expected, got]: [&mut [i8]; 2],
 ) {
     if band.output != (0..geometry.output[0]) {

@@ -7,6 +7,7 @@
 use super::pack::{Sizes, part, take, take_mut};
 use super::{Kernel, Place, Products, Simd, Tables, Value, blocks, put};
 use crate::kernels::Convolution;
+use crate::kernels::weights::Weights;
 use zerocopy::FromZeros;
 
 /// Outputs computed side by side, so that a weight is loaded once for all of them.
@@ -80,7 +81,7 @@ pub fn depthwise_sizes<T: Value, P: Products<f32>>(geometry: &Convolution, _: P)
 /// Packs the weights `[taps, channels]`, the bias and the tables.
 pub fn pack_depthwise<T: Value, P: Products<f32>>(
     geometry: &Convolution,
-    weights: &[T],
+    weights: T::Weights<'_>,
     bias: &[T::Accumulator],
     tables: Tables<'_>,
     _: P,
@@ -107,7 +108,7 @@ pub fn pack_depthwise<T: Value, P: Products<f32>>(
     for vector in 0..layout.vectors {
         for tap in 0..layout.taps {
             for channel in vector * P::LANES..(vector + 1) * P::LANES {
-                let weight = if channel < channels { weights.get(tap * channels + channel) } else { None };
+                let weight = if channel < channels { weights.at(tap * channels + channel) } else { None };
                 *target.next()? = weight.map_or(0.0, |weight| weight.real(0));
             }
         }

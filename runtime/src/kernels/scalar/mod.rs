@@ -24,6 +24,7 @@ pub use resize::{Interpolate, resize};
 pub use softmax::{softmax_f32, softmax_i8};
 
 use super::requantize::clamp_f32;
+use super::weights::{ByteWeights, RUN, Weights};
 
 /// Accumulators computed before they are handed to the epilogue.
 pub const TILE: usize = 16;
@@ -32,6 +33,8 @@ pub const TILE: usize = 16;
 pub trait Number: Copy {
     /// Type of sums.
     type Accumulator: Copy;
+    /// How constant weights of its ops lie in memory.
+    type Weights<'a>: Weights<Self> + core::fmt::Debug;
     /// The sum of nothing.
     const ZERO: Self::Accumulator;
     /// The smallest value.
@@ -56,6 +59,7 @@ pub trait Number: Copy {
 
 impl Number for i8 {
     type Accumulator = i32;
+    type Weights<'a> = ByteWeights<'a>;
     const ZERO: i32 = 0;
     const LOWEST: i8 = i8::MIN;
 
@@ -82,6 +86,7 @@ impl Number for i8 {
 
 impl Number for f32 {
     type Accumulator = f32;
+    type Weights<'a> = &'a [f32];
     const ZERO: f32 = 0.0;
     const LOWEST: f32 = f32::NEG_INFINITY;
 
@@ -103,6 +108,30 @@ impl Number for f32 {
 
     fn exceeds(self, other: f32) -> bool {
         self > other
+    }
+}
+
+/// Adds the products of values and the weights from `at` on.
+#[inline(always)]
+fn add_products<T: Number>(
+    accumulator: &mut T::Accumulator,
+    values: &[T],
+    zero_point: i32,
+    weights: T::Weights<'_>,
+    at: usize,
+) {
+    let (mut values, mut at) = (values, at);
+    let mut buffer = [T::LOWEST; RUN];
+    while !values.is_empty() {
+        let run = weights.run(at, values.len(), &mut buffer);
+        for (&value, &weight) in values.iter().zip(run) {
+            *accumulator = value.multiply_add(*accumulator, zero_point, weight);
+        }
+        if run.is_empty() {
+            break;
+        }
+        at += run.len();
+        values = values.get(run.len()..).unwrap_or(&[]);
     }
 }
 

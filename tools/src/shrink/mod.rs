@@ -1,6 +1,12 @@
 //! The main job: a trained model in, a verified artifact out, scored on held-out data.
 
-use crate::compare::{LayerError, Truth, agreement, classes_of, layer_errors, mean_absolute_error, truth};
+mod quantizer;
+mod score;
+
+pub use quantizer::{Quantizer, Widths};
+pub use score::{Outputs, Score};
+
+use crate::compare::{LayerError, Truth, layer_errors};
 use crate::data::{DataError, Dataset, InputSpec};
 use crate::fit::{Limits, Shortage};
 use crate::folder::ModelFolder;
@@ -8,12 +14,14 @@ use crate::import::onnx::ImportOptions;
 use crate::lower::{LowerError, Precision, Program, lower};
 use crate::plan;
 use crate::preprocessing::{self, PreparationError};
-use crate::quantize::{CalibrationError, NormalizeError, RangeMethod, calibrate, normalize_inputs};
+use crate::quantize::{CalibrationError, NormalizeError, RangeMethod};
 use crate::subject::{ArtifactFile, SourceModel, Subject, SubjectError};
 use bantam_format::{Arithmetic, DataType, Opcode};
 use std::path::PathBuf;
 use thiserror::Error;
 
+/// Fewer calibration rows than this are few.
+const FEW_ROWS: usize = 32;
 /// Rows over which layers are compared.
 const LAYER_ROWS: usize = 64;
 /// Float operators of a quantised model that a note names.
@@ -34,6 +42,24 @@ pub struct ShrinkOptions {
     pub strip: bool,
     /// What the artifact must fit into.
     pub limits: Limits,
+    /// Chooses what is drawn at random.
+    pub seed: u64,
+}
+
+impl ShrinkOptions {
+    /// The defaults for a model, in this arithmetic.
+    #[must_use]
+    pub fn new(folder: ModelFolder, arithmetic: Arithmetic) -> Self {
+        Self {
+            folder,
+            shapes: ImportOptions::default(),
+            arithmetic,
+            ranges: RangeMethod::default(),
+            strip: false,
+            limits: Limits::default(),
+            seed: 0,
+        }
+    }
 }
 
 /// Why a model could not be shrunk.
@@ -134,23 +160,6 @@ pub struct Shrunk {
     pub notes: Vec<String>,
 }
 
-/// Accuracy before and after.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Score {
-    /// Rows of evaluation data.
-    pub rows: usize,
-    /// Share of rows the float model gets right; none without labels.
-    pub float_top1: Option<f64>,
-    /// Share of rows the artifact gets right; none without labels.
-    pub top1: Option<f64>,
-    /// Share of rows on which both choose the same class; none where the labels are numbers to be met.
-    pub agreement: Option<f64>,
-    /// Mean absolute error of the float model where the labels are numbers to be met.
-    pub float_mae: Option<f64>,
-    /// Mean absolute error of the artifact where the labels are numbers to be met.
-    pub mae: Option<f64>,
-}
-
 /// Shrinks a model. `step` is told what is being done.
 ///
 /// # Errors
@@ -176,47 +185,32 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
             notes.push(format!("'{}' is not needed for calibration", data.path().display()));
         }
     }
-    let (ranges, floats) = if quantized || options.arithmetic == Arithmetic::Float {
-        Default::default()
-    } else {
-        let data = calibration.as_ref().ok_or_else(|| ShrinkError::NoCalibration(folder.model.clone()))?;
-        step("calibrating");
-        calibration_rows = data.rows();
-        if calibration_rows < 32 {
-            notes.push(format!(
-                "'{}' is little to calibrate with (rows: {calibration_rows}); 100 to 1000 rows give steadier ranges",
-                data.path().display()
-            ));
-        }
-        if data.is_constant() {
-            notes.push(format!(
-                "all {calibration_rows} rows of '{}' are the same: ranges taken from them hold for nothing else",
-                data.path().display()
-            ));
-        }
-        let path = || data.path().to_owned();
-        let floats = normalize_inputs(&mut model.graph, data)
-            .map_err(|error| ShrinkError::Normalize { path: path(), error: Box::new(error) })?;
-        if !floats.is_empty() {
-            notes.push(
-                "the fields of the input differ in size: they are normalised in floating point before they are quantised"
-                    .into(),
-            );
-        }
-        let calibration = calibrate(&model.graph, data, options.ranges)
-            .map_err(|error| ShrinkError::Calibration { path: path(), error: Box::new(error) })?;
-        (calibration.ranges, floats)
+    step("calibrating");
+    let needs_data = !quantized && options.arithmetic != Arithmetic::Float;
+    let quantizer = match (&calibration, needs_data) {
+        (None, true) => return Err(ShrinkError::NoCalibration(folder.model.clone())),
+        (Some(data), true) => Some(Quantizer::new(&model.graph, data, options)?),
+        (_, false) => None,
     };
     step("quantising");
-    let precision = match options.arithmetic {
-        Arithmetic::Float => Precision::Float,
-        arithmetic if quantized => Precision::Quantized { arithmetic },
-        arithmetic => Precision::Int8 { ranges: &ranges, floats: &floats, arithmetic },
+    let lowered = |precision| {
+        lower(&model.graph, precision).map_err(|error| ShrinkError::Lower { path: folder.model.clone(), error })
     };
-    let lowered = lower(&model.graph, precision);
-    let mut program = lowered.map_err(|error| ShrinkError::Lower { path: folder.model.clone(), error })?;
+    let mut program = match &quantizer {
+        Some(quantizer) => {
+            notes.extend(calibration_notes(quantizer, calibration.as_ref()));
+            calibration_rows = quantizer.calibration.rows;
+            quantizer.program(&quantizer.layers(&Widths::new())?)?
+        }
+        None if options.arithmetic == Arithmetic::Float => lowered(Precision::Float)?,
+        None => lowered(Precision::Quantized { arithmetic: options.arithmetic })?,
+    };
     if quantized && options.arithmetic != Arithmetic::Float {
         notes.extend(islands(&program));
+    }
+    // Layers are compared with those of the network as it was quantised.
+    if let Some(Quantizer { graph, .. }) = quantizer {
+        model.graph = graph;
     }
     step("planning memory");
     if let Some(preparation) = &folder.preparation {
@@ -236,7 +230,11 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
     let source_bytes = model.file_bytes;
     let (float, artifact) = (Subject::Source(Box::new(model)), Subject::Artifact(artifact));
     step("scoring");
-    let score = evaluation.as_ref().map(|data| score(&float, &artifact, data)).transpose()?;
+    let outputs = evaluation.as_ref().map(|data| Outputs::of(&float, &artifact, data)).transpose()?;
+    if let (Some(data), Some(Truth::Classes(labels))) = (&evaluation, outputs.as_ref().and_then(|o| o.truth.as_ref())) {
+        notes.extend(label_note(data, labels));
+    }
+    let score = outputs.as_ref().map(|outputs| outputs.score(options.seed));
     let layers = match evaluation.as_ref().or(calibration.as_ref()) {
         Some(data) if !options.strip => layer_errors(&float, &artifact, data, LAYER_ROWS)?,
         _ => vec![],
@@ -293,25 +291,45 @@ pub fn finish(mut program: Program, limits: Limits) -> Result<ArtifactFile, Shri
     }
 }
 
-/// Scores a float model and an artifact on the same data.
-///
-/// # Errors
-/// [`SubjectError::Run`], or labels that are no classes of the model.
-pub fn score(float: &Subject, artifact: &Subject, data: &Dataset) -> Result<Score, ShrinkError> {
-    let before = float.run_all(data)?;
-    let truth = if data.has_labels() { Some(truth(data, &before)?) } else { None };
-    let after = artifact.run_all(data)?;
-    let none = Score { rows: data.rows(), float_top1: None, top1: None, agreement: None, float_mae: None, mae: None };
-    if let Some(Truth::Values(values)) = &truth {
-        let [float_mae, mae] = [&before, &after].map(|outputs| Some(mean_absolute_error(outputs, values)));
-        return Ok(Score { float_mae, mae, ..none });
+/// What the user should know about the calibration data.
+fn calibration_notes(quantizer: &Quantizer<'_>, data: Option<&Dataset>) -> Vec<String> {
+    let Some(data) = data else { return vec![] };
+    let (mut notes, path, rows) = (Vec::new(), data.path().display(), data.rows());
+    if rows < FEW_ROWS {
+        notes.push(format!(
+            "'{path}' is little to calibrate with (rows: {rows}); 100 to 1000 rows give steadier ranges"
+        ));
     }
-    let (before, after) = (classes_of(&before), classes_of(&after));
-    let right = |classes: &[usize]| match &truth {
-        Some(Truth::Classes(labels)) => Some(agreement(classes, labels)),
-        _ => None,
-    };
-    Ok(Score { float_top1: right(&before), top1: right(&after), agreement: Some(agreement(&before, &after)), ..none })
+    if data.is_constant() {
+        notes.push(format!("all {rows} rows of '{path}' are the same: ranges taken from them hold for nothing else"));
+    }
+    let silent = quantizer.silent_layers();
+    if let (Some(first), false) = (silent.first(), data.is_constant()) {
+        let more = if silent.len() > 1 { format!(" (and {} more layers)", silent.len() - 1) } else { String::new() };
+        notes.push(format!(
+            "'{path}' never activates '{first}'{more}: its result is the same number in all {rows} rows, so it has no range; \
+             calibrate with rows like those the model was trained on, scaled in the same way"
+        ));
+    }
+    if quantizer.normalizes {
+        let note =
+            "the fields of the input differ in size: they are normalised in floating point before they are quantised";
+        notes.push(note.into());
+    }
+    notes
+}
+
+/// Warns of labels that say little.
+fn label_note(data: &Dataset, labels: &[usize]) -> Option<String> {
+    let first = labels.first()?;
+    let same = labels.len() > 1 && labels.iter().all(|label| label == first);
+    same.then(|| {
+        format!(
+            "all {} rows of '{}' have the label {first}: an accuracy on one class says nothing about telling classes apart",
+            labels.len(),
+            data.path().display()
+        )
+    })
 }
 
 /// The model card that travels in the artifact. Nothing in it depends on when or where it was made.
