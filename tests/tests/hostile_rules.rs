@@ -522,6 +522,9 @@ fn of_movements() -> Vec<(u16, Hostile)> {
         (61, changed("moved_onnx", |parts| parts.op(0, |op| op.flags = 1))),
         (66, attributes!("moved_float", Normalize, Normalize, |a| a.root_mean_square = 2)),
         (66, attributes!("moved_float", MatMul, MatMul, |a| a.second_zero_point = 1)),
+        (66, attributes!("moved_float", Resize, Resize, |a| a.fixed_point = 1)),
+        (66, attributes!("moved_tflite", Resize, Resize, |a| a.fixed_point = 1)),
+        (66, attributes!("moved_tflite", Resize, Resize, |a| a.fixed_point = 2)),
         (71, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.dimensions[0] = 2)),
         (71, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.dimensions = [u32::MAX; 6])),
         (71, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.dimensions[5] = 0)),
@@ -567,6 +570,18 @@ fn of_movements() -> Vec<(u16, Hostile)> {
         (105, resized(|tap| tap.high = 7)),
         (106, resized(|tap| tap.weight = 1.5)),
         (106, resized(|tap| tap.weight = f32::NAN)),
+        (
+            106,
+            changed("moved_tflite", |parts| {
+                let (op, mut at) = (parts.find(Opcode::Resize), 0);
+                parts.attributes::<Resize>(op, |a| {
+                    let clamp = a.epilogue.integer();
+                    let none = IntegerEpilogue { table: 0, input_zero_point: 0, output_zero_point: 0, ..clamp };
+                    (a.fixed_point, a.epilogue, at) = (1, none.into(), a.rows as usize);
+                });
+                parts.edit(SectionKind::Constants, at, |tap: &mut ResizeTap| tap.weight = 0.3);
+            }),
+        ),
     ]
 }
 

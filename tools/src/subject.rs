@@ -2,6 +2,7 @@
 
 use crate::data::{Dataset, Elements, InputSpec};
 use crate::execute::execute_observed;
+use crate::fit::Limits;
 use crate::graph::{Graph, Layout, Op};
 use crate::import::onnx::{ImportError, ImportOptions, Reason, UnsupportedNode, import};
 use crate::import::tflite;
@@ -9,8 +10,10 @@ use crate::lower::{LowerError, Precision, lower};
 use crate::passes::{PassOptions, optimize};
 use crate::quantize::Parameters;
 use crate::reference::ReferenceModel;
+use crate::shrink::finish;
 use bantam::{AlignedBytes, DataType, LoadError, Model, Session, SourceLayout};
-use bantam_format::Tensor as ArtifactTensor;
+use bantam_format::{Arithmetic, Tensor as ArtifactTensor};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -106,6 +109,8 @@ pub struct SourceModel {
     pub reference: Option<ReferenceModel>,
     /// Why there is none, where there is none.
     pub no_reference: Option<String>,
+    /// A quantised TensorFlow Lite model in its own integers, which is what it is run as then.
+    pub integers: Option<ArtifactFile>,
     /// SHA-256 of the file.
     pub sha256: String,
     /// Size of the file in bytes.
@@ -142,7 +147,23 @@ impl SourceModel {
             }
         };
         let sha256 = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { graph, reference, no_reference, sha256, file_bytes: bytes.len() })
+        Ok(Self { graph, reference, no_reference, integers: None, sha256, file_bytes: bytes.len() })
+    }
+
+    /// From now on runs a quantised TensorFlow Lite model as TensorFlow Lite Micro does, if all of it can be lowered.
+    fn use_integers(&mut self) {
+        let precision = Precision::Quantized { arithmetic: Arithmetic::Tflite };
+        let program = lower(&self.graph, precision).ok();
+        self.integers = program.and_then(|program| finish(program, Limits::default()).ok());
+    }
+
+    /// What runs the model, where that is not the independent reference.
+    #[must_use]
+    pub fn runner(&self) -> Option<String> {
+        match (&self.integers, &self.no_reference) {
+            (Some(_), _) => Some("run in its own integers, as TensorFlow Lite Micro computes them".into()),
+            (None, reason) => reason.as_ref().map(|reason| format!("run by bantam's own executor: {reason}")),
+        }
     }
 
     /// Runs one row on the independent reference, or on our own executor where there is none. Outputs are in the
@@ -184,6 +205,11 @@ impl SourceModel {
         });
         let failed = |reason: String| SubjectError::Run { row, data: data.path().to_owned(), reason };
         result.map_err(|error| failed(error.to_string()))?;
+        // What is quantised has the name of what it is made of: the last value of a name is what the tensor holds.
+        let mut names = HashSet::new();
+        layers.reverse();
+        layers.retain(|layer| names.insert(layer.name.clone()));
+        layers.reverse();
         Ok(layers)
     }
 }
@@ -344,7 +370,13 @@ impl Subject {
     /// [`SubjectError`].
     pub fn open(path: &Path, options: &ImportOptions) -> Result<Self, SubjectError> {
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("onnx" | "tflite") => Ok(Self::Source(Box::new(SourceModel::load(path, options)?))),
+            Some("onnx" | "tflite") => {
+                let mut model = SourceModel::load(path, options)?;
+                if is_tflite(path) && model.graph.is_quantized() {
+                    model.use_integers();
+                }
+                Ok(Self::Source(Box::new(model)))
+            }
             Some("bantam") => Ok(Self::Artifact(ArtifactFile::load(path)?)),
             _ => Err(SubjectError::Extension { path: path.to_owned(), expected: ".onnx, .tflite or .bantam" }),
         }
@@ -365,7 +397,10 @@ impl Subject {
     /// [`SubjectError::Run`].
     pub fn run_all(&self, data: &Dataset) -> Result<Vec<Vec<Vec<f32>>>, SubjectError> {
         match self {
-            Self::Source(model) => crate::parallel::map_rows(data.rows(), |row| model.run(data, row)),
+            Self::Source(model) => match &model.integers {
+                Some(integers) => integers.run_all(data),
+                None => crate::parallel::map_rows(data.rows(), |row| model.run(data, row)),
+            },
             Self::Artifact(artifact) => artifact.run_all(data),
         }
     }
@@ -376,7 +411,10 @@ impl Subject {
     /// [`SubjectError::Run`].
     pub fn trace(&self, data: &Dataset, row: usize) -> Result<Vec<Layer>, SubjectError> {
         match self {
-            Self::Source(model) => model.trace(data, row),
+            Self::Source(model) => match &model.integers {
+                Some(integers) => integers.trace(data, row),
+                None => model.trace(data, row),
+            },
             Self::Artifact(artifact) => artifact.trace(data, row),
         }
     }

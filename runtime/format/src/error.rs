@@ -133,7 +133,7 @@ rules! {
     103 PadValue { op: u32 } "a padding value is a value of the type";
     104 GatherPosition { op: u32, position: u32 } "constant positions of a gather are below the size of the axis";
     105 ResizePosition { op: u32, position: u32 } "a resize reads only inside its input";
-    106 ResizeWeight { op: u32 } "a weight of a resize is between 0 and 1";
+    106 ResizeWeight { op: u32 } "a weight of a resize is between 0 and 1, in fixed point a multiple of 2^-10";
     107 UnusedHalf { op: u32 } "the half byte behind an odd number of 4-bit weights is zero";
 
     110 PreprocessingRecords { count: u32 } "preprocessing records lie in their section";

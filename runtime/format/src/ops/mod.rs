@@ -47,7 +47,7 @@ pub use pad::{Pad, PadMode};
 pub use pool_2d::Pool2d;
 pub use quantize::QuantizeParameters;
 pub use reduce::{Reduce, ReduceKind};
-pub use resize::{Resize, ResizeTap};
+pub use resize::{FIXED_POINT_ONE, Resize, ResizeTap, is_fixed_point};
 pub use softmax::{FloatSoftmax, IntegerSoftmax};
 pub use strided_copy::StridedCopy;
 pub use table::{TABLE_ENTRIES, Table};

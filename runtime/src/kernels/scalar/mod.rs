@@ -20,7 +20,7 @@ pub use movement::{Pad, Walk, concat, gather, pad, select, walk_copy};
 pub use normalization::normalize;
 pub use pooling::{average_pool_2d, max_pool_2d};
 pub use reduction::{arg_max, extreme, reduce_f32, reduce_i32, sum, top_k};
-pub use resize::{Interpolate, resize};
+pub use resize::{Interpolate, InterpolateInteger, resize};
 pub use softmax::{softmax_f32, softmax_i8};
 
 use super::requantize::clamp_f32;

@@ -166,6 +166,11 @@ impl<'l, 'a> Lowering<'l, 'a> {
         Ok(&self.tensors.infos[self.result(index)?])
     }
 
+    /// A name for the variable that an operand is, unlike that of any handle.
+    pub(super) fn variable(&self, index: usize) -> Result<String, Reason> {
+        Ok(format!("{}#{}", self.info(index)?.name, self.tensor(index)?))
+    }
+
     /// Marks a result as a handle of a variable.
     pub(super) fn set_handle(&mut self, index: usize, name: String) -> Result<(), Reason> {
         let tensor = self.result(index)?;
@@ -195,6 +200,29 @@ impl<'l, 'a> Lowering<'l, 'a> {
     /// All operands.
     pub(super) fn inputs(&mut self) -> Result<Vec<ValueId>, Reason> {
         (0..self.input_count()).map(|index| self.input(index)).collect()
+    }
+
+    /// An operand as it is stored: integers where it is quantised, unsigned ones less 128.
+    pub(super) fn stored(&mut self, index: usize) -> Result<ValueId, Reason> {
+        let real = self.input(index)?;
+        match self.tensors.slots[self.tensor(index)?] {
+            Slot::Made(Stored { value, .. }) => Ok(value),
+            Slot::Empty | Slot::Failed => Ok(real),
+        }
+    }
+
+    /// Scale and zero point of an operand that has one of each.
+    pub(super) fn scale(&self, index: usize) -> Result<(f32, i32), Reason> {
+        match self.quantization(index)? {
+            Some(Dequantize { scales, zero_points, axis: None }) => Ok((scales[0], zero_points[0])),
+            _ => Err(Reason::Operand(format!("operand {index} must have one scale"))),
+        }
+    }
+
+    /// The elements of an operand as the file holds them.
+    pub(super) fn constant(&self, index: usize) -> Result<Tensor, Reason> {
+        let bytes = self.tensors.constant(self.tensor(index)?).ok_or_else(|| self.not_constant(index))?;
+        constants::load(self.info(index)?, bytes)
     }
 
     /// The elements of an operand that must be an integer constant.
@@ -230,8 +258,7 @@ impl<'l, 'a> Lowering<'l, 'a> {
         let (Some(input), Some(weights)) = (self.quantization(input)?, self.quantization(weights)?) else {
             return self.input(index).map(Some);
         };
-        let bytes = self.tensors.constant(self.tensor(index)?).ok_or_else(|| self.not_constant(index))?;
-        let tensor = constants::load(info, bytes)?;
+        let tensor = self.constant(index)?;
         let words: Option<Vec<i32>> = tensor.to_i64().into_iter().map(|word| i32::try_from(word).ok()).collect();
         if !matches!(info.kind, kind::I32 | kind::I64) {
             return Err(Reason::Operand(format!("a bias of type {} is not supported", kind::name(info.kind))));

@@ -1,0 +1,175 @@
+//! `SVDF`: a layer whose filters' last results are kept between runs and weighted over time.
+//!
+//! Each run every filter has one result, a product with the features; the last ones of each filter, the latest included,
+//! are multiplied with weights over time and summed up, those of `rank` filters together for each unit. The results are
+//! kept as an image of one column: times are rows, filters are channels, and the sum is a grouped convolution.
+//!
+//! Where values are quantised, the reference (`svdf_common.cc`) rounds the multipliers of both products to f32. They are
+//! carried by the scales of the weights here, and results have the scale of the operand: the quotient that lowering takes
+//! is the multiplier itself. Integers and what they stand for stay as they are.
+
+use super::super::constants;
+use super::super::lowering::{Lowering, Variable, refuse};
+use super::super::schema::kind;
+use crate::graph::ops::{Concat, Conv2d, Dequantize, FullyConnected, Padding, Quantize, SliceRange};
+use crate::graph::{Activation, Op, ValueId};
+use crate::import::Reason;
+use crate::tensor::{DataType, Tensor};
+
+/// Sizes of the layer.
+#[derive(Clone, Copy)]
+struct Sizes {
+    batch: usize,
+    filters: usize,
+    rank: usize,
+    memory: usize,
+}
+
+impl Sizes {
+    fn read(lowering: &mut Lowering<'_, '_>) -> Result<Self, Reason> {
+        let rank = lowering.options(6).count(0, "rank", 0)?;
+        let shape = |index: usize| constants::shape(lowering.info(index)?);
+        let (&[batch, features], &[filters, depth], &[rows, memory]) =
+            (shape(0)?.as_slice(), shape(1)?.as_slice(), shape(2)?.as_slice())
+        else {
+            return Err(Reason::Operand("its operands must be matrices".to_owned()));
+        };
+        if depth != features || rows != filters || filters == 0 || memory == 0 || !filters.is_multiple_of(rank) {
+            return Err(Reason::Operand(format!(
+                "weights of {filters} x {depth} and {rows} x {memory} do not fit {features} features and rank {rank}"
+            )));
+        }
+        Ok(Self { batch, filters, rank, memory })
+    }
+
+    /// The weights over time as those of a convolution: unit, time, column, filter.
+    fn kernel(self, time: Tensor) -> Result<Tensor, Reason> {
+        let Self { filters, rank, memory, .. } = self;
+        let grouped = time.reshape(vec![filters / rank, rank, memory])?.transpose(&[0, 2, 1])?;
+        Ok(grouped.reshape(vec![filters / rank, memory, 1, rank])?)
+    }
+}
+
+/// Scale and zero point of integers.
+#[derive(Clone, Copy)]
+struct Scale(f32, i32);
+
+pub(super) fn svdf(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
+    let sizes = Sizes::read(lowering)?;
+    let state = lowering.info(4)?;
+    if !state.is_variable {
+        return Err(Reason::Operand("its state must be a variable".to_owned()));
+    }
+    if lowering.quantization(0)?.is_some() { integers(lowering, sizes) } else { floats(lowering, sizes) }
+}
+
+/// Products with the features, as one more row.
+fn latest(lowering: &mut Lowering<'_, '_>, sizes: Sizes, weights: ValueId) -> Result<ValueId, Reason> {
+    let input = lowering.input(0)?;
+    let result =
+        lowering.emit(Op::FullyConnected(FullyConnected { activation: Activation::NONE }), &[input, weights])?;
+    lowering.reshape(result, &[sizes.batch, 1, 1, sizes.filters])
+}
+
+/// The rows kept from the runs before and the latest one. All but the first are kept for the next run.
+fn remember(
+    lowering: &mut Lowering<'_, '_>,
+    sizes: Sizes,
+    latest: ValueId,
+    scale: Option<Scale>,
+) -> Result<ValueId, Reason> {
+    let Sizes { batch, filters, memory, .. } = sizes;
+    if memory == 1 {
+        return Ok(latest);
+    }
+    let name = lowering.variable(4)?;
+    if lowering.tensors().variables.contains_key(&name) {
+        return Err(Reason::Operand("its state is that of another operator".to_owned()));
+    }
+    let shape = vec![batch, memory - 1, 1, filters];
+    let read = lowering.state.graph.add_value(name.clone(), shape.clone(), DataType::F32);
+    // The integers at once, so that it is kept as integers.
+    let past = stored(lowering, read, scale)?;
+    let all = lowering.emit(Op::Concat(Concat { axis: 1 }), &[past, latest])?;
+    let all = stored(lowering, all, scale)?;
+    let mut ranges = vec![SliceRange { start: 0, count: batch, step: 1 }];
+    ranges.push(SliceRange { start: 1, count: memory - 1, step: 1 });
+    ranges.extend([1, filters].map(|count| SliceRange { start: 0, count, step: 1 }));
+    let now = lowering.slice(all, ranges)?;
+    lowering.tensors().initial.insert(name.clone(), Tensor::zeros::<f32>(shape)?);
+    lowering.tensors().variables.insert(name, Variable { read: Some(read), now });
+    Ok(all)
+}
+
+/// A value through the integers that it is kept as.
+fn stored(lowering: &mut Lowering<'_, '_>, value: ValueId, scale: Option<Scale>) -> Result<ValueId, Reason> {
+    let Some(Scale(scale, zero_point)) = scale else { return Ok(value) };
+    let quantize = Quantize { scale, zero_point, to: DataType::I8 };
+    let integers = lowering.emit(Op::Quantize(quantize), &[value])?;
+    lowering.dequantize(integers, Dequantize::per_tensor(scale, zero_point))
+}
+
+fn floats(lowering: &mut Lowering<'_, '_>, sizes: Sizes) -> Result<(), Reason> {
+    let activation = lowering.options(6).activation(1)?;
+    let weights = lowering.input(1)?;
+    let latest = latest(lowering, sizes, weights)?;
+    let all = remember(lowering, sizes, latest, None)?;
+    let time = lowering.input(2)?;
+    let time = lowering.known(time).cloned().ok_or_else(|| refuse("weights_time", "", "constants are supported"))?;
+    let kernel = lowering.emit_constant(sizes.kernel(time)?)?;
+    let mut operands = vec![all, kernel];
+    if lowering.has_input(3) {
+        operands.push(lowering.input(3)?);
+    }
+    let result = over_time(lowering, sizes, &operands, activation)?;
+    lowering.set_output(0, result)
+}
+
+fn integers(lowering: &mut Lowering<'_, '_>, sizes: Sizes) -> Result<(), Reason> {
+    for index in [1, 2, 4] {
+        let found = lowering.info(index)?.kind;
+        if found != kind::I8 {
+            return Err(Reason::Operand(format!("operand {index} of type {} is not supported", kind::name(found))));
+        }
+    }
+    let [(input, _), (feature, _), (time, _), (state, zero_point)] =
+        [lowering.scale(0)?, lowering.scale(1)?, lowering.scale(2)?, lowering.scale(4)?];
+    let Some(Dequantize { scales, zero_points, axis: None }) = constants::quantization(lowering.result_info(0)?)?
+    else {
+        return Err(Reason::Operand("its result must have one scale".to_owned()));
+    };
+    let (first, second) = (input * feature / state, state * time / scales[0]);
+    let weights = lowering.constant(1)?;
+    let weights = lowering.emit_constant(weights)?;
+    let weights = lowering.dequantize(weights, Dequantize::per_tensor(first, 0))?;
+    let latest = latest(lowering, sizes, weights)?;
+    let latest = lowering.emit(Op::Quantize(Quantize { scale: input, zero_point, to: DataType::I8 }), &[latest])?;
+    let latest = lowering.dequantize(latest, Dequantize::per_tensor(state, zero_point))?;
+    let all = remember(lowering, sizes, latest, Some(Scale(state, zero_point)))?;
+    let kernel = sizes.kernel(lowering.constant(2)?)?;
+    let kernel = lowering.emit_constant(kernel)?;
+    let mut operands = vec![all, lowering.dequantize(kernel, Dequantize::per_tensor(second, 0))?];
+    if lowering.has_input(3) {
+        let words = lowering.constant(3)?.cast(DataType::I32);
+        let words = lowering.emit_constant(words)?;
+        operands.push(lowering.dequantize(words, Dequantize::per_tensor(state * second, 0))?);
+    }
+    // The reference has no activation here.
+    let result = over_time(lowering, sizes, &operands, Activation::NONE)?;
+    let quantize = Quantize { scale: state, zero_point: zero_points[0], to: DataType::I8 };
+    let result = lowering.emit(Op::Quantize(quantize), &[result])?;
+    lowering.set_output(0, result)
+}
+
+/// The weighted sum over all rows: a line of units.
+fn over_time(
+    lowering: &mut Lowering<'_, '_>,
+    sizes: Sizes,
+    operands: &[ValueId],
+    activation: Activation,
+) -> Result<ValueId, Reason> {
+    let groups = sizes.filters / sizes.rank;
+    let conv = Conv2d { stride: [1, 1], dilation: [1, 1], padding: Padding::NONE, groups, activation };
+    let result = lowering.emit(Op::Conv2d(conv), operands)?;
+    lowering.reshape(result, &[sizes.batch, groups])
+}
