@@ -484,18 +484,8 @@ impl<'g> Builder<'g> {
         })
     }
 
-    /// The epilogue of an op whose accumulators have scale `input scale * scales[channel]`.
-    pub fn integer_epilogue(
-        &mut self,
-        input: ValueId,
-        output: ValueId,
-        scales: &[f32],
-        activation: Activation,
-    ) -> Epilogue {
-        self.rescaling_epilogue(self.parameters(input), output, scales, activation, &[])
-    }
-
-    /// The same for an input with these parameters; `reach` tells how large sums get, by channel, where that is known.
+    /// The epilogue of an op whose accumulators have scale `from.scale * scales[channel]`; `reach` tells how large sums get,
+    /// by channel, where that is known.
     pub fn rescaling_epilogue(
         &mut self,
         from: Parameters,

@@ -213,9 +213,10 @@ fn quantize_layer(
     // Always the same parts, so that sums do not depend on the number of threads.
     let parts = parallel::map_rows(PARTS, |part| {
         let mut statistics = Statistics::default();
-        for row in rows.len() * part / PARTS..rows.len() * (part + 1) / PARTS {
+        let [start, end] = [part, part + 1].map(|part| rows.len() * part / PARTS);
+        for (row, real) in real.iter().enumerate().take(end).skip(start) {
             let Some(input) = quantized_input(row) else { continue };
-            statistics.add(&windows, input, &real[row], [row, rows.len()], twin.seed).map_err(failed(row))?;
+            statistics.add(&windows, input, real, [row, rows.len()], twin.seed).map_err(failed(row))?;
         }
         Ok(statistics)
     })?;

@@ -150,7 +150,7 @@ impl<'a> Windows<'a> {
         let columns = Inside::columns(geometry, x);
         let runs = Runs { geometry, depth: self.depth, together: self.together, rows: self.rows, columns };
         let inside = columns.taps == geometry.kernel[1];
-        if !self.whole && !(self.lines && inside) {
+        if !(self.whole || self.lines && inside) {
             gather_bytes(&runs, input, zero_point, x, group, &part, (&mut self.quads, pixel));
             return;
         }
