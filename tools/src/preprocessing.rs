@@ -163,7 +163,7 @@ pub fn describe(
     let io = inputs[index];
     let tensor = &model.tensors[usize::from(io.tensor)];
     let parameters = match tensor.data_type {
-        DataType::I8 => Some(Parameters { scale: io.scale, zero_point: io.zero_point as i8 }),
+        DataType::I8 => Some(Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false }),
         DataType::F32 => None,
         _ => return Err(PreparationError::Type { input: tensor.name.clone() }),
     };

@@ -283,6 +283,11 @@ fn dequantized(tensor: &ArtifactTensor, bytes: &[u8], quantization: Option<(f32,
     match tensor.data_type {
         DataType::F32 => words().map(|&word| f32::from_le_bytes(word)).collect(),
         DataType::I32 => words().map(|&word| i32::from_le_bytes(word) as f32).collect(),
+        DataType::I16 => {
+            let (scale, zero_point) = quantization.unwrap_or((1.0, 0));
+            let halves = bytes.as_chunks::<2>().0.iter().map(|&half| i16::from_le_bytes(half));
+            halves.map(|q| bantam::kernels::scalar::dequantize_wide(q, scale, zero_point)).collect()
+        }
         _ => {
             let (scale, zero_point) = quantization.unwrap_or((1.0, 0));
             let real = |&byte: &u8| bantam::kernels::scalar::dequantize(byte.cast_signed(), scale, zero_point);
@@ -326,9 +331,14 @@ impl<'m> Runner<'m> {
             let run_error = |error: bantam::RunError| error.to_string();
             match io.tensor.data_type {
                 DataType::I8 => {
-                    let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8 };
+                    let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false };
                     let row = data.integers(index, row, parameters);
                     session.input_mut::<i8>(index).map_err(run_error)?.copy_from_slice(&row);
+                }
+                DataType::I16 => {
+                    let parameters = Parameters { scale: io.scale, zero_point: 0, wide: true };
+                    let row = data.wide_integers(index, row, parameters);
+                    session.input_mut::<i16>(index).map_err(run_error)?.copy_from_slice(&row);
                 }
                 DataType::F32 => {
                     let row = data.floats(row).swap_remove(index);
@@ -429,7 +439,10 @@ impl ArtifactFile {
                 _ => Layout::Source,
             },
             elements: match io.tensor.data_type {
-                DataType::I8 => Elements::Quantized(Parameters { scale: io.scale, zero_point: io.zero_point as i8 }),
+                DataType::I8 => {
+                    Elements::Quantized(Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false })
+                }
+                DataType::I16 => Elements::Quantized(Parameters { scale: io.scale, zero_point: 0, wide: true }),
                 DataType::F32 => Elements::Real,
                 _ => Elements::Integer,
             },

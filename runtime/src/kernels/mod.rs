@@ -14,7 +14,9 @@ pub mod requantize;
 pub mod scalar;
 
 pub use bantam_format::overlap::Band;
-pub use requantize::{AverageFixedPoint, AverageReal, ClampFloat, Epilogue, MeanFloat, Requantization};
+pub use requantize::{
+    AverageFixedPoint, AverageReal, ClampFloat, Epilogue, MeanFloat, Requantization, WideRequantization,
+};
 
 /// What an accumulating kernel multiplies with, and what its sums become.
 #[derive(Clone, Copy, Debug)]
@@ -22,9 +24,9 @@ pub struct Accumulation<'a, T: scalar::Number, E> {
     /// Zero point of the input; 0 for floats.
     pub zero_point: i32,
     /// Weights, in the order the kernel states.
-    pub weights: &'a [T],
+    pub weights: &'a [T::Weight],
     /// One value per output channel, or empty for zeros.
-    pub bias: &'a [T::Accumulator],
+    pub bias: &'a [T::Bias],
     /// What the sums become.
     pub epilogue: E,
 }

@@ -39,8 +39,13 @@ pub(super) fn lower_mat_mul(builder: &mut Builder<'_>, node: &Node) -> Result<()
     let (second_zero_point, epilogue) = if float {
         (0, float_epilogue(Activation::NONE))
     } else {
-        let epilogue =
-            builder.rescaling_epilogue(parameters[0], node.output(), &[parameters[1].scale], Activation::NONE);
+        let epilogue = builder.rescaling_epilogue(
+            parameters[0],
+            node.output(),
+            &[parameters[1].scale],
+            Activation::NONE,
+            false,
+        )?;
         (parameters[1].zero_point, epilogue)
     };
     let mut attributes = Vec::new();

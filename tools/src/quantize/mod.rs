@@ -10,6 +10,7 @@ pub mod normalize;
 pub mod parameters;
 pub mod reference;
 pub mod weights;
+pub mod wide;
 
 pub use calibrate::{Calibration, CalibrationError, calibrate};
 pub use histogram::RangeMethod;

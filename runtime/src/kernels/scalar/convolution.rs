@@ -80,7 +80,7 @@ pub fn depthwise_conv_2d_in_place<T: Number, E: Epilogue<T::Accumulator, T>>(
     let line_of = |y: usize| y.checked_rem(kept).unwrap_or(0) * width;
     for channel in 0..channels {
         let mut lines = [T::LOWEST; LINE_BUFFER_ELEMENTS];
-        let start = bias.get(channel).copied().unwrap_or(T::ZERO);
+        let start = bias.get(channel).map_or(T::ZERO, |&bias| T::start(bias));
         for y in 0..height {
             let line = lines.get_mut(line_of(y)..).unwrap_or(&mut []);
             let row = data.get((y * width * channels + channel)..).unwrap_or(&[]).iter().step_by(channels.max(1));

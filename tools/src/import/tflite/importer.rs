@@ -6,7 +6,6 @@ use super::lowering::{Lowering, Slot, Stored, Tensors, real};
 use super::schema::{Model, Operator, Subgraph, TensorInfo, kind};
 use super::{constants, lower, operators};
 use crate::graph::Graph;
-use crate::graph::ops::Quantize;
 use crate::graph::{Op, ValueId};
 use crate::import::{Emitter, Reason, State, UnsupportedNode};
 use crate::tensor::{DataType, Tensor};
@@ -102,11 +101,10 @@ impl<'a> Importer<'a> {
         let shape = constants::shape(info).map_err(refuse)?;
         let quantization = constants::quantization(info).map_err(refuse)?;
         let stored = match quantization {
-            Some(dequantize) if matches!(info.kind, kind::I8 | kind::U8) && dequantize.axis.is_none() => {
+            Some(dequantize) if matches!(info.kind, kind::I8 | kind::U8 | kind::I16) && dequantize.axis.is_none() => {
+                let quantize = constants::quantize(info, &dequantize).map_err(refuse)?;
                 let port = self.state.graph.add_input(name.clone(), shape, DataType::F32);
-                let zero_point = dequantize.zero_points[0] - if info.kind == kind::U8 { 128 } else { 0 };
-                let op = Op::Quantize(Quantize { scale: dequantize.scales[0], zero_point, to: DataType::I8 });
-                self.state.graph.add_node(name, op, &[port])?
+                self.state.graph.add_node(name, Op::Quantize(quantize), &[port])?
             }
             _ => {
                 let dtype = constants::data_type(info).map_err(refuse)?;

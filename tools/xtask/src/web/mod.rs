@@ -73,7 +73,10 @@ fn operators(artifact: &Artifact<'_>) -> String {
     if floats && arithmetics != [Arithmetic::Float] {
         arithmetics.push(Arithmetic::Float);
     }
-    let arithmetics: Vec<_> = arithmetics.into_iter().map(Arithmetic::name).collect();
+    let mut arithmetics: Vec<_> = arithmetics.into_iter().map(Arithmetic::name).collect();
+    if (0..artifact.tensor_count()).any(|index| artifact.tensor(index).data_type == DataType::I16) {
+        arithmetics.push("Int16");
+    }
     let mut opcodes: Vec<_> = artifact.ops().map(|op| op.opcode).collect();
     opcodes.sort_unstable();
     opcodes.dedup();
