@@ -1,6 +1,6 @@
 //! Elementwise functions, in place.
 
-use super::Number;
+use super::{Number, angle};
 use crate::kernels::requantize::{clamp_f32, multiply_by_quantized_multiplier, round_and_clamp};
 use bantam_format::ops::{BinaryKind, UnaryKind};
 
@@ -218,7 +218,7 @@ fn softplus(x: f32) -> f32 {
     positive + libm::log1pf(libm::expf(-libm::fabsf(x)))
 }
 
-/// One float function of `x`. Transcendentals are those of the `libm` crate, on every target.
+/// One float function of `x`. Transcendentals are those of the `libm` crate or equal to them, on every target.
 pub fn unary(kind: UnaryKind, p: f32, q: f32, x: f32) -> f32 {
     let sigmoid = |x: f32| 1.0 / (1.0 + libm::expf(-x));
     let hard_sigmoid = |x: f32| clamp_f32(p * x + q, [0.0, 1.0]);
@@ -263,12 +263,12 @@ pub fn unary(kind: UnaryKind, p: f32, q: f32, x: f32) -> f32 {
         UnaryKind::Celu => p * libm::expm1f(x / p),
         UnaryKind::ThresholdedRelu if x > p => x,
         UnaryKind::ThresholdedRelu => 0.0,
-        UnaryKind::Sin => libm::sinf(x),
-        UnaryKind::Cos => libm::cosf(x),
+        UnaryKind::Sin => angle::sin(x),
+        UnaryKind::Cos => angle::cos(x),
         UnaryKind::Sign if x > 0.0 => 1.0,
         UnaryKind::Sign if x < 0.0 => -1.0,
         UnaryKind::Sign => x,
-        UnaryKind::Tan => libm::tanf(x),
+        UnaryKind::Tan => angle::tan(x),
         UnaryKind::Asin => libm::asinf(x),
         UnaryKind::Acos => libm::acosf(x),
         UnaryKind::Atan => libm::atanf(x),

@@ -1,5 +1,6 @@
 //! The readable oracle: one plain loop nest per op, never optimised.
 
+mod angle;
 mod convolution;
 mod elementwise;
 mod linear;
