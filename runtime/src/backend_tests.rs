@@ -212,8 +212,8 @@ impl Shape {
         let word = |values: &mut dyn Iterator<Item = u32>| values.flat_map(u32::to_le_bytes).collect::<Vec<u8>>();
         let bias = word(&mut (0..channels).map(|_| (random.bits() % 20_000) as u32).map(|b| b.wrapping_sub(10_000)));
         let bias = if random.once_in(4) { ABSENT } else { constants.add(bias) };
-        let per_channel = u8::from(!random.once_in(3));
-        let entries = if per_channel == 1 { channels } else { 1 };
+        let flags = u8::from(!random.once_in(3));
+        let entries = if flags == 1 { channels } else { 1 };
         let wild = random.once_in(5);
         let table = if arithmetic == Arithmetic::Onnx {
             let mut real = || {
@@ -248,7 +248,7 @@ impl Shape {
         };
         let epilogue = Epilogue::from(epilogue);
         let weight_type = weight_type.code();
-        let accumulation = Accumulation { weight_type, per_channel, weights, bias, epilogue };
+        let accumulation = Accumulation { weight_type, flags, weights, bias, epilogue };
         let place = self.place(random, 1);
         let input = random.bytes(self.input.iter().product::<u32>() as usize);
         self.case(arithmetic, place, accumulation, constants, input)
@@ -266,7 +266,7 @@ impl Shape {
             let mut constants = Constants::default();
             let accumulation = Accumulation {
                 weight_type: DataType::F32.code(),
-                per_channel: 0,
+                flags: 0,
                 weights: constants.add(bytes(&weights)),
                 bias: constants.add(bytes(&bias)),
                 epilogue: FloatEpilogue { clamp_min, clamp_max }.into(),

@@ -223,9 +223,9 @@ impl Accumulating {
         bias: u32,
         epilogue: Epilogue,
     ) {
-        let per_channel = u8::from(weight_type != WeightType::F32 && self.weight_scales.len() > 1);
+        let flags = u8::from(weight_type != WeightType::F32 && self.weight_scales.len() > 1);
         let weight_type = weight_type.code();
-        let accumulation = Accumulation { weight_type, per_channel, weights, bias, epilogue };
+        let accumulation = Accumulation { weight_type, flags, weights, bias, epilogue };
         let (window, groups) = (self.window, self.groups);
         match self.opcode {
             Opcode::Conv2d | Opcode::TransposeConv2d => {

@@ -251,7 +251,7 @@ impl Chain {
         };
         let accumulation = Accumulation {
             weight_type: self.data_type.code(),
-            per_channel: 0,
+            flags: 0,
             weights: self.builder.constant(&weights),
             bias: self.builder.constant(&bias),
             epilogue,

@@ -78,18 +78,32 @@ impl Case {
         fs::write(file("output"), joined(&self.outputs))
     }
 
-    /// Whether the smallest board has the memory and the operators, which do without floats there.
+    /// Whether the smallest board has the memory and the operators, which do without floats and 16-bit integers there.
     fn is_small(&self) -> bool {
         let file = AlignedBytes::copy_of(&self.artifact);
         let model = Model::parse(file.bytes()).expect("an artifact that has run");
         let linked = |op: Op<'_>| {
             let inputs = (0..op.input_count).map(|index| op.input(index).data_type);
             SMALL_OPCODES.contains(&op.opcode)
-                && inputs.chain([op.output(0).data_type]).all(|data_type| data_type != DataType::F32)
+                && inputs
+                    .chain([op.output(0).data_type])
+                    .all(|data_type| matches!(data_type, DataType::I8 | DataType::I32))
         };
         let fits = Session::arena_bytes(&model, &ops::ALL) <= SMALL_ARENA;
         fits && model.artifact().arithmetic() == Arithmetic::Tflite && model.artifact().ops().all(linked)
     }
+}
+
+/// Whether an artifact computes with 16-bit integers.
+///
+/// # Panics
+/// It is not valid.
+#[must_use]
+pub fn has_wide_tensors(artifact: &[u8]) -> bool {
+    let file = AlignedBytes::copy_of(artifact);
+    let model = Model::parse(file.bytes()).expect("a valid artifact");
+    let count = model.artifact().tensor_count();
+    (0..count).any(|index| model.artifact().tensor(index).data_type == DataType::I16)
 }
 
 /// All of them one after another, run after run.
@@ -123,7 +137,7 @@ pub fn tflite_cases() -> Result<Vec<Case>, String> {
 ///
 /// # Errors
 /// What the system says.
-pub fn write_folder(cases: &[Case], folder: &Path) -> std::io::Result<()> {
+pub fn write_folder(cases: &[&Case], folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     for case in cases {
         case.write(folder)?;

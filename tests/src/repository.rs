@@ -46,6 +46,6 @@ pub fn evaluation_rows(name: &str, artifact: &[u8]) -> Result<Vec<Vec<i8>>, Box<
     let file = AlignedBytes::copy_of(artifact);
     let io =
         Artifact::parse(file.bytes(), &Limits::default())?.io(bantam_format::IoRole::Input).next().ok_or("no input")?;
-    let parameters = Parameters { scale: io.scale, zero_point: i8::try_from(io.zero_point)? };
+    let parameters = Parameters { scale: io.scale, zero_point: i8::try_from(io.zero_point)?, wide: false };
     Ok((0..data.rows()).map(|row| data.integers(0, row, parameters)).collect())
 }

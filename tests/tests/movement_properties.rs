@@ -442,7 +442,7 @@ fn transposed_convolutions_spread_every_input_element() {
                 let stored = builder.constant_bytes(table(arithmetic, &[0.003]));
                 let accumulation = Accumulation {
                     weight_type: DataType::I8.code(),
-                    per_channel: 0,
+                    flags: 0,
                     weights: builder.constant(&Values::I8(weights.clone())),
                     bias: builder.constant(&Values::I32(vec![100; outputs])),
                     epilogue: epilogue(stored, [quantization; 2]).into(),
@@ -460,7 +460,7 @@ fn transposed_convolutions_spread_every_input_element() {
             single(Arithmetic::Float, &[(&from, Values::F32(whole))], (&to, DataType::F32), |builder, x, y| {
                 let accumulation = Accumulation {
                     weight_type: DataType::F32.code(),
-                    per_channel: 0,
+                    flags: 0,
                     weights: builder.constant(&Values::F32(weights.iter().map(|&w| f32::from(w)).collect())),
                     bias: builder.constant(&Values::F32(vec![100.0; outputs])),
                     epilogue: unbounded(),

@@ -111,6 +111,8 @@ pub struct SourceModel {
     pub no_reference: Option<String>,
     /// A quantised TensorFlow Lite model in its own integers, which is what it is run as then.
     pub integers: Option<ArtifactFile>,
+    /// What a TensorFlow Lite file says beside the graph.
+    pub metadata: tflite::Metadata,
     /// SHA-256 of the file.
     pub sha256: String,
     /// Size of the file in bytes.
@@ -127,9 +129,12 @@ impl SourceModel {
         let bytes = read(path)?;
         let import_error = |error| SubjectError::Import { path: path.to_owned(), error: Box::new(with_device(error)) };
         let is_tflite = is_tflite(path);
+        let mut metadata = tflite::Metadata::default();
         let mut graph = if is_tflite {
             let refused = |error| SubjectError::Tflite { path: path.to_owned(), error: Box::new(error) };
-            tflite::import(&bytes).map_err(refused)?
+            let source = tflite::read(&bytes).map_err(refused)?;
+            metadata = source.metadata;
+            source.graph
         } else {
             import(&bytes, options).map_err(import_error)?
         };
@@ -147,7 +152,7 @@ impl SourceModel {
             }
         };
         let sha256 = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { graph, reference, no_reference, integers: None, sha256, file_bytes: bytes.len() })
+        Ok(Self { graph, reference, no_reference, integers: None, metadata, sha256, file_bytes: bytes.len() })
     }
 
     /// From now on runs a quantised TensorFlow Lite model as TensorFlow Lite Micro does, if all of it can be lowered.
@@ -283,6 +288,11 @@ fn dequantized(tensor: &ArtifactTensor, bytes: &[u8], quantization: Option<(f32,
     match tensor.data_type {
         DataType::F32 => words().map(|&word| f32::from_le_bytes(word)).collect(),
         DataType::I32 => words().map(|&word| i32::from_le_bytes(word) as f32).collect(),
+        DataType::I16 => {
+            let (scale, zero_point) = quantization.unwrap_or((1.0, 0));
+            let halves = bytes.as_chunks::<2>().0.iter().map(|&half| i16::from_le_bytes(half));
+            halves.map(|q| bantam::kernels::scalar::dequantize_wide(q, scale, zero_point)).collect()
+        }
         _ => {
             let (scale, zero_point) = quantization.unwrap_or((1.0, 0));
             let real = |&byte: &u8| bantam::kernels::scalar::dequantize(byte.cast_signed(), scale, zero_point);
@@ -327,9 +337,14 @@ impl<'m> Runner<'m> {
             let run_error = |error: bantam::RunError| error.to_string();
             match io.tensor.data_type {
                 DataType::I8 => {
-                    let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8 };
+                    let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false };
                     let row = data.integers(index, row, parameters);
                     session.input_mut::<i8>(index).map_err(run_error)?.copy_from_slice(&row);
+                }
+                DataType::I16 => {
+                    let parameters = Parameters { scale: io.scale, zero_point: 0, wide: true };
+                    let row = data.wide_integers(index, row, parameters);
+                    session.input_mut::<i16>(index).map_err(run_error)?.copy_from_slice(&row);
                 }
                 DataType::F32 => {
                     let row = data.floats(row).swap_remove(index);
@@ -434,7 +449,10 @@ impl ArtifactFile {
                 _ => Layout::Source,
             },
             elements: match io.tensor.data_type {
-                DataType::I8 => Elements::Quantized(Parameters { scale: io.scale, zero_point: io.zero_point as i8 }),
+                DataType::I8 => {
+                    Elements::Quantized(Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false })
+                }
+                DataType::I16 => Elements::Quantized(Parameters { scale: io.scale, zero_point: 0, wide: true }),
                 DataType::F32 => Elements::Real,
                 _ => Elements::Integer,
             },

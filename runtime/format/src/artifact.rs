@@ -188,6 +188,7 @@ impl<'a> Artifact<'a> {
             let tensor = u16::try_from(index).unwrap_or(u16::MAX);
             let record = self.tensor_record(index);
             let data_type = DataType::from_code(record.data_type)
+                .filter(|&data_type| data_type != DataType::I16 || self.arithmetic() != Arithmetic::Onnx)
                 .ok_or(LoadError::TensorDataType { tensor, code: record.data_type })?;
             let kind = TensorKind::from_code(record.kind).ok_or(LoadError::TensorKind { tensor, code: record.kind })?;
             ensure(usize::from(record.rank) <= MAX_RANK, LoadError::TensorRank { tensor, rank: record.rank })?;
@@ -273,13 +274,13 @@ impl<'a> Artifact<'a> {
             let [inputs, outputs] = &mut seen;
             ensure(role == IoRole::Output || !*outputs, LoadError::IoOrder { index })?;
             *(if role == IoRole::Input { inputs } else { outputs }) = true;
-            let quantized = tensor.data_type == DataType::I8;
+            let quantized = matches!(tensor.data_type, DataType::I8 | DataType::I16);
             ensure(
                 io.scale.is_finite() && io.scale > 0.0 && (quantized || io.scale.to_bits() == 1f32.to_bits()),
                 LoadError::IoScale { index },
             )?;
             ensure(
-                if quantized { i8::try_from(io.zero_point).is_ok() } else { io.zero_point == 0 },
+                io.zero_point == 0 || (tensor.data_type == DataType::I8 && i8::try_from(io.zero_point).is_ok()),
                 LoadError::IoZeroPoint { index, zero_point: io.zero_point },
             )?;
         }

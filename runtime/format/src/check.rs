@@ -162,6 +162,29 @@ impl Op<'_> {
         ensure(bytes.as_chunks::<4>().0.iter().all(fits), error)
     }
 
+    /// Rules 85 to 87 for a 16-bit input: an optional bias of 64 bits per channel. Short sums wrap at 32 bits, long ones
+    /// stay below 2^47.
+    pub(crate) fn check_wide_bias(
+        &self,
+        bias: u32,
+        channels: usize,
+        taps: usize,
+        short_sums: bool,
+    ) -> Result<(), LoadError> {
+        // |weight| <= 128 and |input| <= 2^15.
+        let products = u64::try_from(taps).unwrap_or(u64::MAX).saturating_mul(1 << 22);
+        let fits = |bias: i64| match short_sums {
+            true => i32::try_from(bias).is_ok(),
+            false => bias.unsigned_abs().saturating_add(products) < 1 << 47,
+        };
+        let error = LoadError::Accumulator { op: self.index };
+        if bias == ABSENT {
+            return ensure(fits(0), error);
+        }
+        let bytes = self.check_constant(bias, channels.checked_mul(8))?;
+        ensure(bytes.as_chunks::<8>().0.iter().all(|value| fits(i64::from_le_bytes(*value))), error)
+    }
+
     /// Rules 85, 86 and 96: an optional float bias.
     pub(crate) fn check_float_bias(&self, bias: u32, channels: usize) -> Result<(), LoadError> {
         if bias != ABSENT {
@@ -170,8 +193,8 @@ impl Op<'_> {
         Ok(())
     }
 
-    /// Rules 85, 86, 88, 89 and 97: a requantisation table of `channels` entries.
-    pub(crate) fn check_requantization(&self, table: u32, channels: usize) -> Result<(), LoadError> {
+    /// Rules 85, 86, 88, 89 and 97: a requantisation table of `channels` entries, whose shifts are at most `largest`.
+    pub(crate) fn check_requantization(&self, table: u32, channels: usize, largest: i8) -> Result<(), LoadError> {
         let arithmetic = self.artifact.arithmetic();
         ensure(arithmetic != Arithmetic::Float, LoadError::ArithmeticMissing { op: self.index })?;
         let bytes = self.check_constant(table, Some(arithmetic.table_bytes(channels)))?;
@@ -180,7 +203,9 @@ impl Op<'_> {
             self.check_multiplier(u32::from_le_bytes(*bytes), narrow(channel))?;
         }
         for (channel, &shift) in shifts.iter().enumerate() {
-            self.check_shift(i8::from_le_bytes([shift]), narrow(channel))?;
+            let shift = i8::from_le_bytes([shift]);
+            self.check_shift(shift, narrow(channel))?;
+            ensure(shift <= largest, LoadError::Shift { op: self.index, channel: narrow(channel) })?;
         }
         Ok(())
     }

@@ -28,6 +28,8 @@ coded! {
     pub enum DataType: u8 {
         /// Signed 8-bit integer.
         I8 = 1,
+        /// Signed 16-bit integer: activations of 16 bits, which are symmetric.
+        I16 = 2,
         /// Signed 32-bit integer.
         I32 = 3,
         /// IEEE 754 binary32.
@@ -40,6 +42,7 @@ impl DataType {
     pub const fn bytes(self) -> usize {
         match self {
             Self::I8 => 1,
+            Self::I16 => 2,
             Self::I32 | Self::F32 => 4,
         }
     }

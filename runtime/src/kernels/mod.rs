@@ -15,7 +15,9 @@ pub mod scalar;
 pub mod weights;
 
 pub use bantam_format::overlap::Band;
-pub use requantize::{AverageFixedPoint, AverageReal, ClampFloat, Epilogue, MeanFloat, Requantization};
+pub use requantize::{
+    AverageFixedPoint, AverageReal, ClampFloat, Epilogue, MeanFloat, Requantization, WideRequantization,
+};
 
 /// What an accumulating kernel multiplies with, and what its sums become.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +27,7 @@ pub struct Accumulation<'a, T: scalar::Number, E> {
     /// Weights, in the order the kernel states.
     pub weights: T::Weights<'a>,
     /// One value per output channel, or empty for zeros.
-    pub bias: &'a [T::Accumulator],
+    pub bias: &'a [T::Bias],
     /// What the sums become.
     pub epilogue: E,
 }

@@ -94,13 +94,58 @@ pub fn onnx(parameters: &Requantization<'_>, channel: usize, accumulators: &[i32
     }
 }
 
-/// `clamp(round_half_even(value) + zero_point)`: the bounds are integers, so clamping first gives the same and keeps
-/// the value where adding and subtracting 1.5 * 2^23 rounds it.
+/// Requantisation of sums over 16-bit inputs to 16 bits, in the `tflite` arithmetic. There are no zero points.
+#[derive(Clone, Copy, Debug)]
+pub struct WideRequantization<'a> {
+    /// Q31 multipliers.
+    pub multipliers: &'a [i32],
+    /// Shifts, positive to the left.
+    pub shifts: &'a [i8],
+    /// Whether there is one multiplier per channel.
+    pub per_channel: bool,
+    /// Whether sums wrap at 32 bits and are multiplied as those of 8-bit inputs.
+    pub short_sums: bool,
+    /// Smallest and largest output.
+    pub clamp: [i32; 2],
+}
+
+impl Epilogue<i64, i16> for WideRequantization<'_> {
+    fn store(&self, channel: usize, accumulators: &[i64], output: &mut [i16]) {
+        let [low, high] = self.clamp;
+        for (offset, (out, &accumulator)) in output.iter_mut().zip(accumulators).enumerate() {
+            let entry = if self.per_channel { channel + offset } else { 0 };
+            let multiplier = self.multipliers.get(entry).copied().unwrap_or(0);
+            let shift = self.shifts.get(entry).copied().unwrap_or(0);
+            let value = if self.short_sums {
+                multiply_by_quantized_multiplier(accumulator as i32, multiplier, shift)
+            } else {
+                multiply_by_reduced_multiplier(accumulator, multiplier, shift)
+            };
+            *out = value.max(low).min(high) as i16;
+        }
+    }
+}
+
+/// `MultiplyByQuantizedMultiplier` of TensorFlow Lite for 64-bit numbers below 2^47: the multiplier keeps its highest 15
+/// bits, and the product is rounded once, ties towards plus infinity. `shift` is at most 7, positive to the left.
+pub fn multiply_by_reduced_multiplier(value: i64, multiplier: i32, shift: i8) -> i32 {
+    let reduced = if multiplier < 0x7fff_0000 { (multiplier + (1 << 15)) >> 16 } else { 0x7fff };
+    let right = (15 - i32::from(shift)).clamp(1, 62);
+    ((value * i64::from(reduced) + (1 << (right - 1))) >> right) as i32
+}
+
+/// `clamp(round_half_even(value) + zero_point)` of 8 bits.
 pub fn round_and_saturate(value: f32, zero_point: i32, clamp: [i32; 2]) -> i8 {
+    round_and_clamp(value, zero_point, clamp) as i8
+}
+
+/// `clamp(round_half_even(value) + zero_point)`: the bounds are integers of at most 16 bits, so clamping first gives the
+/// same and keeps the value where adding and subtracting 1.5 * 2^23 rounds it.
+pub fn round_and_clamp(value: f32, zero_point: i32, clamp: [i32; 2]) -> i32 {
     const ROUNDING: f32 = 12_582_912.0;
     let [low, high] = clamp;
     let value = value.max((low - zero_point) as f32).min((high - zero_point) as f32);
-    (((value + ROUNDING) - ROUNDING) as i32).saturating_add(zero_point) as i8
+    (((value + ROUNDING) - ROUNDING) as i32).saturating_add(zero_point)
 }
 
 /// gemmlowp's `SaturatingRoundingDoublingHighMul`: the high half of twice the product, rounded to
@@ -281,6 +326,17 @@ impl Average<i32, i8> for AverageFixedPoint {
     }
 }
 
+/// 16-bit averages, which are symmetric.
+impl Average<i64, i16> for AverageFixedPoint {
+    fn average(&self, sum: i64, count: usize) -> i16 {
+        let [low, high] = self.clamp.map(i64::from);
+        let divisor = count.max(1) as i64;
+        let half = divisor / 2;
+        let rounded = if sum > 0 { sum + half } else { sum - half };
+        rounded.checked_div(divisor).unwrap_or(0).max(low).min(high) as i16
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,6 +374,21 @@ mod tests {
         assert_eq!(round_and_saturate(f32::NEG_INFINITY, 3, clamp), -128);
         assert_eq!(round_and_saturate(10.4, -128, clamp), -118);
         assert_eq!(round_and_saturate(300.0, -128, [-128, 20]), 20);
+    }
+
+    #[test]
+    fn reduced_multipliers_have_fifteen_bits_and_round_once() {
+        let half = 1 << 30;
+        for (value, multiplier, shift, expected) in [
+            (3, half, 0, 2), // 3/2, up
+            (-3, half, 0, -1),
+            (5, half, 1, 5),
+            (1 << 40, half, -30, 512),
+            (100, i32::MAX, 1, 200),
+            (32768, i32::MAX, 0, 32767),
+        ] {
+            assert_eq!(multiply_by_reduced_multiplier(value, multiplier, shift), expected, "{value} {multiplier}");
+        }
     }
 
     proptest! {

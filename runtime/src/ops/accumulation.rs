@@ -66,6 +66,18 @@ pub(super) fn accumulate<S: Source>(
             return done;
         }
         op.run(context, &accumulation)
+    } else if context.is(DataType::I16) {
+        if !matches!(context.task, Task::Run { .. }) {
+            // There is no packed form.
+            return Some(());
+        }
+        let accumulation = Accumulation::<i16, _> {
+            zero_point: 0,
+            weights: ByteWeights::Bytes(context.constant(constants.weights, weights)?),
+            bias: context.bias::<i32>(constants.bias, channels.checked_mul(2)?)?.as_chunks().0,
+            epilogue: context.wide_requantization(&constants.epilogue.wide(), constants.flags, channels)?,
+        };
+        op.run(context, &accumulation)
     } else {
         let epilogue = constants.epilogue.integer();
         let accumulation = Accumulation::<i8, _> {
@@ -75,7 +87,7 @@ pub(super) fn accumulate<S: Source>(
                 _ => ByteWeights::Bytes(context.constant(constants.weights, weights)?),
             },
             bias: context.bias(constants.bias, channels)?,
-            epilogue: context.requantization(&epilogue, constants.per_channel == 1, channels)?,
+            epilogue: context.requantization(&epilogue, constants.is_per_channel(), channels)?,
         };
         let scales = accumulation.epilogue;
         let finish = Requantize::new(&scales);
@@ -89,7 +101,7 @@ pub(super) fn accumulate<S: Source>(
 }
 
 /// Measures, packs, or runs the packed form; `None` where the oracle has to run.
-fn packed<T: Fast + Element, E, S: Source>(
+fn packed<T: Fast + Element + Number<Weight = T, Bias = <T as Number>::Accumulator>, E, S: Source>(
     context: &mut Context<'_, S>,
     op: &impl Accumulate,
     accumulation: &Accumulation<'_, T, E>,

@@ -55,10 +55,27 @@ pub const LONG_LINES: u16 = 0x2000;
 /// All of them.
 pub(crate) const EVERY_NUMBER: u16 = numbers(DataType::ALL, Arithmetic::ALL) | MOVES | OVERWRITES | LONG_LINES;
 
-/// The set that [`ops!`](crate::ops!) makes of arithmetics: 32-bit floats where `Float` is among them, and integers.
-pub const fn linked_numbers(arithmetics: &[Arithmetic]) -> u16 {
-    let set = numbers(DataType::ALL, arithmetics) | MOVES | OVERWRITES | LONG_LINES;
-    if links(set, Arithmetic::Float) { set } else { set & !type_bit(DataType::F32) }
+/// All but 16-bit integers.
+pub(crate) const WITHOUT_INT16: u16 = EVERY_NUMBER & !type_bit(DataType::I16);
+
+/// What [`ops!`](crate::ops!) can name in front of the operators.
+#[allow(non_upper_case_globals, missing_docs)]
+pub mod linkable {
+    use super::{Arithmetic, DataType, numbers};
+    pub const Float: u16 = numbers(&[DataType::F32], &[Arithmetic::Float]);
+    pub const Tflite: u16 = numbers(&[], &[Arithmetic::Tflite]);
+    pub const Onnx: u16 = numbers(&[], &[Arithmetic::Onnx]);
+    pub const Int16: u16 = numbers(&[DataType::I16], &[]);
+}
+
+/// The set that [`ops!`](crate::ops!) makes of what is [`linkable`]; integers of 8 and 32 bits are in it.
+pub const fn linked_numbers(sets: &[u16]) -> u16 {
+    let (mut set, mut sets) = (numbers(&[DataType::I8, DataType::I32], &[]) | MOVES | OVERWRITES | LONG_LINES, sets);
+    while let [first, rest @ ..] = sets {
+        set |= *first;
+        sets = rest;
+    }
+    set
 }
 
 #[inline(always)]
@@ -187,13 +204,15 @@ mod tests {
 
     #[test]
     fn sets_of_numbers() {
-        let set = linked_numbers(&[Arithmetic::Onnx]);
+        let set = linked_numbers(&[linkable::Onnx]);
         assert!(links(set, Arithmetic::Onnx) && !links(set, Arithmetic::Tflite));
         assert!(links_type(set, DataType::I8) && links_type(set, DataType::I32) && !links_type(set, DataType::F32));
         assert_eq!(only_arithmetic(set), Some(Arithmetic::Onnx));
         assert_eq!(only_arithmetic(EVERY_NUMBER), None);
-        assert_eq!(only_arithmetic(linked_numbers(&[Arithmetic::Onnx, Arithmetic::Float])), None);
-        assert_eq!(linked_numbers(Arithmetic::ALL), EVERY_NUMBER);
+        assert_eq!(only_arithmetic(linked_numbers(&[linkable::Onnx, linkable::Float])), None);
+        let most = [linkable::Float, linkable::Tflite, linkable::Onnx];
+        assert_eq!(linked_numbers(&most), WITHOUT_INT16);
+        assert_eq!(linked_numbers(&most) | linkable::Int16, EVERY_NUMBER);
         let floats = numbers(&[DataType::F32], &[Arithmetic::Float]);
         assert!(links_only(floats, DataType::F32) && !links_only(floats, DataType::I8));
         assert!(!links_only(EVERY_NUMBER, DataType::F32));

@@ -166,7 +166,7 @@ fn run(file: &AlignedBytes, data: &Dataset, row: usize, packed: bool) -> Result<
     for (index, io) in model.inputs().enumerate() {
         let values = match io.tensor.data_type {
             DataType::I8 => {
-                let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8 };
+                let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false };
                 Values::I8(data.integers(index, row, parameters))
             }
             _ => Values::F32(super::check::floats(&data.floats(row).swap_remove(index))),
@@ -214,7 +214,7 @@ impl<'a> Lowered<'a> {
     fn parameters(&self, value: ValueId) -> Option<Parameters> {
         let description = &self.program.description.tensors[*self.tensors.get(&value)?];
         let (scale, zero_point) = description.quantization?;
-        Some(Parameters { scale, zero_point: zero_point as i8 })
+        Some(Parameters { scale, zero_point: zero_point as i8, wide: false })
     }
 
     /// Whether the value follows a comparison or a position: a small error may turn it into quite another one.
@@ -291,7 +291,7 @@ impl<'a> Lowered<'a> {
         let read = read.or_else(|| converted.next()).or_else(|| arena.first().copied().filter(|_| arena.len() == 1));
         let (scale, zero_point) =
             read.and_then(|tensor| tensor.quantization).ok_or("an operand is nowhere quantised")?;
-        Ok(Parameters { scale, zero_point: zero_point as i8 })
+        Ok(Parameters { scale, zero_point: zero_point as i8, wide: false })
     }
 
     fn constant(&self, node: &Node, index: usize, constant: &Tensor, quantized: bool) -> Result<Tensor, String> {

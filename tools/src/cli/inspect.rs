@@ -82,6 +82,7 @@ fn op_rows(model: &Model<'_>) -> Vec<OpRow> {
 fn type_name(data_type: DataType) -> &'static str {
     match data_type {
         DataType::I8 => "int8",
+        DataType::I16 => "int16",
         DataType::I32 => "int32",
         _ => "float32",
     }
@@ -118,7 +119,7 @@ fn show(model: &Model<'_>, rows: &[OpRow]) {
     let names: Vec<&str> = artifact.names().collect();
     for (what, ports) in [("input", model.inputs().collect::<Vec<_>>()), ("output", model.outputs().collect())] {
         for io in ports {
-            let quantization = if io.tensor.data_type == DataType::I8 {
+            let quantization = if matches!(io.tensor.data_type, DataType::I8 | DataType::I16) {
                 format!(", scale {}, zero point {}", io.scale, io.zero_point)
             } else {
                 String::new()

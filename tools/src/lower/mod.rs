@@ -17,6 +17,7 @@ mod reduction;
 mod resize;
 mod state;
 pub mod view;
+mod wide;
 mod window;
 mod words;
 
@@ -156,7 +157,7 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
             Op::ConvTranspose2d(conv) => convolution::lower_transposed(&mut builder, node, conv),
             Op::Compare(compare) => elementwise::lower_compare(&mut builder, node, *compare),
             Op::Select => elementwise::lower_select(&mut builder, node),
-            Op::Quantize(_) => quantization::lower_quantize(&mut builder, node),
+            Op::Quantize(quantize) => quantization::lower_quantize(&mut builder, node, quantize),
             Op::Dequantize(dequantize) => quantization::lower_dequantize(&mut builder, node, dequantize),
         });
         if let Err(reason) = result {

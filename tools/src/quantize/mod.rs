@@ -18,6 +18,7 @@ pub mod reference;
 pub mod rounding;
 pub mod statistics;
 pub mod weights;
+pub mod wide;
 
 pub use calibrate::{Calibration, CalibrationError, calibrate};
 pub use histogram::RangeMethod;

@@ -63,6 +63,7 @@ fn repeat() -> (u32, u32) {
                 let own = input.split_off(..io.tensor.bytes()).expect("all inputs of a run");
                 match io.tensor.data_type {
                     DataType::I8 => fill(&mut session, index, own.iter().map(|byte| byte.cast_signed())),
+                    DataType::I16 => fill(&mut session, index, halves(own).map(i16::from_le_bytes)),
                     DataType::F32 => fill(&mut session, index, words(own).map(f32::from_le_bytes)),
                     _ => fill(&mut session, index, words(own).map(i32::from_le_bytes)),
                 }
@@ -71,6 +72,7 @@ fn repeat() -> (u32, u32) {
             for (index, io) in model.outputs().enumerate() {
                 match io.tensor.data_type {
                     DataType::I8 => read::<i8>(&session, index, |value| got.update(&[value.cast_unsigned()])),
+                    DataType::I16 => read::<i16>(&session, index, |value| got.update(&value.to_le_bytes())),
                     DataType::F32 => read::<f32>(&session, index, |value| got.update(&value.to_le_bytes())),
                     _ => read::<i32>(&session, index, |value| got.update(&value.to_le_bytes())),
                 }
@@ -83,6 +85,11 @@ fn repeat() -> (u32, u32) {
         }
     }
     (cases, different)
+}
+
+/// The half-words of a list of bytes.
+fn halves(bytes: &[u8]) -> impl Iterator<Item = [u8; 2]> {
+    bytes.as_chunks().0.iter().copied()
 }
 
 /// The words of a list of bytes.

@@ -8,7 +8,7 @@ use crate::{DataType, LoadError, Op};
 coded! {
     /// How the weights of an op are stored.
     pub enum WeightType: u8 {
-        /// Signed bytes, for 8-bit inputs.
+        /// Signed bytes, for 8-bit and 16-bit inputs.
         I8 = 1,
         /// IEEE 754 binary32, for inputs of that type.
         F32 = 4,
@@ -33,11 +33,11 @@ record! {
     pub struct Accumulation {
         /// Code of the [`WeightType`].
         pub weight_type: u8,
-        /// 1 where the requantisation table has one entry per output channel, 0 where it has a single one.
-        pub per_channel: u8,
+        /// [`Self::PER_CHANNEL`] and, for 16-bit inputs, [`Self::SHORT_SUMS`].
+        pub flags: u8,
         /// Byte offset of the weights in the constants section.
         pub weights: u32,
-        /// Byte offset of the bias, one value per output channel, or [`crate::ABSENT`].
+        /// Byte offset of the bias, one value per output channel (64 bits for 16-bit inputs), or [`crate::ABSENT`].
         pub bias: u32,
         /// What the accumulators become.
         pub epilogue: Epilogue,
@@ -50,27 +50,45 @@ impl Accumulation {
         WeightType::from_code(self.weight_type).unwrap_or(WeightType::I8)
     }
 
+    /// The requantisation table has one entry per output channel; without, a single one.
+    pub const PER_CHANNEL: u8 = 1;
+    /// Sums over 16-bit inputs have 32 bits and are requantised as those of 8-bit ones; without, they have 64 bits.
+    pub const SHORT_SUMS: u8 = 2;
+
+    /// Whether the requantisation table has one entry per output channel.
+    pub fn is_per_channel(&self) -> bool {
+        self.flags & Self::PER_CHANNEL != 0
+    }
+
+    /// Whether sums over 16-bit inputs have 32 bits.
+    pub fn has_short_sums(&self) -> bool {
+        self.flags & Self::SHORT_SUMS != 0
+    }
+
     /// The rules of operand types and constants, with weights of `taps` per output channel.
     pub(crate) fn check(&self, op: &Op<'_>, channels: usize, taps: usize) -> Result<(), LoadError> {
-        let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::F32])?;
+        let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::I16, DataType::F32])?;
         op.check_type(&op.output(0), &[data_type])?;
         let error = LoadError::WeightType { op: op.index, code: self.weight_type };
         let stored = WeightType::from_code(self.weight_type).ok_or(error)?;
+        let wide = data_type == DataType::I16;
         ensure((stored == WeightType::F32) == (data_type == DataType::F32), error)?;
+        ensure(!wide || stored == WeightType::I8, error)?;
         let weights = channels.checked_mul(taps);
         let bytes = op.check_constant(self.weights, weights.and_then(|count| stored.bytes(count)))?;
         if stored == WeightType::I4 && weights.is_some_and(|count| count % 2 == 1) {
             let half = bytes.last().is_some_and(|byte| byte >> 4 == 0);
             ensure(half, LoadError::UnusedHalf { op: op.index })?;
         }
-        let entries = match self.per_channel {
-            0 => 1,
-            1 => channels,
-            _ => return Err(LoadError::AttributeReserved { op: op.index }),
-        };
+        let known = if wide { Self::PER_CHANNEL | Self::SHORT_SUMS } else { Self::PER_CHANNEL };
+        ensure(self.flags & !known == 0, LoadError::AttributeReserved { op: op.index })?;
+        let entries = if self.is_per_channel() { channels } else { 1 };
         if data_type == DataType::F32 {
             op.check_float_bias(self.bias, channels)?;
             self.epilogue.check_float(op)
+        } else if wide {
+            op.check_wide_bias(self.bias, channels, taps, self.has_short_sums())?;
+            self.epilogue.check_wide(op, entries, self.has_short_sums())
         } else {
             op.check_integer_bias(self.bias, channels, taps)?;
             self.epilogue.check_integer(op, entries)

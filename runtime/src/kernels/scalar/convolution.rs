@@ -55,7 +55,7 @@ pub fn depthwise_conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
                         let Some(input_x) = geometry.input_column(x, tap_x) else { continue };
                         let pixel = input.get((input_y * width + input_x) * channels..).unwrap_or(&[]);
                         let at = (tap_y * geometry.kernel[1] + tap_x) * out_channels + first;
-                        let mut buffer = [T::LOWEST; RUN];
+                        let mut buffer = [T::NO_WEIGHT; RUN];
                         let filter = weights.run(at, outputs.len(), &mut buffer);
                         let sums = accumulators.iter_mut().take(outputs.len());
                         for (channel, (accumulator, &weight)) in (first..).zip(sums.zip(filter)) {
@@ -82,7 +82,7 @@ pub fn depthwise_conv_2d_in_place<T: Number, E: Epilogue<T::Accumulator, T>>(
     let line_of = |y: usize| y.checked_rem(kept).unwrap_or(0) * width;
     for channel in 0..channels {
         let mut lines = [T::LOWEST; LINE_BUFFER_ELEMENTS];
-        let start = bias.get(channel).copied().unwrap_or(T::ZERO);
+        let start = bias.get(channel).map_or(T::ZERO, |&bias| T::start(bias));
         for y in 0..height {
             let line = lines.get_mut(line_of(y)..).unwrap_or(&mut []);
             let row = data.get((y * width * channels + channel)..).unwrap_or(&[]).iter().step_by(channels.max(1));

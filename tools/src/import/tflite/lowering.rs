@@ -3,7 +3,7 @@
 use super::constants;
 use super::flatbuffer::{FlatbufferError, Table};
 use super::schema::{Operator, TensorInfo, kind};
-use crate::graph::ops::{Dequantize, Quantize};
+use crate::graph::ops::Dequantize;
 use crate::graph::{Activation, Op, ValueId};
 pub(super) use crate::import::error::refuse;
 use crate::import::{Emitter, Reason};
@@ -24,6 +24,15 @@ pub(super) enum Slot {
     Made(Stored),
     /// A result of an operator that could not be lowered.
     Failed,
+}
+
+/// How wide sums over 16-bit values are in the reference kernel of an operator.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Sums {
+    /// As the bias; without one, 64 bits.
+    AsBias,
+    /// 64 bits.
+    Long,
 }
 
 /// A tensor's value.
@@ -250,24 +259,36 @@ impl<'l, 'a> Lowering<'l, 'a> {
 
     /// The bias at an operand, of an operator with the weights at another: integers count at input scale times weight
     /// scale, whatever the file says about them, as the interpreter takes them.
-    pub(super) fn bias(&mut self, index: usize, input: usize, weights: usize) -> Result<Option<ValueId>, Reason> {
+    pub(super) fn bias(
+        &mut self,
+        index: usize,
+        input_index: usize,
+        weights: usize,
+        sums: Sums,
+    ) -> Result<Option<ValueId>, Reason> {
         if !self.has_input(index) {
             return Ok(None);
         }
         let info = self.info(index)?;
-        let (Some(input), Some(weights)) = (self.quantization(input)?, self.quantization(weights)?) else {
+        let (Some(input), Some(weights)) = (self.quantization(input_index)?, self.quantization(weights)?) else {
             return self.input(index).map(Some);
         };
         let tensor = self.constant(index)?;
-        let words: Option<Vec<i32>> = tensor.to_i64().into_iter().map(|word| i32::try_from(word).ok()).collect();
         if !matches!(info.kind, kind::I32 | kind::I64) {
             return Err(Reason::Operand(format!("a bias of type {} is not supported", kind::name(info.kind))));
         }
-        let words = words.ok_or_else(|| Reason::Operand("a bias beyond 32 bits is not supported".to_owned()))?;
+        // Over 16-bit values its type tells how wide sums are; those of 8-bit values have 32 bits.
+        let wide = self.info(input_index)?.kind == kind::I16;
+        let short: Option<Vec<i32>> = tensor.to_i64().into_iter().map(|word| i32::try_from(word).ok()).collect();
+        let integers = match short {
+            Some(words) if !wide || (sums == Sums::AsBias && info.kind == kind::I32) => Tensor::vector(words),
+            None if !wide => return Err(Reason::Operand("a bias beyond 32 bits is not supported".to_owned())),
+            _ => Tensor::vector(tensor.to_i64()),
+        };
         let scales: Vec<f32> = weights.scales.iter().map(|scale| input.scales[0] * scale).collect();
         let axis = (scales.len() > 1).then_some(0);
         let dequantize = Dequantize { zero_points: vec![0; scales.len()], scales, axis };
-        let integers = self.emit_constant(Tensor::vector(words))?;
+        let integers = self.emit_constant(integers)?;
         self.emit(Op::Dequantize(dequantize), &[integers]).map(Some)
     }
 
@@ -282,12 +303,11 @@ impl<'l, 'a> Lowering<'l, 'a> {
         let quantization = constants::quantization(info)?.filter(|_| own == DataType::F32);
         let stored = match quantization {
             None if own == expected => Stored { value, real: None },
-            Some(Dequantize { scales, zero_points, axis: None }) if matches!(info.kind, kind::I8 | kind::U8) => {
-                let zero_point = zero_points[0] - if info.kind == kind::U8 { 128 } else { 0 };
-                let quantize = Quantize { scale: scales[0], zero_point, to: DataType::I8 };
+            Some(own) => {
+                let quantize = constants::quantize(info, &own)?;
                 Stored { value: self.emit(Op::Quantize(quantize), &[value])?, real: None }
             }
-            _ => {
+            None => {
                 return Err(Reason::Operand(format!(
                     "its result `{}` of type {} is not supported",
                     info.name,
@@ -331,7 +351,8 @@ pub(super) fn real(emitter: &mut Emitter<'_>, tensors: &mut Tensors<'_>, tensor:
             Stored { value, real: None }
         }
     };
-    let quantized = !matches!(info.kind, kind::I32 | kind::I64) && emitter.data_type(stored.value) == DataType::I8;
+    let quantized = !matches!(info.kind, kind::I32 | kind::I64)
+        && matches!(emitter.data_type(stored.value), DataType::I8 | DataType::I16);
     let quantization = constants::quantization(info)?.filter(|_| quantized);
     let real = match quantization {
         None => stored.value,

@@ -184,7 +184,10 @@ pub(super) fn cast(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
 
 /// `QUANTIZE`, `DEQUANTIZE`: the types of operand and result say what is done.
 pub(super) fn convert(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
-    let operand = lowering.input(0)?;
+    let mut operand = lowering.input(0)?;
+    if let (DataType::I32, Some(own)) = (lowering.data_type(operand), lowering.quantization(0)?) {
+        operand = lowering.dequantize(operand, own)?;
+    }
     if lowering.data_type(operand) != DataType::F32 {
         return Err(Reason::Operand("its operand has no quantisation".to_owned()));
     }
