@@ -3,11 +3,11 @@
 //! `parity-fixtures FOLDER` writes into FOLDER/cases for each case `NAME.bantam`, `NAME.input` (the bytes of all inputs of a
 //! run, run after run) and `NAME.output` (likewise): small models, the models of the repository and TensorFlow Lite
 //! models. For firmware it writes into FOLDER `digits.bantam`, `inputs.bin` (the held-out images as int8, one after
-//! another) and `outputs.bin` (the host's int8 outputs likewise), and the TensorFlow Lite models packed: `cases.bin`, and
-//! `cases-small.bin` for the smallest board; the module `fixtures` says how.
+//! another) and `outputs.bin` (the host's int8 outputs likewise), and the TensorFlow Lite models packed: `cases.bin`; the
+//! module `fixtures` says how.
 
 use bantam::{AlignedBytes, Arithmetic, Image, Model, Session, ops};
-use bantam_tests::fixtures::{pack, pack_small, tflite_cases, write_folder};
+use bantam_tests::fixtures::{pack, tflite_cases, write_folder};
 use bantam_tests::models::small_models;
 use bantam_tests::random::Random;
 use bantam_tests::repository::{evaluation_rows, shrink_model, shrink_model_with};
@@ -53,7 +53,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tflite = tflite_cases()?;
     write_folder(&tflite, &cases)?;
     write_whole(&folder.join("cases.bin"), &pack(&tflite))?;
-    write_whole(&folder.join("cases-small.bin"), &pack_small(&tflite))?;
     count += tflite.iter().map(|case| case.inputs.len()).sum::<usize>();
     println!("{count} inputs and outputs in {}", folder.display());
     Ok(())
