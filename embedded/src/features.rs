@@ -2,8 +2,8 @@
 //!
 //! Feature `float`. The functions behind them are those of `libm`, the same on every device and on the host where the model was
 //! trained. With the feature `micromath` they are those of that crate, several times smaller and faster on a device without a
-//! float unit, and approximate: the square root and the cosine are off by less than 0.4 % and 0.002, the logarithm by less
-//! than 0.01 from a millionth to a million (tested). Train on features that were computed the same way.
+//! float unit, and approximate: from a millionth to a million the square root is off by up to 6.1 % and the logarithm by up to
+//! 0.118, the cosine by up to 0.0011 (tested). Train on features that were computed the same way.
 //!
 //! Where memory is short, keep floats as 16-bit ones: `half::f16` is a sample like any other, so a
 //! [`Ring<f16, N>`](crate::Ring) takes half the bytes of a `Ring<f32, N>`, and [`Ring::copy_to`](crate::Ring::copy_to) widens
@@ -46,11 +46,6 @@ pub fn log_power(power: f32) -> f32 {
     ln(power.max(1e-6))
 }
 
-#[cfg(any(test, not(feature = "micromath")))]
-mod exact {
-    pub use libm::{cosf as cos, logf as ln, sqrtf as sqrt};
-}
-
 #[cfg(any(test, feature = "micromath"))]
 mod approximate {
     use micromath::F32Ext;
@@ -71,17 +66,18 @@ mod approximate {
 #[cfg(feature = "micromath")]
 use approximate::{cos, ln, sqrt};
 #[cfg(not(feature = "micromath"))]
-use exact::{cos, ln, sqrt};
+use libm::{cosf as cos, logf as ln, sqrtf as sqrt};
 
 #[cfg(test)]
+#[allow(unused_qualifications)] // with `micromath` its functions are in scope anyway
 mod tests {
     use super::*;
     use half::f16;
 
     /// What the documentation says.
-    const SQRT: f32 = 0.004;
-    const COS: f32 = 0.002;
-    const LN: f32 = 0.01;
+    const SQRT: f32 = 0.061;
+    const COS: f32 = 0.0011;
+    const LN: f32 = 0.118;
 
     /// Numbers from a millionth to a million, evenly by their logarithm.
     fn numbers() -> impl Iterator<Item = f32> {
@@ -91,14 +87,14 @@ mod tests {
     #[test]
     fn approximations_are_as_near_as_is_said() {
         for value in numbers() {
-            let (near, exact) = (approximate::sqrt(value), exact::sqrt(value));
+            let (near, exact) = (approximate::sqrt(value), libm::sqrtf(value));
             assert!((near / exact - 1.0).abs() < SQRT, "sqrt {value}: {near} {exact}");
-            let (near, exact) = (approximate::ln(value), exact::ln(value));
+            let (near, exact) = (approximate::ln(value), libm::logf(value));
             assert!((near - exact).abs() < LN, "ln {value}: {near} {exact}");
         }
         for step in 0..=1000 {
             let angle = step as f32 / 1000.0 * core::f32::consts::PI;
-            let (near, exact) = (approximate::cos(angle), exact::cos(angle));
+            let (near, exact) = (approximate::cos(angle), libm::cosf(angle));
             assert!((near - exact).abs() < COS, "cos {angle}: {near} {exact}");
         }
     }
@@ -121,12 +117,12 @@ mod tests {
         assert_eq!([mean(&[]), deviation(&[]), span(&[]), power_at(&[], 0.1)], [0.0; 4]);
         let steps = [1.0, 2.0, 3.0, 4.0];
         assert_eq!((mean(&steps), span(&steps)), (2.5, 3.0));
-        assert!((deviation(&steps) - 1.25_f32.sqrt()).abs() < 0.01);
+        assert!((deviation(&steps) / libm::sqrtf(1.25) - 1.0).abs() < SQRT);
         assert_eq!(span(&[f32::NAN, 1.0, 4.0]), 3.0);
         // A cosine of amplitude 2 at an eighth of the sampling rate has a power of 1 there and none elsewhere.
         let wave: [f32; 64] = core::array::from_fn(|at| 2.0 * libm::cosf(at as f32 * core::f32::consts::FRAC_PI_4));
         assert!((power_at(&wave, 0.125) - 1.0).abs() < 0.02, "{}", power_at(&wave, 0.125));
         assert!(power_at(&wave, 0.25) < 0.001);
-        assert!((log_power(1.0)).abs() < 0.01 && (log_power(0.0) + 13.8155).abs() < 0.02);
+        assert!(log_power(1.0).abs() < LN && (log_power(0.0) - libm::logf(1e-6)).abs() < LN);
     }
 }
