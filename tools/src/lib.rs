@@ -8,6 +8,7 @@
 pub mod bench;
 pub mod cli;
 pub mod compare;
+pub mod cost;
 pub mod data;
 pub mod device;
 pub mod execute;

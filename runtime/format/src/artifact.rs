@@ -3,6 +3,7 @@
 use crate::bytes::{Field, narrow, size};
 use crate::check::{Cost, ensure};
 use crate::header::{FILE_ALIGNMENT, SectionEntry, checksum};
+use crate::real;
 use crate::strings::Strings;
 use crate::tensor::decode;
 use crate::{
@@ -169,7 +170,7 @@ impl<'a> Artifact<'a> {
     pub fn quantization(&self, index: usize) -> Option<(f32, i32)> {
         let bytes = at(self.section(SectionKind::Quantization), index, 8);
         let scale = f32::read(bytes, 0);
-        (scale > 0.0).then(|| (scale, i32::read(bytes, 4)))
+        real::is_positive(scale).then(|| (scale, i32::read(bytes, 4)))
     }
 
     fn tensor_record(&self, index: usize) -> TensorRecord {
@@ -276,7 +277,9 @@ impl<'a> Artifact<'a> {
             *(if role == IoRole::Input { inputs } else { outputs }) = true;
             let quantized = matches!(tensor.data_type, DataType::I8 | DataType::I16);
             ensure(
-                io.scale.is_finite() && io.scale > 0.0 && (quantized || io.scale.to_bits() == 1f32.to_bits()),
+                real::is_finite(io.scale)
+                    && real::is_positive(io.scale)
+                    && (quantized || io.scale.to_bits() == 1f32.to_bits()),
                 LoadError::IoScale { index },
             )?;
             ensure(

@@ -3,6 +3,7 @@
 use crate::bytes::{Field, narrow, size};
 use crate::op::Op;
 use crate::overlap::Overlap;
+use crate::real;
 use crate::{ABSENT, Arithmetic, DataType, LoadError, Shape, Tensor};
 
 /// What one op costs: the sums over the schedule are compared with the header and the caller's limits.
@@ -86,7 +87,7 @@ impl Op<'_> {
 
     /// Rule 88 for a multiplier that is an f32 in every arithmetic.
     pub(crate) fn check_real_multiplier(&self, bits: u32, channel: u32) -> Result<(), LoadError> {
-        let valid = f32::from_bits(bits).is_finite() && bits >> 31 == 0;
+        let valid = real::is_finite(f32::from_bits(bits)) && bits >> 31 == 0;
         ensure(valid, LoadError::Multiplier { op: self.index, channel })
     }
 
@@ -215,7 +216,7 @@ impl Op<'_> {
         let valid = match self.artifact.arithmetic() {
             Arithmetic::Float => return Err(LoadError::ArithmeticMissing { op: self.index }),
             Arithmetic::Tflite => bits >> 31 == 0,
-            Arithmetic::Onnx => f32::from_bits(bits).is_finite() && bits >> 31 == 0,
+            Arithmetic::Onnx => real::is_finite(f32::from_bits(bits)) && bits >> 31 == 0,
         };
         ensure(valid, LoadError::Multiplier { op: self.index, channel })
     }
@@ -225,14 +226,19 @@ impl Op<'_> {
         ensure((-31..=30).contains(&shift), LoadError::Shift { op: self.index, channel })
     }
 
-    /// Rule 90 for bounds of any ordered type; NaN bounds fail it too.
-    pub(crate) fn check_clamp<T: PartialOrd>(&self, low: T, high: T) -> Result<(), LoadError> {
+    /// Rule 90 for floats; NaN bounds fail it too.
+    pub(crate) fn check_real_clamp(&self, low: f32, high: f32) -> Result<(), LoadError> {
+        ensure(real::is_at_most(low, high), LoadError::Clamp { op: self.index })
+    }
+
+    /// Rule 90 for integers.
+    pub(crate) fn check_clamp<T: Ord>(&self, low: T, high: T) -> Result<(), LoadError> {
         ensure(low <= high, LoadError::Clamp { op: self.index })
     }
 
     /// Rule 94.
     pub(crate) fn check_scale(&self, scale: f32) -> Result<(), LoadError> {
-        ensure(scale.is_finite() && scale > 0.0, LoadError::QuantizeScale { op: self.index })
+        ensure(real::is_finite(scale) && real::is_positive(scale), LoadError::QuantizeScale { op: self.index })
     }
 
     /// Rule 66.

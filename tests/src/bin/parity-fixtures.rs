@@ -2,13 +2,12 @@
 //!
 //! `parity-fixtures FOLDER` writes into FOLDER/cases for each case `NAME.bantam`, `NAME.input` (the bytes of all inputs of a
 //! run, run after run) and `NAME.output` (likewise): small models, the models of the repository and TensorFlow Lite
-//! models; those with 16-bit integers go to FOLDER/wide. For firmware it writes into FOLDER `digits.bantam`,
-//! `inputs.bin` (the held-out images as int8, one after another) and `outputs.bin` (the host's int8 outputs likewise), and
-//! the TensorFlow Lite models packed: `cases.bin`, and `cases-small.bin` for the smallest board; the module `fixtures`
-//! says how.
+//! models; those with 16-bit integers go to FOLDER/wide. For firmware it writes into FOLDER `digits.bantam`, `inputs.bin` (the held-out images as int8, one after
+//! another) and `outputs.bin` (the host's int8 outputs likewise), and the TensorFlow Lite models packed: `cases.bin`; the
+//! module `fixtures` says how.
 
 use bantam::{AlignedBytes, Arithmetic, Image, Model, Session, ops};
-use bantam_tests::fixtures::{has_wide_tensors, pack, pack_small, tflite_cases, write_folder};
+use bantam_tests::fixtures::{has_wide_tensors, pack, tflite_cases, write_folder};
 use bantam_tests::models::small_models;
 use bantam_tests::random::Random;
 use bantam_tests::repository::{evaluation_rows, shrink_model, shrink_model_with};
@@ -57,7 +56,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     write_folder(&others, &cases)?;
     write_folder(&halves, &wide)?;
     write_whole(&folder.join("cases.bin"), &pack(&tflite))?;
-    write_whole(&folder.join("cases-small.bin"), &pack_small(&tflite))?;
     count += tflite.iter().map(|case| case.inputs.len()).sum::<usize>();
     println!("{count} inputs and outputs in {}", folder.display());
     Ok(())

@@ -232,7 +232,7 @@ fn check_float(op: &Op<'_>) -> Result<(), LoadError> {
     let attributes: FloatBinary = op.read_attributes()?;
     op.check_reserved(&attributes.reserved)?;
     check_operands(op, attributes.kind, DataType::F32)?;
-    op.check_clamp(attributes.clamp_min, attributes.clamp_max)
+    op.check_real_clamp(attributes.clamp_min, attributes.clamp_max)
 }
 
 fn check_words(op: &Op<'_>) -> Result<(), LoadError> {

@@ -42,7 +42,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::I16, DataType::F32])?;
     if data_type == DataType::F32 {
         let attributes: FloatClamp = op.read_attributes()?;
-        op.check_clamp(attributes.clamp_min, attributes.clamp_max)?;
+        op.check_real_clamp(attributes.clamp_min, attributes.clamp_max)?;
     } else if data_type == DataType::I16 {
         let attributes: WideClamp = op.read_attributes()?;
         op.check_clamp(attributes.clamp_min, attributes.clamp_max)?;

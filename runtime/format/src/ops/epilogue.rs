@@ -74,7 +74,7 @@ impl Epilogue {
     /// Rule 90 for the bounds of a float op.
     pub(crate) fn check_float(&self, op: &Op<'_>) -> Result<(), LoadError> {
         let bounds = self.float();
-        op.check_clamp(bounds.clamp_min, bounds.clamp_max)
+        op.check_real_clamp(bounds.clamp_min, bounds.clamp_max)
     }
 
     /// Rule 66 for an op without an epilogue.

@@ -2,6 +2,7 @@
 
 use crate::bytes::record;
 use crate::check::{Cost, ensure};
+use crate::real;
 use crate::{DataType, LoadError, Op};
 
 record! {
@@ -58,7 +59,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     ensure(shape == op.output(0).shape, op.shape_error())?;
     if data_type == DataType::F32 {
         let attributes: FloatSoftmax = op.read_attributes()?;
-        ensure(attributes.beta.is_finite(), LoadError::FloatParameter { op: op.index })?;
+        ensure(real::is_finite(attributes.beta), LoadError::FloatParameter { op: op.index })?;
     } else if data_type == DataType::I16 {
         let attributes: WideSoftmax = op.read_attributes()?;
         op.check_reserved(&attributes.reserved)?;

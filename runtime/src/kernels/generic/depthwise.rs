@@ -291,7 +291,7 @@ impl<T: Value, S: Simd> Row<'_, T, S> {
                         *sum = Products::<f32>::multiply_add(simd, *sum, value, weight);
                     }
                 }
-                let pixels = output.get_mut(first * out_channels..)?.chunks_exact_mut(out_channels);
+                let pixels = output.get_mut(first * out_channels..)?.chunks_exact_mut(out_channels.max(1));
                 for (sum, pixel) in sums.into_iter().zip(pixels) {
                     let sums = T::whole(simd, sum, starts);
                     let target = pixel.get_mut(channel..)?.get_mut(..channels)?;
