@@ -12,6 +12,7 @@
 use crate::tflite::models::golden_models;
 use crate::tflite::operators::Operators;
 use crate::tflite::{artifact, run};
+use bantam::{AlignedBytes, DataType, Model};
 use std::fs;
 use std::path::Path;
 
