@@ -28,6 +28,7 @@ fn shrunk(file: &[u8], change: impl FnOnce(&mut ModelFolder)) -> Shrunk {
         ranges: Default::default(),
         strip: false,
         limits: Default::default(),
+        seed: 0,
     };
     shrink(&options, &|_| {}).unwrap()
 }
