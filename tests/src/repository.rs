@@ -9,6 +9,9 @@ use bantam_tools::subject::ArtifactFile;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+/// What the digits take where all but the smallest layers have 4-bit weights.
+const NARROW_BYTES: usize = 4400;
+
 /// The folders under `models/`.
 pub const MODELS: [&str; 2] = ["digits", "breast-cancer"];
 
@@ -33,6 +36,18 @@ pub fn shrink_model_with(name: &str, arithmetic: Arithmetic) -> Result<Vec<u8>, 
     // Scores are not needed here.
     model.evaluation = None;
     let options = ShrinkOptions::new(model, arithmetic);
+    Ok(shrink(&options, &|_| {})?.artifact.bytes().to_vec())
+}
+
+/// The digits in so few bytes that most weights have 4 bits.
+///
+/// # Errors
+/// What the tool says.
+pub fn narrow_digits(arithmetic: Arithmetic) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut model = ModelFolder::open(&folder("digits"))?;
+    model.evaluation = None;
+    let mut options = ShrinkOptions::new(model, arithmetic);
+    options.goal.limits.flash = Some(NARROW_BYTES);
     Ok(shrink(&options, &|_| {})?.artifact.bytes().to_vec())
 }
 

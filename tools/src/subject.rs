@@ -2,7 +2,6 @@
 
 use crate::data::{Dataset, Elements, InputSpec};
 use crate::execute::execute_observed;
-use crate::fit::Limits;
 use crate::graph::{Graph, Layout, Op};
 use crate::import::onnx::{ImportError, ImportOptions, Reason, UnsupportedNode, import};
 use crate::import::tflite;
@@ -159,7 +158,7 @@ impl SourceModel {
     fn use_integers(&mut self) {
         let precision = Precision::Quantized { arithmetic: Arithmetic::Tflite };
         let program = lower(&self.graph, precision).ok();
-        self.integers = program.and_then(|program| finish(program, Limits::default()).ok());
+        self.integers = program.and_then(|program| finish(program).ok());
     }
 
     /// What runs the model, where that is not the independent reference.
@@ -330,9 +329,50 @@ impl<'m> Runner<'m> {
         wanted: impl Fn(&str) -> bool,
         mut after: impl FnMut(Layer),
     ) -> Result<Vec<(bantam::IoTensor, Vec<u8>)>, String> {
-        let model = self.model;
+        let mut outputs = Vec::new();
+        self.run_rows(data, &[row], wanted, |_, layer| after(layer), |row| outputs = row)
+            .map_err(|(_, reason)| reason)?;
+        Ok(outputs)
+    }
+
+    /// Runs rows, whose state is their own, with weights packed once: calls `after` with the number of the row and every layer whose name
+    /// is `wanted`, then `done` with the raw bytes of the row's outputs.
+    ///
+    /// # Errors
+    /// The row, and what the session refuses, as text.
+    pub fn run_rows(
+        &mut self,
+        data: &Dataset,
+        rows: &[usize],
+        wanted: impl Fn(&str) -> bool,
+        mut after: impl FnMut(usize, Layer),
+        mut done: impl FnMut(Vec<(bantam::IoTensor, Vec<u8>)>),
+    ) -> Result<(), (usize, String)> {
+        let (model, names) = (self.model, &self.names);
+        let first = rows.first().copied().unwrap_or(0);
         let mut session = Session::packed(model, self.arena.bytes_mut(), &bantam::ops::ALL, &mut self.pack)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| (first, error.to_string()))?;
+        for &row in rows {
+            session.reset_state();
+            Self::run_row(&mut session, names, data, row, &wanted, |layer| after(row, layer))
+                .map_err(|reason| (row, reason))?;
+            let bytes = |(index, io)| session.output_bytes(index).map(|bytes| (io, bytes.to_vec()));
+            let outputs: Result<Vec<_>, _> = model.outputs().enumerate().map(bytes).collect();
+            done(outputs.map_err(|error| (row, error.to_string()))?);
+        }
+        Ok(())
+    }
+
+    /// Fills the inputs with a row and runs.
+    fn run_row(
+        session: &mut Session<'m, '_>,
+        names: &[&str],
+        data: &Dataset,
+        row: usize,
+        wanted: impl Fn(&str) -> bool,
+        mut after: impl FnMut(Layer),
+    ) -> Result<(), String> {
+        let model = session.model();
         for (index, io) in model.inputs().enumerate() {
             let run_error = |error: bantam::RunError| error.to_string();
             match io.tensor.data_type {
@@ -357,7 +397,6 @@ impl<'m> Runner<'m> {
             }
         }
         let artifact = model.artifact();
-        let names = &self.names;
         session
             .run_each(|step| {
                 let (tensor, bytes) = step.output(0);
@@ -372,9 +411,7 @@ impl<'m> Runner<'m> {
                     values: dequantized(&tensor, bytes, artifact.quantization(index)),
                 });
             })
-            .map_err(|error| error.to_string())?;
-        let bytes = self.arena.bytes();
-        Ok(model.outputs().map(|io| (io, bytes[io.tensor.range()].to_vec())).collect())
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -466,17 +503,19 @@ impl ArtifactFile {
     /// [`SubjectError::Run`].
     pub fn run_all(&self, data: &Dataset) -> Result<Vec<Vec<Vec<f32>>>, SubjectError> {
         let model = self.model();
-        let run = |row: usize| {
-            let mut runner = Runner::new(&model);
-            let outputs = runner.run(data, row, |_| false, |_| {});
-            let failed = |reason| SubjectError::Run { row, data: data.path().to_owned(), reason };
-            let outputs = outputs.map_err(failed)?;
-            Ok(outputs
-                .iter()
-                .map(|(io, bytes)| dequantized(&io.tensor, bytes, Some((io.scale, io.zero_point))))
-                .collect())
-        };
-        crate::parallel::map_rows(data.rows(), run)
+        crate::parallel::map_parts(data.rows(), |rows| {
+            let rows: Vec<usize> = rows.collect();
+            let mut outputs = Vec::with_capacity(rows.len());
+            let done = |row: Vec<(bantam::IoTensor, Vec<u8>)>| {
+                let real = |(io, bytes): &(bantam::IoTensor, Vec<u8>)| {
+                    dequantized(&io.tensor, bytes, Some((io.scale, io.zero_point)))
+                };
+                outputs.push(row.iter().map(real).collect());
+            };
+            let result = Runner::new(&model).run_rows(data, &rows, |_| false, |_, _| {}, done);
+            result.map_err(|(row, reason)| SubjectError::Run { row, data: data.path().to_owned(), reason })?;
+            Ok(outputs)
+        })
     }
 
     fn trace(&self, data: &Dataset, row: usize) -> Result<Vec<Layer>, SubjectError> {

@@ -21,15 +21,7 @@ fn shrunk(file: &[u8], change: impl FnOnce(&mut ModelFolder)) -> Shrunk {
     std::fs::write(&path, file).unwrap();
     let mut folder = ModelFolder::open(&path).unwrap();
     change(&mut folder);
-    let options = ShrinkOptions {
-        folder,
-        shapes: Default::default(),
-        arithmetic: Arithmetic::Tflite,
-        ranges: Default::default(),
-        strip: false,
-        limits: Default::default(),
-        seed: 0,
-    };
+    let options = ShrinkOptions::new(folder, Arithmetic::Tflite);
     shrink(&options, &|_| {}).unwrap()
 }
 

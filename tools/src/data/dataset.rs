@@ -114,6 +114,8 @@ pub struct Dataset {
     columns: Vec<Column>,
     rows: usize,
     labels: Option<Tensor>,
+    /// Arrays of one number per row that are no inputs.
+    others: Vec<(String, Tensor)>,
     /// Whether signed 8-bit arrays hold what an artifact stores.
     quantized: bool,
 }
@@ -167,7 +169,12 @@ impl Dataset {
             Some((_, tensor)) if specs.iter().all(|spec| spec.name != "y") => Some(tensor.clone()),
             _ => None,
         };
-        Ok(Self { path: path.to_owned(), columns, rows, labels, quantized: false })
+        let beside = |(name, tensor): &&(String, Tensor)| {
+            tensor.len() == rows && specs.iter().all(|spec| spec.name != *name) && !(specs.len() == 1 && name == "x")
+        };
+        let numbers = |(name, tensor): &(String, Tensor)| (name.clone(), tensor.cast(DataType::F32));
+        let others = arrays.iter().filter(beside).map(numbers).collect();
+        Ok(Self { path: path.to_owned(), columns, rows, labels, others, quantized: false })
     }
 
     /// Seeded uniform noise between `low` and `high`, for comparisons without data.
@@ -213,7 +220,7 @@ impl Dataset {
                 Column { spec: spec.clone(), tensor, channels_first: false }
             })
             .collect();
-        Self { path: "random data".into(), columns, rows, labels: None, quantized: false }
+        Self { path: "random data".into(), columns, rows, labels: None, others: vec![], quantized: false }
     }
 
     /// Number of rows.
@@ -247,6 +254,25 @@ impl Dataset {
     #[must_use]
     pub fn label_values(&self) -> Option<&[f32]> {
         self.labels.as_ref().and_then(|labels| labels.as_f32().ok())
+    }
+
+    /// An array that holds one number per row.
+    ///
+    /// # Errors
+    /// [`DataError::Column`].
+    pub fn column(&self, name: &str) -> Result<&[f32], DataError> {
+        let found = self.others.iter().find(|(known, _)| known == name).and_then(|(_, tensor)| tensor.as_f32().ok());
+        found.ok_or_else(|| DataError::Column {
+            path: self.path.clone(),
+            column: name.to_owned(),
+            found: match self.others.as_slice() {
+                [] => "has none".to_owned(),
+                others => {
+                    format!("has {}", others.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", "))
+                }
+            },
+            rows: self.rows,
+        })
     }
 
     /// Whether there are several rows and all are the same.

@@ -1,21 +1,27 @@
 //! The main job: a trained model in, a verified artifact out, scored on held-out data.
 
+mod details;
+mod logits;
 mod quantizer;
 mod score;
 
+pub use details::{Bars, Block, Details, Group, OpDetails, Slices};
 pub use quantizer::{Quantizer, Widths};
-pub use score::{Outputs, Score};
+pub use score::{Outputs, Reference, Score};
 
+use crate::baseline::{Baselines, baselines};
 use crate::compare::{LayerError, Truth, layer_errors};
+use crate::confidence::{self, Temperature};
 use crate::data::{DataError, Dataset, InputSpec};
-use crate::fit::{Limits, Shortage};
 use crate::folder::ModelFolder;
+use crate::graph::{Graph, GraphError};
 use crate::import::onnx::ImportOptions;
 use crate::import::tflite::Normalization;
 use crate::lower::{LowerError, Precision, Program, lower};
 use crate::plan;
 use crate::preprocessing::{self, ImagePreparation, Preparation, PreparationError};
 use crate::quantize::{CalibrationError, NormalizeError, RangeMethod};
+use crate::search::{self, Found, Goal, Judge, Point, Quality, Sensitivity, Unmet, search};
 use crate::subject::{ArtifactFile, SourceModel, Subject, SubjectError};
 use bantam_format::{Arithmetic, DataType, Opcode};
 use std::path::PathBuf;
@@ -41,8 +47,18 @@ pub struct ShrinkOptions {
     pub ranges: RangeMethod,
     /// Whether to leave out names, labels and the card.
     pub strip: bool,
-    /// What the artifact must fit into.
-    pub limits: Limits,
+    /// What is asked of the artifact.
+    pub goal: Goal,
+    /// Whether to try choices that nothing asks for, for a picture of what there is.
+    pub explore: bool,
+    /// Whether to store a temperature fitted on labelled evaluation rows.
+    pub temperature: bool,
+    /// Columns of the evaluation data by whose values accuracy is told apart.
+    pub slices: Vec<String>,
+    /// Whether to make an artifact of the linear baseline.
+    pub baseline: bool,
+    /// Whether to write the quantised model as ONNX too.
+    pub onnx: bool,
     /// Chooses what is drawn at random.
     pub seed: u64,
 }
@@ -57,7 +73,12 @@ impl ShrinkOptions {
             arithmetic,
             ranges: RangeMethod::default(),
             strip: false,
-            limits: Limits::default(),
+            goal: Goal::default(),
+            explore: false,
+            temperature: false,
+            slices: vec![],
+            baseline: false,
+            onnx: false,
             seed: 0,
         }
     }
@@ -133,9 +154,30 @@ pub enum ShrinkError {
         /// Why.
         error: LowerError,
     },
-    /// The artifact does not fit.
+    /// Nothing fits.
     #[error("{0}")]
-    TooLarge(Box<Shortage>),
+    Unmet(Box<Unmet>),
+    /// There is no data to hold a drop against.
+    #[error("--max-drop needs data to measure on: give --eval data.npz with labels as `y`, or --calibrate data.npz")]
+    NothingToHold,
+    /// A slice without data.
+    #[error("--slice {0} needs evaluation data that has such a column: give --eval data.npz")]
+    NoSlices(String),
+    /// The linear baseline.
+    #[error("internal error: the linear baseline breaks a rule of graphs: {0}")]
+    Baseline(GraphError),
+    /// There is no linear baseline.
+    #[error(
+        "--emit-baseline: no linear model can be fitted; it needs evaluation data with classes as `y`, and an input of at most {} numbers",
+        crate::baseline::MOST_FIELDS
+    )]
+    NoBaseline,
+    /// There is nothing to export.
+    #[error("--emit-onnx writes what was quantised here; this model was not (it keeps floats, or its own integers)")]
+    NoOnnx,
+    /// The export.
+    #[error("--emit-onnx: {0}")]
+    Onnx(#[from] crate::export::onnx::ExportError),
     /// What was made breaks a rule: a bug in this tool.
     #[error("internal error: the artifact made is not valid: {}", crate::explain::load_error(.0))]
     Invalid(bantam_format::LoadError),
@@ -159,6 +201,28 @@ pub struct Shrunk {
     pub layers: Vec<LayerError>,
     /// What the user should know.
     pub notes: Vec<String>,
+    /// SHA-256 of the source file.
+    pub source_sha256: String,
+    /// The choice of widths that the artifact is.
+    pub point: Point,
+    /// Every choice tried.
+    pub tried: Vec<Point>,
+    /// What each layer costs alone with 4-bit weights; empty where nothing was searched.
+    pub sensitivities: Vec<Sensitivity>,
+    /// Rows on which choices were judged; 0 where they were not.
+    pub judged_rows: usize,
+    /// A temperature for the logits, where there are labelled rows.
+    pub temperature: Option<Temperature>,
+    /// Whether it is in the artifact.
+    pub temperature_stored: bool,
+    /// Everything else there is to tell.
+    pub details: Details,
+    /// Scores of what is simpler, where there are labelled rows.
+    pub baselines: Option<Baselines>,
+    /// The linear baseline, where it was asked for.
+    pub baseline: Option<ArtifactFile>,
+    /// The quantised model as ONNX, where it was asked for.
+    pub onnx: Option<Vec<u8>>,
 }
 
 /// Shrinks a model. `step` is told what is being done.
@@ -177,8 +241,8 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
     }
     let load = |path: &Option<PathBuf>| path.as_ref().map(|path| Dataset::load(path, &specs)).transpose();
     let (calibration, evaluation) = (load(&folder.calibration)?, load(&folder.evaluation)?);
+    check_columns(options, evaluation.as_ref())?;
 
-    let mut calibration_rows = 0;
     let quantized = model.graph.is_quantized();
     if quantized {
         notes.push("the model is already quantised: its own integers and scales are kept".into());
@@ -188,32 +252,178 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
     }
     step("calibrating");
     let needs_data = !quantized && options.arithmetic != Arithmetic::Float;
-    let quantizer = match (&calibration, needs_data) {
+    let mut quantizer = match (&calibration, needs_data) {
         (None, true) => return Err(ShrinkError::NoCalibration(folder.model.clone())),
         (Some(data), true) => Some(Quantizer::new(&model.graph, data, options)?),
         (_, false) => None,
     };
-    step("quantising");
-    let lowered = |precision| {
-        lower(&model.graph, precision).map_err(|error| ShrinkError::Lower { path: folder.model.clone(), error })
-    };
-    let mut program = match &quantizer {
-        Some(quantizer) => {
-            notes.extend(calibration_notes(quantizer, calibration.as_ref()));
-            calibration_rows = quantizer.calibration.rows;
-            quantizer.program(&quantizer.layers(&Widths::new())?)?
-        }
-        None if options.arithmetic == Arithmetic::Float => lowered(Precision::Float)?,
-        None => lowered(Precision::Quantized { arithmetic: options.arithmetic })?,
-    };
-    if quantized && options.arithmetic != Arithmetic::Float {
-        notes.extend(islands(&program));
+    if let Some(quantizer) = &quantizer {
+        notes.extend(calibration_notes(quantizer, calibration.as_ref()));
     }
+    let calibration_rows = quantizer.as_ref().map_or(0, |quantizer| quantizer.calibration.rows);
+    step("running the float model");
+    let reference = evaluation.as_ref().map(|data| Reference::of(&model, data)).transpose()?;
+    if let (Some(data), Some(Truth::Classes(labels))) = (&evaluation, reference.as_ref().and_then(|r| r.truth.as_ref()))
+    {
+        notes.extend(label_note(data, labels));
+    }
+    // Without evaluation data the float model's own answers on the calibration data are what is to be kept.
+    let unlabelled = match (&reference, &calibration, options.goal.max_drop) {
+        (None, Some(data), Some(_)) => {
+            notes.push(
+                "no --eval data: --max-drop is held against agreement with the float model on the calibration data"
+                    .into(),
+            );
+            Some(Reference { truth: None, ..Reference::of(&model, data)? })
+        }
+        (None, None, Some(_)) => return Err(ShrinkError::NothingToHold),
+        _ => None,
+    };
+    let judged = evaluation.as_ref().zip(reference.as_ref()).or(calibration.as_ref().zip(unlabelled.as_ref()));
+    let quality = |artifact: &ArtifactFile| -> Result<Quality, ShrinkError> {
+        let Some((data, reference)) = judged else { return Ok(Quality::UNKNOWN) };
+        Ok(Outputs::of(reference, artifact, data)?.quality())
+    };
+    let assemble = |program: Program| finish(dressed(options, &model, calibration_rows, program)?);
+    let judge = Judge { assemble: &assemble, quality: &quality, step };
+    let lowered = |graph: &Graph| {
+        let precision = match options.arithmetic {
+            Arithmetic::Float => Precision::Float,
+            arithmetic => Precision::Quantized { arithmetic },
+        };
+        lower(graph, precision).map_err(|error| ShrinkError::Lower { path: folder.model.clone(), error })
+    };
+    let found = match &quantizer {
+        Some(quantizer) => search(quantizer, options.goal, &judge, options.explore)?,
+        None => {
+            let program = lowered(&model.graph)?;
+            if options.arithmetic != Arithmetic::Float {
+                notes.extend(islands(&program));
+            }
+            search::fixed(program, options.goal, &judge)?
+        }
+    };
+    let Found { mut artifact, layers: chosen, chosen: point, tried, sensitivities } = found;
+    let found_rows = judged.map_or(0, |(data, _)| data.rows());
+
+    step("scoring");
+    let program_of = |quantizer: Option<&Quantizer<'_>>| match quantizer {
+        Some(quantizer) => quantizer.program(&chosen),
+        None => lowered(&model.graph),
+    };
+    let labels = reference.as_ref().and_then(|reference| match &reference.truth {
+        Some(Truth::Classes(labels)) => Some(labels),
+        _ => None,
+    });
+    let graph = quantizer.as_ref().map_or(&model.graph, |quantizer| &quantizer.graph);
+    let temperature = match (&evaluation, labels, logits::Logits::value(graph)) {
+        (Some(data), Some(labels), Some(value)) => {
+            let name = graph.value(value).name.clone();
+            let logits = logits::of_program(&program_of(quantizer.as_ref())?, &name, data);
+            logits.and_then(|logits| confidence::fit(&logits, labels, options.seed))
+        }
+        _ => None,
+    };
+    let mut stored = false;
+    if let (Some(temperature), true) = (&temperature, options.temperature) {
+        let graph = quantizer.as_mut().map_or(&mut model.graph, |quantizer| &mut quantizer.graph);
+        stored = logits::set_temperature(graph, temperature.temperature);
+        if stored {
+            let program = match &quantizer {
+                Some(quantizer) => quantizer.program(&chosen)?,
+                None => {
+                    let precision = match options.arithmetic {
+                        Arithmetic::Float => Precision::Float,
+                        arithmetic => Precision::Quantized { arithmetic },
+                    };
+                    let failed = |error| ShrinkError::Lower { path: folder.model.clone(), error };
+                    lower(&model.graph, precision).map_err(failed)?
+                }
+            };
+            artifact = finish(dressed(options, &model, calibration_rows, program)?)?;
+        } else {
+            notes.push("--temperature: the model's output is no softmax, so no temperature was stored".into());
+        }
+    } else if options.temperature {
+        notes.push("--temperature: there are no labelled rows to fit a temperature on, so none was stored".into());
+    }
+
+    let outputs = match (&evaluation, reference) {
+        (Some(data), Some(reference)) => Some(Outputs::of(&reference, &artifact, data)?),
+        _ => None,
+    };
+    let score = outputs.as_ref().map(|outputs| outputs.score(options.seed));
+    let mut details = match (&outputs, &evaluation) {
+        (Some(outputs), Some(data)) => details::groups(outputs, data, &folder.labels, &options.slices, options.seed)?,
+        _ => Details::default(),
+    };
+    details::of_model(&mut details, &artifact.model(), quantizer.as_ref(), &chosen);
+    let classes =
+        outputs.as_ref().and_then(|outputs| outputs.before.first()?.first()).map_or(0, |first| first.len().max(2));
+    let mut baseline = None;
+    let baselines = match (&evaluation, outputs.as_ref().and_then(|outputs| outputs.truth.as_ref())) {
+        (Some(data), Some(Truth::Classes(labels))) => {
+            step("fitting baselines");
+            let (scores, line) = baselines(calibration.as_ref(), data, labels, classes);
+            if let (true, Some(line), Some(port)) = (options.baseline, line, model.graph.inputs().first()) {
+                let name = format!("{} baseline", folder.name);
+                let shape = &model.graph.value(port.value).shape;
+                let graph = line.graph(&name, port, shape).map_err(ShrinkError::Baseline)?;
+                baseline = Some(linear_model(options, &graph, calibration.as_ref())?);
+            }
+            Some(scores)
+        }
+        _ => None,
+    };
+    if options.baseline && baseline.is_none() {
+        return Err(ShrinkError::NoBaseline);
+    }
+    let onnx = match (&quantizer, options.onnx) {
+        (Some(quantizer), true) => Some(crate::export::onnx::export(quantizer, &chosen, &folder.name)?),
+        (None, true) => return Err(ShrinkError::NoOnnx),
+        _ => None,
+    };
+
     // Layers are compared with those of the network as it was quantised.
     if let Some(Quantizer { graph, .. }) = quantizer {
         model.graph = graph;
     }
-    step("planning memory");
+    let (source_bytes, source_sha256) = (model.file_bytes, model.sha256.clone());
+    let (float, artifact) = (Subject::Source(Box::new(model)), Subject::Artifact(artifact));
+    let layers = match evaluation.as_ref().or(calibration.as_ref()) {
+        Some(data) if !options.strip => layer_errors(&float, &artifact, data, LAYER_ROWS)?,
+        _ => vec![],
+    };
+    let Subject::Artifact(artifact) = artifact else { unreachable!("made above") };
+    Ok(Shrunk {
+        artifact,
+        source_bytes,
+        source_sha256,
+        calibration_rows,
+        score,
+        layers,
+        notes,
+        point,
+        tried,
+        sensitivities,
+        judged_rows: found_rows,
+        temperature,
+        temperature_stored: stored,
+        details,
+        baselines,
+        baseline,
+        onnx,
+    })
+}
+
+/// A program with what belongs into its file beside the network.
+fn dressed(
+    options: &ShrinkOptions,
+    model: &SourceModel,
+    calibration_rows: usize,
+    mut program: Program,
+) -> Result<Program, ShrinkError> {
+    let folder = &options.folder;
     if let Some(preparation) = &folder.preparation {
         let described = preprocessing::describe(preparation, folder.input_name.as_deref(), &program.description);
         let failed = |error| ShrinkError::Preparation { path: folder.model.clone(), error };
@@ -224,24 +434,38 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
         program.description.preprocessing.iter_mut().for_each(|input| input.names.clear());
     } else {
         program.description.labels.clone_from(&folder.labels);
-        program.description.card = card(options, &model, calibration_rows);
+        program.description.card = card(options, model, calibration_rows);
     }
-    let artifact = finish(program, options.limits)?;
+    Ok(program)
+}
 
-    let source_bytes = model.file_bytes;
-    let (float, artifact) = (Subject::Source(Box::new(model)), Subject::Artifact(artifact));
-    step("scoring");
-    let outputs = evaluation.as_ref().map(|data| Outputs::of(&float, &artifact, data)).transpose()?;
-    if let (Some(data), Some(Truth::Classes(labels))) = (&evaluation, outputs.as_ref().and_then(|o| o.truth.as_ref())) {
-        notes.extend(label_note(data, labels));
-    }
-    let score = outputs.as_ref().map(|outputs| outputs.score(options.seed));
-    let layers = match evaluation.as_ref().or(calibration.as_ref()) {
-        Some(data) if !options.strip => layer_errors(&float, &artifact, data, LAYER_ROWS)?,
-        _ => vec![],
+/// The artifact of a fitted line, in the numbers of the model's.
+fn linear_model(
+    options: &ShrinkOptions,
+    graph: &Graph,
+    calibration: Option<&Dataset>,
+) -> Result<ArtifactFile, ShrinkError> {
+    let program = match calibration.filter(|_| options.arithmetic != Arithmetic::Float) {
+        Some(data) => {
+            let quantizer = Quantizer::new(graph, data, options)?;
+            quantizer.program(&quantizer.layers(&Widths::new())?)?
+        }
+        None => lower(graph, Precision::Float)
+            .map_err(|error| ShrinkError::Lower { path: options.folder.model.clone(), error })?,
     };
-    let Subject::Artifact(artifact) = artifact else { unreachable!("made above") };
-    Ok(Shrunk { artifact, source_bytes, calibration_rows, score, layers, notes })
+    let mut program = program;
+    program.description.labels.clone_from(&options.folder.labels);
+    finish(program)
+}
+
+/// Refuses columns that the evaluation data does not have, before any work is done.
+fn check_columns(options: &ShrinkOptions, evaluation: Option<&Dataset>) -> Result<(), ShrinkError> {
+    let Some(first) = options.slices.first() else { return Ok(()) };
+    let data = evaluation.ok_or_else(|| ShrinkError::NoSlices(first.clone()))?;
+    for column in &options.slices {
+        data.column(column)?;
+    }
+    Ok(())
 }
 
 /// A description, completed with what the model's file says of itself: labels, and how an image becomes the input.
@@ -318,17 +542,14 @@ fn has_classes(model: &SourceModel, labels: usize) -> bool {
 /// Plans the memory of a program, writes the artifact, and checks both.
 ///
 /// # Errors
-/// [`ShrinkError::TooLarge`]; [`ShrinkError::Invalid`], [`ShrinkError::Plan`]: bugs in this tool.
-pub fn finish(mut program: Program, limits: Limits) -> Result<ArtifactFile, ShrinkError> {
+/// [`ShrinkError::Invalid`], [`ShrinkError::Plan`]: bugs in this tool.
+pub fn finish(mut program: Program) -> Result<ArtifactFile, ShrinkError> {
     let asked = program.clone();
     plan::plan(&mut program);
     let bytes = bantam_format::writer::write(&program.description).map_err(ShrinkError::Invalid)?;
     let artifact = ArtifactFile::from_bytes(&bytes).map_err(ShrinkError::Invalid)?;
     plan::verify::prove(&asked, &artifact.model())?;
-    match limits.shortage(&artifact.model()) {
-        Some(shortage) => Err(ShrinkError::TooLarge(Box::new(shortage))),
-        None => Ok(artifact),
-    }
+    Ok(artifact)
 }
 
 /// What the user should know about the calibration data.

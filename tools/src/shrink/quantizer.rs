@@ -1,22 +1,17 @@
 //! A float network, ready to become 8-bit programs whose weights are as wide as asked for.
 
+use super::logits::Logits;
 use super::{ShrinkError, ShrinkOptions};
 use crate::data::Dataset;
-use crate::execute::execute_observed;
 use crate::graph::{Graph, Op, ValueId};
 use crate::lower::{Precision, Program, activation_parameters, lower};
-use crate::plan;
 use crate::quantize::equalize::equalize;
 use crate::quantize::layers::{Layer, Twin, quantize_layers};
 use crate::quantize::{Calibration, Parameters, WeightBits, calibrate, normalize_inputs};
-use crate::subject::{ArtifactFile, Runner};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Width of the weights of the layer that makes a value; 8 bits for others.
 pub type Widths = BTreeMap<ValueId, WeightBits>;
-
-/// Most rows over which results of programs are compared with the float network's.
-const MOST_ROWS: usize = 256;
 
 /// A calibrated network.
 #[derive(Debug)]
@@ -30,19 +25,15 @@ pub struct Quantizer<'a> {
     /// Pairs of layers between which channels were equalised.
     pub equalized_pairs: usize,
     data: &'a Dataset,
-    options: &'a ShrinkOptions,
-    floats: BTreeSet<ValueId>,
-    parameters: BTreeMap<ValueId, Parameters>,
+    /// What was asked for.
+    pub options: &'a ShrinkOptions,
+    /// Activations that stay in floating point.
+    pub floats: BTreeSet<ValueId>,
+    /// Scale and zero point of each activation.
+    pub parameters: BTreeMap<ValueId, Parameters>,
     logits: Logits,
-}
-
-/// What the network says before it is made probabilities, in real numbers, for some rows.
-#[derive(Clone, Debug, Default)]
-struct Logits {
-    name: String,
-    rows: Vec<usize>,
-    values: Vec<Vec<f32>>,
-    power: f64,
+    /// The layers with 8-bit weights, where they are known already.
+    eight_bit: Option<BTreeMap<ValueId, Layer>>,
 }
 
 impl<'a> Quantizer<'a> {
@@ -62,17 +53,33 @@ impl<'a> Quantizer<'a> {
             let parameters = activation_parameters(&graph, &calibration.ranges, options.arithmetic)
                 .map_err(|error| ShrinkError::Lower { path: options.folder.model.clone(), error })?;
             let (floats, logits, normalizes) = (floats.clone(), logits.clone(), !floats.is_empty());
-            Ok(Self { graph, calibration, normalizes, equalized_pairs, data, options, floats, parameters, logits })
+            Ok(Self {
+                graph,
+                calibration,
+                normalizes,
+                equalized_pairs,
+                data,
+                options,
+                floats,
+                parameters,
+                logits,
+                eight_bit: None,
+            })
         };
         let mut equalized = graph.clone();
         let pairs = equalize(&mut equalized);
-        let plain = calibrated(graph, 0)?;
+        let mut plain = calibrated(graph, 0)?;
         if pairs == 0 {
             return Ok(plain);
         }
-        let other = calibrated(equalized, pairs)?;
-        let error = |this: &Self| this.program(&this.layers(&Widths::new())?).map(|program| this.error(&program));
-        Ok(if error(&other)? < error(&plain)? { other } else { plain })
+        let mut other = calibrated(equalized, pairs)?;
+        let error = |this: &mut Self| -> Result<f64, ShrinkError> {
+            let layers = this.layers(&Widths::new())?;
+            let error = this.error(&this.program(&layers)?);
+            this.eight_bit = Some(layers);
+            Ok(error)
+        };
+        Ok(if error(&mut other)? < error(&mut plain)? { other } else { plain })
     }
 
     /// Chooses the integers of every layer with weights.
@@ -80,6 +87,9 @@ impl<'a> Quantizer<'a> {
     /// # Errors
     /// [`ShrinkError::Calibration`].
     pub fn layers(&self, widths: &Widths) -> Result<BTreeMap<ValueId, Layer>, ShrinkError> {
+        if let (true, Some(known)) = (widths.is_empty(), &self.eight_bit) {
+            return Ok(known.clone());
+        }
         let twin = Twin { parameters: &self.parameters, floats: &self.floats, bits: widths, seed: self.options.seed };
         quantize_layers(&self.graph, self.data, twin)
             .map_err(|error| ShrinkError::Calibration { path: self.data.path().to_owned(), error: Box::new(error) })
@@ -115,46 +125,5 @@ impl<'a> Quantizer<'a> {
             matches!(node.op, Op::Conv2d(_) | Op::ConvTranspose2d(_) | Op::FullyConnected(_)) && silent(&node.output())
         });
         layers.map(|(_, node)| node.name.clone()).collect()
-    }
-}
-
-impl Logits {
-    fn of(graph: &Graph, data: &Dataset) -> Self {
-        let Some(port) = graph.outputs().first() else { return Self::default() };
-        let producer = |value| graph.producer(value).and_then(|node| graph.node(node));
-        let value = match producer(port.value) {
-            Some(node) if matches!(node.op, Op::Softmax(_)) => node.inputs[0],
-            _ => port.value,
-        };
-        let count = data.rows().min(MOST_ROWS);
-        let rows: Vec<usize> = (0..count).map(|index| index * data.rows() / count).collect();
-        let run = |index: usize| {
-            let mut seen = Vec::new();
-            let result = execute_observed(graph, &data.inputs(graph, rows[index]), |id, tensor| {
-                if id == value {
-                    seen = tensor.as_f32().unwrap_or(&[]).to_vec();
-                }
-            });
-            result.map(|_| seen)
-        };
-        // Rows that cannot be run are reported by calibration.
-        let values = crate::parallel::map_rows(rows.len(), run).unwrap_or_default();
-        let power = values.iter().flatten().map(|x| f64::from(*x).powi(2)).sum();
-        Self { name: graph.value(value).name.clone(), rows, values, power }
-    }
-
-    fn error(&self, program: &Program, data: &Dataset) -> Option<f64> {
-        let program = plan::apart(program.clone());
-        let bytes = bantam_format::writer::write(&program.description).ok()?;
-        let artifact = ArtifactFile::from_bytes(&bytes).ok()?;
-        let model = artifact.model();
-        let squared = crate::parallel::map_rows(self.values.len(), |index| {
-            let mut got = Vec::new();
-            let wanted = |name: &str| name == self.name;
-            Runner::new(&model).run(data, self.rows[index], wanted, |layer| got = layer.values)?;
-            let pairs = got.iter().zip(&self.values[index]);
-            Ok::<f64, String>(pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum())
-        });
-        Some(squared.ok()?.iter().sum::<f64>() / self.power.max(f64::MIN_POSITIVE))
     }
 }

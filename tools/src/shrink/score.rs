@@ -4,7 +4,17 @@ use super::ShrinkError;
 use crate::compare::{Truth, agreement, class_of, classes_of, mean_absolute_error, truth};
 use crate::data::Dataset;
 use crate::interval::{Interval, bootstrap};
-use crate::subject::Subject;
+use crate::search::Quality;
+use crate::subject::{ArtifactFile, SourceModel};
+
+/// What the float model gives on some rows, and what is right.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// What is right, where there are labels.
+    pub truth: Option<Truth>,
+    /// Of each row and output.
+    pub before: Vec<Vec<Vec<f32>>>,
+}
 
 /// Outputs of both models on the same rows.
 #[derive(Clone, Debug)]
@@ -38,15 +48,46 @@ pub struct Score {
     pub mae: Option<f64>,
 }
 
-impl Outputs {
-    /// Runs both models.
+impl Reference {
+    /// Runs the float model.
     ///
     /// # Errors
     /// [`ShrinkError::Subject`], or labels that are no classes of the model.
-    pub fn of(float: &Subject, artifact: &Subject, data: &Dataset) -> Result<Self, ShrinkError> {
-        let before = float.run_all(data)?;
+    pub fn of(model: &SourceModel, data: &Dataset) -> Result<Self, ShrinkError> {
+        let before = crate::parallel::map_rows(data.rows(), |row| model.run(data, row))?;
         let truth = if data.has_labels() { Some(truth(data, &before)?) } else { None };
+        Ok(Self { truth, before })
+    }
+}
+
+impl Outputs {
+    /// Runs the artifact.
+    ///
+    /// # Errors
+    /// [`ShrinkError::Subject`].
+    pub fn of(reference: &Reference, artifact: &ArtifactFile, data: &Dataset) -> Result<Self, ShrinkError> {
+        let Reference { truth, before } = reference.clone();
         Ok(Self { truth, before, after: artifact.run_all(data)? })
+    }
+
+    /// How good the artifact is in one number, and what is lost.
+    #[must_use]
+    pub fn quality(&self) -> Quality {
+        let (before, after) = (&self.before, &self.after);
+        match &self.truth {
+            Some(Truth::Values(values)) => {
+                let [old, new] = [before, after].map(|outputs| mean_absolute_error(outputs, values));
+                Quality { score: new, drop: (new - old) / old.max(1e-12) }
+            }
+            Some(Truth::Classes(labels)) => {
+                let [old, new] = [before, after].map(|outputs| agreement(&classes_of(outputs), labels));
+                Quality { score: new, drop: old - new }
+            }
+            None => {
+                let same = agreement(&classes_of(before), &classes_of(after));
+                Quality { score: same, drop: 1.0 - same }
+            }
+        }
     }
 
     /// Scores them; intervals are drawn with `seed`.

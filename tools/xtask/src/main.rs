@@ -4,6 +4,7 @@
 //! steps need. The same line is what continuous integration runs, so a green run here is a green run there.
 
 mod bench;
+mod cifar;
 mod conformance;
 mod context;
 mod lint;
@@ -93,6 +94,9 @@ enum Command {
         #[arg(long)]
         fit: bool,
     },
+    /// Shrink an image classifier, to 8 bits and to 4 and 8, beside ONNX Runtime's own quantisation; fails if more is lost
+    /// than promised.
+    Cifar,
     /// Measure the time per run beside that of other engines, one thread each: on this machine or in its browser.
     Bench {
         /// Alternating samples of each engine; natively.
@@ -149,6 +153,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Conformance { engine, json } => conformance::run(&mut context, &engine, json),
         Command::Networks { seed, count, save } => networks::run(&context, seed, count, save.as_deref()),
         Command::Tflite { count, models } => tflite::run(&context, count, &models),
+        Command::Cifar => cifar::run(&context),
         Command::Bench { triple, json, place, .. } if place == "web" => web::bench::run(&mut context, triple, json),
         Command::Bench { rounds, tract, json, .. } => bench::native(&context, rounds, tract, json),
         Command::Mcu { boards, table, json, bless, fit } => {

@@ -55,6 +55,13 @@ pub const STEPS: &[Step] = &[
     in_browser("wasm/browser", "the same bits in Chromium as on the host, in every build", web::parity),
     in_browser("wasm/interface", "the npm package in Node.js and in a page under a strict policy", web::interface),
     in_browser("wasm/demo", "the demo recognises digits, works offline and looks as it did", web::demo_test),
+    Step {
+        name: "report",
+        about: "the report of `bantam shrink` in a browser: every plot, no error, no sideways scrolling on a phone",
+        needs: &[Need::Node, Need::NodeModules, Need::Chromium],
+        run: web::report,
+        ..REQUIRED
+    },
     in_browser("wasm/packaging", "the npm package through bundlers, Next.js, Node.js and TypeScript", web::packaging),
     on_board("mcu/cortex-m0", &[Need::Target(CORTEX_M0), Need::Qemu]),
     on_board("mcu/cortex-m3", &[Need::Target(CORTEX_M3), Need::Qemu]),

@@ -177,6 +177,17 @@ pub fn size(context: &mut Context, _: &str) -> Result<String> {
     Ok(String::new())
 }
 
+/// Shrinks the digits with a report and looks at that in a browser.
+pub fn report(context: &mut Context, _: &str) -> Result<String> {
+    let folder = context.target.join("report");
+    fs::create_dir_all(&folder)?;
+    let page = folder.join("report.html");
+    let tool = context.checked_program("bantam")?;
+    let shrink = Run::new(tool).arg("shrink").arg("models/digits").arg("-o").arg(folder.join("digits.bantam"));
+    shrink.current_dir(&context.root).args(["--max-drop", "1%", "--report"]).arg(&page).capture()?.1?;
+    script(context, "report.mjs", &[&page, &folder.join("report.png")])
+}
+
 /// Builds and runs a mini-project for each bundler and kind of module.
 pub fn packaging(context: &mut Context, _: &str) -> Result<String> {
     let model = context.fixtures()?.join("digits.bantam");
