@@ -36,21 +36,21 @@ fn least_squares(samples: &[(Vec<f64>, f64)]) -> Vec<f64> {
     let (mut products, mut targets) = (vec![vec![0.0; count]; count], vec![0.0; count]);
     for (terms, instructions) in samples {
         let weight = instructions.max(1.0).powf(-1.8);
-        for row in 0..count {
-            let term = terms[row] / scale[row];
-            targets[row] += weight * term * instructions;
-            for column in 0..count {
-                products[row][column] += weight * term * terms[column] / scale[column];
+        let terms: Vec<f64> = terms.iter().zip(&scale).map(|(term, scale)| term / scale).collect();
+        for ((row, target), &term) in products.iter_mut().zip(&mut targets).zip(&terms) {
+            *target += weight * term * instructions;
+            for (product, other) in row.iter_mut().zip(&terms) {
+                *product += weight * term * other;
             }
         }
     }
     let mut coefficients = vec![0.0_f64; count];
     for _ in 0..ROUNDS {
-        for at in 0..count {
-            let own = products[at][at];
+        for (at, (row, target)) in products.iter().zip(&targets).enumerate() {
+            let own = row[at];
             if own > 0.0 {
-                let sum: f64 = products[at].iter().zip(&coefficients).map(|(product, value)| product * value).sum();
-                coefficients[at] = (coefficients[at] + (targets[at] - sum) / own).max(0.0);
+                let sum: f64 = row.iter().zip(&coefficients).map(|(product, value)| product * value).sum();
+                coefficients[at] = (coefficients[at] + (target - sum) / own).max(0.0);
             }
         }
     }
