@@ -55,7 +55,7 @@ impl Weights<i8> for ByteWeights<'_> {
             Self::Nibbles(bytes) => {
                 let byte = bytes.at(at / 2)?;
                 // The half moves up and comes down with its sign.
-                Some((if at % 2 == 0 { byte << 4 } else { byte & 0xf0 }).cast_signed() >> 4)
+                Some((if at.is_multiple_of(2) { byte << 4 } else { byte & 0xf0 }).cast_signed() >> 4)
             }
         }
     }

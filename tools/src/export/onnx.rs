@@ -385,7 +385,7 @@ impl Exporter<'_> {
         let from = self.graph.value(node.inputs[0]).shape.len();
         let kept = from - reduce.axes.len();
         let channels_move =
-            from == 4 && !reduce.keep_dims && kept > 1 && !reduce.axes.contains(&3) && !(reduce.axes == [1, 2]);
+            from == 4 && !reduce.keep_dims && kept > 1 && !reduce.axes.contains(&3) && reduce.axes != [1, 2];
         (!channels_move).then_some(result)
     }
 
