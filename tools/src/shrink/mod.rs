@@ -235,7 +235,8 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
     check_description(&options.folder, &model)?;
     let specs = InputSpec::of_graph(&model.graph);
     let mut notes = model.metadata.notes.clone();
-    let folder = &described(&options.folder, &model, &mut notes);
+    let options = &ShrinkOptions { folder: described(&options.folder, &model, &mut notes), ..options.clone() };
+    let folder = &options.folder;
     if let Some(reason) = &model.no_reference {
         notes.push(format!("the model is run by bantam's own executor: {reason}"));
     }

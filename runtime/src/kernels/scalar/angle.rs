@@ -1,8 +1,8 @@
 //! Sine, cosine and tangent of 32-bit floats as `libm` has them, in a quarter of the code.
 //!
 //! The polynomials are those of `libm` (FreeBSD's `k_sinf.c`, `k_cosf.c`, `k_tanf.c`) on the remainder in 64-bit floats.
-//! What differs is how the remainder of a large angle is found: in integers, with a window of the bits of 2 / pi. All 2^32
-//! floats were compared once: up to 2^27 pi all results are equal, beyond a handful are rounded better than there.
+//! What differs is how the remainder of a large angle is found: in integers, with a window of the bits of 2 / pi. All
+//! floats up to 2^27 pi were compared once: the results are equal. Beyond, one in some hundred millions is rounded better.
 
 /// The first bits of 2 / pi behind the point.
 const TWO_OVER_PI: [u32; 7] =
