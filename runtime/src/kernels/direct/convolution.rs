@@ -12,9 +12,9 @@ use crate::kernels::{Convolution, Epilogue};
 use core::ops::Range;
 
 /// Quads gathered at a time.
-const QUADS: usize = 48;
+const QUADS: usize = 36;
 /// Output channels whose sums are handed to the epilogue at once; even.
-const TILE: usize = 32;
+const TILE: usize = 16;
 
 /// Convolution of an image, as [`conv_2d`](crate::kernels::scalar::conv_2d) does it, in the order of the walk.
 #[inline(never)]
