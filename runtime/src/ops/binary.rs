@@ -116,11 +116,13 @@ fn integers<T: Element + Into<i32>, S: Source>(
         if kind.is_comparison() {
             return compare(context, |a: T, b: T| parameters.compare(a.into(), b.into()));
         }
-        // Sums of 8-bit integers have a short form.
-        return match FixedPointSum::new(parameters) {
-            Some(sum) => combine(context, |a: T, b: T| narrow(sum.compute(a.into(), b.into()))),
-            None => combine(context, |a: T, b: T| narrow(parameters.compute(a.into(), b.into()))),
-        };
+        // On devices sums of 8-bit integers have a short form.
+        if S::DIRECT
+            && let Some(sum) = FixedPointSum::new(parameters)
+        {
+            return combine(context, |a: T, b: T| narrow(sum.compute(a.into(), b.into())));
+        }
+        return combine(context, |a: T, b: T| narrow(parameters.compute(a.into(), b.into())));
     }
     let scales = multipliers.map(|(multiplier, _)| f32::from_bits(multiplier));
     if !wide && context.arithmetic() != Arithmetic::Tflite && kind.is_integer_arithmetic() {
