@@ -12,7 +12,7 @@
 use crate::tflite::models::golden_models;
 use crate::tflite::operators::Operators;
 use crate::tflite::{artifact, run};
-use bantam::{AlignedBytes, DataType, Model};
+use bantam::{AlignedBytes, DataType, Model, Opcode};
 use std::fs;
 use std::path::Path;
 
@@ -56,16 +56,17 @@ impl Case {
     }
 }
 
-/// Whether an artifact computes with 16-bit integers.
+/// Whether an artifact has what a page's build leaves out: 16-bit integers, and the opcode Rescale.
 ///
 /// # Panics
 /// It is not valid.
 #[must_use]
-pub fn has_wide_tensors(artifact: &[u8]) -> bool {
+pub fn is_left_out_of_pages(artifact: &[u8]) -> bool {
     let file = AlignedBytes::copy_of(artifact);
     let model = Model::parse(file.bytes()).expect("a valid artifact");
     let count = model.artifact().tensor_count();
-    (0..count).any(|index| model.artifact().tensor(index).data_type == DataType::I16)
+    model.artifact().ops().any(|op| op.opcode == Opcode::Rescale)
+        || (0..count).any(|index| model.artifact().tensor(index).data_type == DataType::I16)
 }
 
 /// All of them one after another, run after run.

@@ -8,7 +8,7 @@ use bantam_format::{
     checksum,
 };
 use bantam_tests::artifacts::read_directory;
-use bantam_tests::fixtures::has_wide_tensors;
+use bantam_tests::fixtures::is_left_out_of_pages;
 use bantam_tests::models::{small_model, small_models};
 use bantam_tests::parts::Parts;
 use bantam_tests::random::Random;
@@ -194,7 +194,7 @@ fn golden_files_keep_loading_and_keep_their_results() {
 #[ignore = "writes files that are committed"]
 fn make_golden() {
     for small in small_models() {
-        let directory = golden(if has_wide_tensors(small.file.bytes()) { "v1-int16" } else { "v1" });
+        let directory = golden(if is_left_out_of_pages(small.file.bytes()) { "v1-int16" } else { "v1" });
         std::fs::create_dir_all(&directory).expect("the directory");
         let path = directory.join(format!("{}.bantam", small.name));
         if path.exists() {

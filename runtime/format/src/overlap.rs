@@ -45,7 +45,7 @@ impl Overlap {
 pub const LINE_BUFFER_ELEMENTS: usize = 256;
 
 /// Values of a channel that depthwise convolutions set aside on devices.
-pub const LINE_VALUES: usize = 392;
+pub const LINE_VALUES: usize = 380;
 
 /// How many output columns such a convolution computes together, of how many there are, and how many values are set aside
 /// for each row under them; `None` where the rows of a single window are too many. Pairs are height, then width.

@@ -2,7 +2,7 @@
 //! here, for either element type.
 
 use super::driver::Task;
-use super::{Context, Source};
+use super::{Context, Source, links_halves};
 use crate::kernels::dispatch::Fast;
 use crate::kernels::generic::{Clamp, ConvolutionJob, DepthwiseJob, Requantize, Tables};
 use crate::kernels::scalar::Number;
@@ -83,6 +83,7 @@ pub(super) fn accumulate<S: Source>(
         let accumulation = Accumulation::<i8, _> {
             zero_point: i32::from(epilogue.input_zero_point),
             weights: match constants.weight_type() {
+                WeightType::I4 if !links_halves(S::NUMBERS) => return None,
                 WeightType::I4 => ByteWeights::Nibbles(context.constant_bytes(constants.weights, weights.div_ceil(2))?),
                 _ => ByteWeights::Bytes(context.constant(constants.weights, weights)?),
             },

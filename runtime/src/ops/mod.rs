@@ -34,7 +34,7 @@ mod unary;
 
 pub(crate) use driver::{Context, Task, packs};
 pub use source::{LONG_LINES, MOVES, OVERWRITES, linkable, linked_numbers, numbers};
-pub(crate) use source::{Source, links_long_lines, links_overwrites};
+pub(crate) use source::{Source, links_halves, links_long_lines, links_overwrites};
 
 use crate::kernels::dispatch::Backend;
 use crate::kernels::requantize::{self, Requantizer};
@@ -93,6 +93,17 @@ fn requantizer<const NUMBERS: u16>(arithmetic: Arithmetic) -> Option<Requantizer
     }
 }
 
+/// The first of some operators.
+const fn first<const ALL: usize, const FIRST: usize>(all: [Operator; ALL]) -> [Operator; FIRST] {
+    let mut operators = [all[0]; FIRST];
+    let mut index = 0;
+    while index < FIRST {
+        operators[index] = all[index];
+        index += 1;
+    }
+    operators
+}
+
 macro_rules! operators {
     ($($opcode:ident = $eval:path;)*) => {
         /// The operators by the names of their opcodes, for [`ops!`](crate::ops!). `NUMBERS` is what
@@ -130,8 +141,11 @@ macro_rules! operators {
         /// Every operator, all data types and all arithmetics.
         pub static ALL: Operators = Operators::new::<EVERY_NUMBER>(&[$(linked::$opcode::<EVERY_NUMBER>()),*]);
 
-        /// [`ALL`] without 16-bit integers, which few models have: for programs that are downloaded.
-        pub static WITHOUT_16_BIT: Operators = Operators::new::<WITHOUT_INT16>(&[$(linked::$opcode::<WITHOUT_INT16>()),*]);
+        /// [`ALL`] without 16-bit integers and the opcode Rescale, which few models have: for programs that are downloaded.
+        pub static WITHOUT_16_BIT: Operators = {
+            const FIRST: [Operator; Opcode::ALL.len() - 1] = first([$(linked::$opcode::<WITHOUT_INT16>()),*]);
+            Operators::new::<WITHOUT_INT16>(&FIRST)
+        };
     };
 }
 
@@ -162,6 +176,7 @@ operators! {
     Normalize = normalize::eval;
     Cast = cast::eval;
     TopK = top_k::eval;
+    // The last one, which `WITHOUT_16_BIT` leaves out.
     Rescale = rescale::eval;
 }
 
@@ -172,7 +187,8 @@ operators! {
 /// ```
 ///
 /// Integers of 8 and 32 bits are linked in any case, 32-bit floats where the arithmetic `Float` is named:
-/// `ops![Float, Onnx; …]`. 16-bit integers are linked where `Int16` is named beside the arithmetics: `ops![Tflite, Int16; …]`.
+/// `ops![Float, Onnx; …]`. 16-bit integers are linked where `Int16` is named beside the arithmetics: `ops![Tflite, Int16; …]`;
+/// `WholeBytes` leaves out weights of 4 bits: a model that has them does not run then.
 #[macro_export]
 macro_rules! ops {
     ($($arithmetic:ident),* $(,)?; $($opcode:ident),* $(,)?) => {{

@@ -52,6 +52,9 @@ pub const OVERWRITES: u16 = 0x8000;
 /// Added to a set where the lines of depthwise convolutions may be too long to be set aside.
 pub const LONG_LINES: u16 = 0x2000;
 
+/// Added to a set where no weights have 4 bits.
+pub const WHOLE_BYTES: u16 = 0x1000;
+
 /// All of them.
 pub(crate) const EVERY_NUMBER: u16 = numbers(DataType::ALL, Arithmetic::ALL) | MOVES | OVERWRITES | LONG_LINES;
 
@@ -66,6 +69,7 @@ pub mod linkable {
     pub const Tflite: u16 = numbers(&[], &[Arithmetic::Tflite]);
     pub const Onnx: u16 = numbers(&[], &[Arithmetic::Onnx]);
     pub const Int16: u16 = numbers(&[DataType::I16], &[]);
+    pub const WholeBytes: u16 = super::WHOLE_BYTES;
 }
 
 /// The set that [`ops!`](crate::ops!) makes of what is [`linkable`]; integers of 8 and 32 bits are in it.
@@ -102,6 +106,11 @@ pub(crate) const fn links_overwrites(numbers: u16) -> bool {
 /// Whether the lines of depthwise convolutions may be too long to be set aside.
 pub(crate) const fn links_long_lines(numbers: u16) -> bool {
     numbers & LONG_LINES != 0
+}
+
+/// Whether weights may have 4 bits.
+pub(crate) const fn links_halves(numbers: u16) -> bool {
+    numbers & WHOLE_BYTES == 0
 }
 
 /// Whether the set has this type and no other.

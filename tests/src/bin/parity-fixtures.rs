@@ -2,12 +2,12 @@
 //!
 //! `parity-fixtures FOLDER` writes into FOLDER/cases for each case `NAME.bantam`, `NAME.input` (the bytes of all inputs of a
 //! run, run after run) and `NAME.output` (likewise): small models, the models of the repository and TensorFlow Lite
-//! models; those with 16-bit integers go to FOLDER/wide. For firmware it writes into FOLDER `digits.bantam`, `inputs.bin`
+//! models; those with what pages leave out go to FOLDER/wide. For firmware it writes into FOLDER `digits.bantam`, `inputs.bin`
 //! (the held-out images as int8, one after another) and `outputs.bin` (the host's int8 outputs likewise), and the digits
 //! with 4-bit weights and the TensorFlow Lite models packed: `cases.bin`; the module `fixtures` says how.
 
 use bantam::{AlignedBytes, Arithmetic, Image, Model, Session, ops};
-use bantam_tests::fixtures::{Case, has_wide_tensors, pack, tflite_cases, write_folder};
+use bantam_tests::fixtures::{Case, is_left_out_of_pages, pack, tflite_cases, write_folder};
 use bantam_tests::models::small_models;
 use bantam_tests::random::Random;
 use bantam_tests::repository::{evaluation_rows, narrow_digits, shrink_model, shrink_model_with};
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for small in small_models() {
         let model = Model::parse(small.file.bytes())?;
         let runs: Vec<_> = (0..RUNS).map(|_| random_inputs(&model, &mut random)).collect();
-        let own = if has_wide_tensors(small.file.bytes()) { &wide } else { &cases };
+        let own = if is_left_out_of_pages(small.file.bytes()) { &wide } else { &cases };
         write_case(own, small.name, small.file.bytes(), &runs)?;
         count += runs.len();
     }
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut packed = vec![narrow_case(Arithmetic::Tflite)?, narrow_case(Arithmetic::Onnx)?];
     packed.extend(tflite_cases()?);
-    let (halves, others) = packed.iter().partition::<Vec<_>, _>(|case| has_wide_tensors(&case.artifact));
+    let (halves, others) = packed.iter().partition::<Vec<_>, _>(|case| is_left_out_of_pages(&case.artifact));
     write_folder(&others, &cases)?;
     write_folder(&halves, &wide)?;
     write_whole(&folder.join("cases.bin"), &pack(&packed))?;

@@ -71,7 +71,7 @@ impl Accumulation {
         op.check_type(&op.output(0), &[data_type])?;
         let error = LoadError::WeightType { op: op.index, code: self.weight_type };
         let stored = WeightType::from_code(self.weight_type).ok_or(error)?;
-        let wide = data_type == DataType::I16;
+        let wide = data_type.is_wide();
         ensure((stored == WeightType::F32) == (data_type == DataType::F32), error)?;
         ensure(!wide || stored == WeightType::I8, error)?;
         let weights = channels.checked_mul(taps);

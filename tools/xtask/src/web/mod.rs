@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use bantam_format::{AlignedBytes, Arithmetic, Artifact, DataType, IoRole, Limits, Opcode, Preprocessing};
+use bantam_format::{AlignedBytes, Arithmetic, Artifact, DataType, IoRole, Limits, Opcode, Preprocessing, ops};
 
 use crate::context::Context;
 use crate::process::Run;
@@ -77,6 +77,18 @@ fn operators(artifact: &Artifact<'_>) -> String {
     if (0..artifact.tensor_count()).any(|index| artifact.tensor(index).data_type == DataType::I16) {
         arithmetics.push("Int16");
     }
+    let halves = artifact.ops().any(|op| {
+        let weights = match op.opcode {
+            Opcode::Conv2d | Opcode::TransposeConv2d => ops::Conv2d::read(op.attributes()).accumulation,
+            Opcode::DepthwiseConv2d => ops::DepthwiseConv2d::read(op.attributes()).accumulation,
+            Opcode::FullyConnected => ops::FullyConnected::read(op.attributes()).accumulation(),
+            _ => return false,
+        };
+        weights.weight_type() == ops::WeightType::I4
+    });
+    if !halves {
+        arithmetics.push("WholeBytes");
+    }
     let mut opcodes: Vec<_> = artifact.ops().map(|op| op.opcode).collect();
     opcodes.sort_unstable();
     opcodes.dedup();
@@ -100,11 +112,16 @@ fn build(context: &Context, [operators, preprocessing]: [&str; 2], dist: &Path) 
     fs::create_dir_all(&stage)?;
     // Measured after brotli: the less there is, the smaller the code that is not made as small as possible.
     let speed: &[&str] = if operators.is_empty() { &[] } else { &SPEED };
+    // Flags are parted by the character 0x1f.
+    let wide = operators.contains("Int16");
+    let narrow = ["--cfg=bantam_without_int16"].into_iter().filter(|_| !wide);
     for (name, flags) in BUILDS {
+        let flags = Some(flags).filter(|flags| !flags.is_empty()).into_iter().chain(narrow.clone());
+        let flags = flags.collect::<Vec<_>>().join("\x1f");
         context
             .cargo()
             .args(["build", "--quiet", "--profile", "small", "-p", "bantam-wasm", "--target", TARGET])
-            .env("CARGO_ENCODED_RUSTFLAGS", flags)
+            .env("CARGO_ENCODED_RUSTFLAGS", &flags)
             .args(speed.iter().flat_map(|setting| ["--config", setting]))
             .env("BANTAM_OPERATORS", operators)
             .env("BANTAM_PREPROCESSING", preprocessing)
