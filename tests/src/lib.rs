@@ -24,4 +24,3 @@ pub mod repository;
 pub mod run;
 pub mod single;
 pub mod tflite;
-pub mod wide;

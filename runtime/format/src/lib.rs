@@ -51,7 +51,6 @@ mod op;
 pub mod ops;
 pub mod overlap;
 mod preprocessing;
-mod real;
 pub mod strings;
 mod tensor;
 #[cfg(feature = "alloc")]

@@ -2,9 +2,8 @@
 
 use super::accumulation::{Accumulate, Packing, accumulate};
 use super::{Context, Source};
-use crate::kernels::direct::Direct;
 use crate::kernels::scalar::{self, Number};
-use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization};
+use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization, direct};
 use crate::views::Element;
 use bantam_format::overlap::RowWindow;
 use bantam_format::{Tensor, ops};
@@ -59,13 +58,14 @@ impl Accumulate for Conv2d {
         })
     }
 
-    fn run_direct<'w, S: Source>(
+    fn run_direct<S: Source>(
         &self,
         context: &mut Context<'_, S>,
-        accumulation: &Accumulation<'w, i8, Requantization<'w>>,
+        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
     ) -> Option<()> {
-        let place = Context::place(context.arena, &context.op)?;
-        Direct::new(&self.geometry, accumulation).conv_2d(place, self.images)
+        context.banded(&self.rows, |band, input, output| {
+            direct::conv_2d(&self.geometry, band, input, accumulation, output);
+        })
     }
 }
 

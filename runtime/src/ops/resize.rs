@@ -25,12 +25,9 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         let (input, output) = context.operands::<f32, f32>(0)?;
         scalar::resize(image, rows, columns, &epilogue, input, output);
     } else {
-        let elements = scalar::InterpolateInteger {
-            epilogue: attributes.epilogue.integer(),
-            fixed_point: attributes.fixed_point == 1,
-        };
+        let epilogue = attributes.epilogue.integer();
         let (input, output) = context.operands::<i8, i8>(0)?;
-        scalar::resize(image, rows, columns, &elements, input, output);
+        scalar::resize(image, rows, columns, &epilogue, input, output);
     }
     Some(())
 }

@@ -1,4 +1,0 @@
-//! Quantised models in other formats.
-
-pub mod onnx;
-mod proto;
