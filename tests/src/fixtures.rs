@@ -94,6 +94,18 @@ impl Case {
     }
 }
 
+/// Whether an artifact computes with 16-bit integers.
+///
+/// # Panics
+/// It is not valid.
+#[must_use]
+pub fn has_wide_tensors(artifact: &[u8]) -> bool {
+    let file = AlignedBytes::copy_of(artifact);
+    let model = Model::parse(file.bytes()).expect("a valid artifact");
+    let count = model.artifact().tensor_count();
+    (0..count).any(|index| model.artifact().tensor(index).data_type == DataType::I16)
+}
+
 /// All of them one after another, run after run.
 fn joined(runs: &[Vec<Vec<u8>>]) -> Vec<u8> {
     runs.concat().concat()
@@ -125,7 +137,7 @@ pub fn tflite_cases() -> Result<Vec<Case>, String> {
 ///
 /// # Errors
 /// What the system says.
-pub fn write_folder(cases: &[Case], folder: &Path) -> std::io::Result<()> {
+pub fn write_folder(cases: &[&Case], folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     for case in cases {
         case.write(folder)?;

@@ -5,9 +5,10 @@ use crate::data::{DataError, Dataset, InputSpec};
 use crate::fit::{Limits, Shortage};
 use crate::folder::ModelFolder;
 use crate::import::onnx::ImportOptions;
+use crate::import::tflite::Normalization;
 use crate::lower::{LowerError, Precision, Program, lower};
 use crate::plan;
-use crate::preprocessing::{self, PreparationError};
+use crate::preprocessing::{self, ImagePreparation, Preparation, PreparationError};
 use crate::quantize::{CalibrationError, NormalizeError, RangeMethod, calibrate, normalize_inputs};
 use crate::subject::{ArtifactFile, SourceModel, Subject, SubjectError};
 use bantam_format::{Arithmetic, DataType, Opcode};
@@ -156,12 +157,12 @@ pub struct Score {
 /// # Errors
 /// [`ShrinkError`].
 pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, ShrinkError> {
-    let folder = &options.folder;
     step("importing");
-    let mut model = SourceModel::load(&folder.model, &options.shapes)?;
-    check_description(folder, &model)?;
+    let mut model = SourceModel::load(&options.folder.model, &options.shapes)?;
+    check_description(&options.folder, &model)?;
     let specs = InputSpec::of_graph(&model.graph);
-    let mut notes = Vec::new();
+    let mut notes = model.metadata.notes.clone();
+    let folder = &described(&options.folder, &model, &mut notes);
     if let Some(reason) = &model.no_reference {
         notes.push(format!("the model is run by bantam's own executor: {reason}"));
     }
@@ -245,6 +246,37 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
     Ok(Shrunk { artifact, source_bytes, calibration_rows, score, layers, notes })
 }
 
+/// A description, completed with what the model's file says of itself: labels, and how an image becomes the input.
+fn described(folder: &ModelFolder, model: &SourceModel, notes: &mut Vec<String>) -> ModelFolder {
+    let (mut folder, metadata) = (folder.clone(), &model.metadata);
+    if folder.labels.is_empty() && !metadata.labels.is_empty() {
+        if has_classes(model, metadata.labels.len()) {
+            folder.labels.clone_from(&metadata.labels);
+        } else {
+            let count = metadata.labels.len();
+            notes.push(format!("the {count} labels in the file are not those of the first output and were left out"));
+        }
+    }
+    let Some(normalization) = metadata.normalization.as_ref().filter(|_| folder.preparation.is_none()) else {
+        return folder;
+    };
+    let Normalization { mean, deviation, image } = normalization;
+    let shape = model.graph.inputs().first().map_or(&[][..], |port| &model.graph.value(port.value).shape);
+    let prepared = match (image, shape) {
+        (Some(known), &[1, _, _, channels]) if known.is_none_or(|known| known == channels) => {
+            ImagePreparation::normalized(channels, mean, deviation)
+        }
+        _ => None,
+    };
+    match prepared {
+        Some(image) => folder.preparation = Some(Preparation::Image(image)),
+        None => notes.push(format!(
+            "the file's metadata asks for an input of (x - {mean:?}) / {deviation:?}, which is left to the caller"
+        )),
+    }
+    folder
+}
+
 /// What of a quantised model is computed in floats.
 fn islands(program: &Program) -> Option<String> {
     let conversion = |opcode| matches!(opcode, Opcode::Quantize | Opcode::Dequantize | Opcode::Cast);
@@ -267,14 +299,22 @@ fn check_description(folder: &ModelFolder, model: &SourceModel) -> Result<(), Sh
         let known: Vec<String> = inputs.by_ref().map(|input| format!("'{input}'")).collect();
         return Err(ShrinkError::InputName { model: path, description, name: name.clone(), known: known.join(", ") });
     }
-    let Some(output) = model.graph.outputs().first() else { return Ok(()) };
-    let shape = &model.graph.value(output.value).shape;
-    let (classes, labels) = (shape.iter().product(), folder.labels.len());
-    // One number is a position or a probability of the second of two classes; of several axes one tells classes apart.
-    if labels == 0 || classes == 1 || labels == classes || shape.contains(&labels) {
+    let labels = folder.labels.len();
+    if labels == 0 || has_classes(model, labels) {
         return Ok(());
     }
+    let output = model.graph.outputs().first();
+    let classes = output.map_or(0, |output| model.graph.value(output.value).shape.iter().product());
     Err(ShrinkError::LabelCount { model: path, description, labels, classes })
+}
+
+/// Whether the first output can tell so many classes apart. One number is a position or a probability of the second of two
+/// classes; of several axes one tells classes apart.
+fn has_classes(model: &SourceModel, labels: usize) -> bool {
+    let Some(output) = model.graph.outputs().first() else { return true };
+    let shape = &model.graph.value(output.value).shape;
+    let classes: usize = shape.iter().product();
+    classes == 1 || labels == classes || shape.contains(&labels)
 }
 
 /// Plans the memory of a program, writes the artifact, and checks both.

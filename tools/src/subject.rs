@@ -111,6 +111,8 @@ pub struct SourceModel {
     pub no_reference: Option<String>,
     /// A quantised TensorFlow Lite model in its own integers, which is what it is run as then.
     pub integers: Option<ArtifactFile>,
+    /// What a TensorFlow Lite file says beside the graph.
+    pub metadata: tflite::Metadata,
     /// SHA-256 of the file.
     pub sha256: String,
     /// Size of the file in bytes.
@@ -127,9 +129,12 @@ impl SourceModel {
         let bytes = read(path)?;
         let import_error = |error| SubjectError::Import { path: path.to_owned(), error: Box::new(with_device(error)) };
         let is_tflite = is_tflite(path);
+        let mut metadata = tflite::Metadata::default();
         let mut graph = if is_tflite {
             let refused = |error| SubjectError::Tflite { path: path.to_owned(), error: Box::new(error) };
-            tflite::import(&bytes).map_err(refused)?
+            let source = tflite::read(&bytes).map_err(refused)?;
+            metadata = source.metadata;
+            source.graph
         } else {
             import(&bytes, options).map_err(import_error)?
         };
@@ -147,7 +152,7 @@ impl SourceModel {
             }
         };
         let sha256 = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { graph, reference, no_reference, integers: None, sha256, file_bytes: bytes.len() })
+        Ok(Self { graph, reference, no_reference, integers: None, metadata, sha256, file_bytes: bytes.len() })
     }
 
     /// From now on runs a quantised TensorFlow Lite model as TensorFlow Lite Micro does, if all of it can be lowered.

@@ -2,12 +2,13 @@
 //!
 //! `parity-fixtures FOLDER` writes into FOLDER/cases for each case `NAME.bantam`, `NAME.input` (the bytes of all inputs of a
 //! run, run after run) and `NAME.output` (likewise): small models, the models of the repository and TensorFlow Lite
-//! models. For firmware it writes into FOLDER `digits.bantam`, `inputs.bin` (the held-out images as int8, one after
-//! another) and `outputs.bin` (the host's int8 outputs likewise), and the TensorFlow Lite models packed: `cases.bin`, and
-//! `cases-small.bin` for the smallest board; the module `fixtures` says how.
+//! models; those with 16-bit integers go to FOLDER/wide. For firmware it writes into FOLDER `digits.bantam`,
+//! `inputs.bin` (the held-out images as int8, one after another) and `outputs.bin` (the host's int8 outputs likewise), and
+//! the TensorFlow Lite models packed: `cases.bin`, and `cases-small.bin` for the smallest board; the module `fixtures`
+//! says how.
 
 use bantam::{AlignedBytes, Arithmetic, Image, Model, Session, ops};
-use bantam_tests::fixtures::{pack, pack_small, tflite_cases, write_folder};
+use bantam_tests::fixtures::{has_wide_tensors, pack, pack_small, tflite_cases, write_folder};
 use bantam_tests::models::small_models;
 use bantam_tests::random::Random;
 use bantam_tests::repository::{evaluation_rows, shrink_model, shrink_model_with};
@@ -21,13 +22,14 @@ const RUNS: usize = 4;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: parity-fixtures FOLDER")?);
-    let cases = folder.join("cases");
+    let (cases, wide) = (folder.join("cases"), folder.join("wide"));
     let mut count = 0;
     let mut random = Random::new(99);
     for small in small_models() {
         let model = Model::parse(small.file.bytes())?;
         let runs: Vec<_> = (0..RUNS).map(|_| random_inputs(&model, &mut random)).collect();
-        write_case(&cases, small.name, small.file.bytes(), &runs)?;
+        let own = if has_wide_tensors(small.file.bytes()) { &wide } else { &cases };
+        write_case(own, small.name, small.file.bytes(), &runs)?;
         count += runs.len();
     }
     for (name, arithmetic) in [("digits", Arithmetic::Onnx), ("digits", Arithmetic::Tflite)] {
@@ -51,7 +53,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     count += runs.len();
 
     let tflite = tflite_cases()?;
-    write_folder(&tflite, &cases)?;
+    let (halves, others) = tflite.iter().partition::<Vec<_>, _>(|case| has_wide_tensors(&case.artifact));
+    write_folder(&others, &cases)?;
+    write_folder(&halves, &wide)?;
     write_whole(&folder.join("cases.bin"), &pack(&tflite))?;
     write_whole(&folder.join("cases-small.bin"), &pack_small(&tflite))?;
     count += tflite.iter().map(|case| case.inputs.len()).sum::<usize>();

@@ -1,8 +1,8 @@
 //! Sine, cosine and tangent of 32-bit floats as `libm` has them, in a quarter of the code.
 //!
 //! The polynomials are those of `libm` (FreeBSD's `k_sinf.c`, `k_cosf.c`, `k_tanf.c`) on the remainder in 64-bit floats.
-//! What differs is how the remainder of a large angle is found: in integers, with a window of the bits of 2 / pi. All 2^32
-//! floats were compared once: up to 2^27 pi all results are equal, beyond a handful are rounded better than there.
+//! What differs is how the remainder of a large angle is found: in integers, with a window of the bits of 2 / pi. All
+//! floats up to 2^27 pi were compared once: the results are equal. Beyond, one in some hundred millions is rounded better.
 
 /// The first bits of 2 / pi behind the point.
 const TWO_OVER_PI: [u32; 7] =
@@ -14,8 +14,8 @@ fn quarters(x: f32) -> (u32, f64) {
     /// Adding it rounds to an integer.
     const ROUND: f64 = 1.5 / f64::EPSILON;
     /// The first 25 bits of pi / 2, and what is left of it.
-    const HEAD: f64 = 1.570_796_310_901_641_845_70;
-    const TAIL: f64 = 1.589_325_477_352_819_669_16e-8;
+    const HEAD: f64 = 1.570_796_310_901_641_8;
+    const TAIL: f64 = 1.589_325_477_352_819_6e-8;
     let wide = f64::from(x);
     let bits = x.to_bits() & 0x7fff_ffff;
     if bits < 0x4dc9_0fdb {
@@ -25,16 +25,16 @@ fn quarters(x: f32) -> (u32, f64) {
         return (turns as i32 as u32, rest);
     }
     if bits >= 0x7f80_0000 {
-        return (0, wide - wide);
+        return (0, f64::NAN);
     }
-    let mantissa = u64::from(bits & 0x7f_ffff | 0x80_0000);
+    let mantissa = u64::from((bits & 0x7f_ffff) | 0x80_0000);
     // Bits further up stand for multiples of whole turns.
     let first = (bits >> 23) - 152;
     let word = |index: u32| u64::from(TWO_OVER_PI.get((first / 32 + index) as usize).copied().unwrap_or(0));
-    let (high, low) = (word(0) << 32 | word(1), word(2) << 32 | word(3));
+    let (high, low) = ((word(0) << 32) | word(1), (word(2) << 32) | word(3));
     let shift = first % 32;
-    let window = high << shift | low >> 1 >> (63 - shift);
-    let product = mantissa.wrapping_mul(window).wrapping_add(mantissa * (low << shift >> 32) >> 32);
+    let window = (high << shift) | (low >> 1 >> (63 - shift));
+    let product = mantissa.wrapping_mul(window).wrapping_add((mantissa * (low << shift >> 32)) >> 32);
     let rest = (product << 2).cast_signed() as f64 * (FRAC_PI_2 / 18_446_744_073_709_551_616.0);
     let turns = ((product >> 61) as u32).wrapping_add(1) >> 1;
     if x < 0.0 { (turns.wrapping_neg(), -rest) } else { (turns, rest) }
@@ -42,15 +42,15 @@ fn quarters(x: f32) -> (u32, f64) {
 
 fn sine(x: f64) -> f32 {
     let (z, w) = (x * x, x * x * (x * x));
-    let r = -0.000_198_393_348_360_966_317_347 + z * 0.000_002_718_311_493_989_821_906_4;
+    let r = -0.000_198_393_348_360_966_32 + z * 2.718_311_493_989_822e-6;
     let s = z * x;
-    ((x + s * (-0.166_666_666_416_265_235_595 + z * 0.008_333_329_385_889_463_175_6)) + s * w * r) as f32
+    ((x + s * (-0.166_666_666_416_265_24 + z * 0.008_333_329_385_889_463)) + s * w * r) as f32
 }
 
 fn cosine(x: f64) -> f32 {
     let (z, w) = (x * x, x * x * (x * x));
-    let r = -0.001_388_676_377_460_992_946_92 + z * 0.000_024_390_448_796_277_409_065_4;
-    (((1.0 + z * -0.499_999_997_251_031_003_120) + w * 0.041_666_623_323_739_063_189_4) + (w * z) * r) as f32
+    let r = -0.001_388_676_377_460_993 + z * 2.439_044_879_627_741e-5;
+    (((1.0 + z * -0.499_999_997_251_031) + w * 0.041_666_623_323_739_06) + (w * z) * r) as f32
 }
 
 /// The sine of an angle a number of quarter turns on.
@@ -85,10 +85,10 @@ pub fn tan(x: f32) -> f32 {
     }
     let (turns, x) = quarters(x);
     let (z, w) = (x * x, x * x * (x * x));
-    let r = 0.002_974_357_433_599_673_049_27 + z * 0.009_465_647_849_436_731_667_28;
-    let t = 0.053_381_237_844_567_039_352_3 + z * 0.024_528_318_116_654_727_887_3;
+    let r = 0.002_974_357_433_599_673 + z * 0.009_465_647_849_436_732;
+    let t = 0.053_381_237_844_567_04 + z * 0.024_528_318_116_654_728;
     let s = z * x;
-    let u = 0.333_331_395_030_791_399_758 + z * 0.133_392_002_712_976_742_718;
+    let u = 0.333_331_395_030_791_4 + z * 0.133_392_002_712_976_74;
     let r = (x + s * u) + (s * w) * (t + w * r);
     (if turns & 1 == 1 { -1.0 / r } else { r }) as f32
 }

@@ -3,8 +3,9 @@
 use super::error::ImportError;
 use super::flatbuffer::Flatbuffer;
 use super::lowering::{Lowering, Slot, Stored, Tensors, real};
+use super::metadata::{self, Metadata};
 use super::schema::{Model, Operator, Subgraph, TensorInfo, kind};
-use super::{constants, lower, operators};
+use super::{Source, constants, lower, operators};
 use crate::graph::Graph;
 use crate::graph::{Op, ValueId};
 use crate::import::{Emitter, Reason, State, UnsupportedNode};
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// Bytes that constants may take beyond a multiple of the file's size.
 const SPARE_CONSTANT_BYTES: usize = 16 << 20;
 
-pub(super) fn run(bytes: &[u8]) -> Result<Graph, ImportError> {
+pub(super) fn run(bytes: &[u8]) -> Result<Source, ImportError> {
     let file = Flatbuffer::new(bytes);
     let model = Model::read(&file)?;
     let subgraph = model.subgraphs.first().ok_or(ImportError::NoGraph)?;
@@ -42,7 +43,44 @@ pub(super) fn run(bytes: &[u8]) -> Result<Graph, ImportError> {
     for operator in &subgraph.operators {
         importer.add_operator(operator)?;
     }
-    importer.finish()
+    let mut graph = importer.finish()?;
+    let described = model.metadata.iter().find(|(name, _)| *name == metadata::BUFFER);
+    let buffer = described.and_then(|&(_, index)| model.buffers.get(index));
+    let mut metadata = buffer.map_or_else(Metadata::default, |buffer| Metadata::read(bytes, buffer));
+    if dequantize_weights(&mut graph)? {
+        metadata.notes.push(HYBRID.to_owned());
+    }
+    Ok(Source { graph, metadata })
+}
+
+/// What is said of a model whose weights are integers beside float activations.
+const HYBRID: &str = "its weights are 8-bit integers beside float activations: they are taken as the real numbers they \
+                      stand for, where TensorFlow Lite rounds activations to 8 bits on every run; results differ by that";
+
+/// Makes floats of the quantised constants of a model that quantises nothing else; tells whether there are any.
+fn dequantize_weights(graph: &mut Graph) -> Result<bool, ImportError> {
+    let of_constant = |inputs: &[ValueId]| inputs.iter().all(|&input| graph.constant(input).is_some());
+    let quantizes = graph.nodes().any(|(_, node)| match &node.op {
+        Op::Quantize(_) => true,
+        Op::Dequantize(_) => !of_constant(&node.inputs),
+        _ => false,
+    });
+    if quantizes {
+        return Ok(false);
+    }
+    let values: Vec<ValueId> = graph.value_ids().filter(|&value| graph.quantized_constant(value).is_some()).collect();
+    for &value in &values {
+        let Some((integers, dequantize)) = graph.quantized_constant(value) else { continue };
+        let refuse = |error: crate::execute::ExecuteError| ImportError::Tensor {
+            name: graph.value(value).name.clone(),
+            reason: error.to_string(),
+        };
+        let real = crate::execute::dequantized(integers, dequantize).map_err(refuse)?;
+        graph.make_constant(value, real)?;
+    }
+    graph.remove_dead();
+    graph.compact();
+    Ok(!values.is_empty())
 }
 
 /// What the tensors are called. A fused operator's result has the names of all that was fused, with semicolons between; the

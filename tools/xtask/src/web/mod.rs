@@ -138,10 +138,18 @@ pub fn demo(context: &mut Context, port: u16) -> Result<bool> {
 
 /// Runs `wasm/tests/<engine>.mjs` on the host's fixtures and on the golden files; returns its last line.
 pub fn parity(context: &mut Context, engine: &str) -> Result<String> {
-    let cases = context.fixtures()?.join("cases");
+    let fixtures = context.fixtures()?;
     package(context)?;
     let golden = context.root.join("tests/golden/v1");
-    script(context, &format!("{engine}.mjs"), &[&cases, &golden])
+    let all = script(context, &format!("{engine}.mjs"), &[&fixtures.join("cases"), &golden])?;
+    if engine != "node" {
+        return Ok(all);
+    }
+    // A page has no 16-bit integers; a build for a model that has every op on them does.
+    let (wide, golden) = (fixtures.join("wide"), context.root.join("tests/golden/v1-int16"));
+    let mut dist = std::ffi::OsString::from("--dist=");
+    dist.push(package_for(context, &wide.join("wide_tflite.bantam"))?);
+    Ok(format!("{all}; 16-bit: {}", script(context, "node.mjs", &[Path::new(&dist), &wide, &golden])?))
 }
 
 /// Lints the bindings; checks the interface of the package in Node.js and in a page.

@@ -4,10 +4,8 @@
 //! are multiplied with weights over time and summed up, those of `rank` filters together for each unit. The results are
 //! kept as an image of one column: times are rows, filters are channels, and the sum is a grouped convolution.
 //!
-//! Where values are quantised, the reference (`svdf_common.cc`) rounds the multipliers of both products to f32. They are
-//! carried by the scales of the weights here, and results have the scale of the operand: the quotient that lowering takes
-//! is the multiplier itself. Integers and what they stand for stay as they are. Where results are kept as 16-bit integers,
-//! their weights over time have 16 bits too, which no convolution takes: they are multiplied and summed up as words.
+//! Where results are kept as 16-bit integers, their weights over time have 16 bits too, which no convolution takes: they
+//! are multiplied and summed up as words.
 
 use super::super::constants;
 use super::super::lowering::{Lowering, Variable, refuse};
@@ -17,6 +15,7 @@ use crate::graph::ops::{
 };
 use crate::graph::{Activation, Op, ValueId};
 use crate::import::Reason;
+use crate::quantize::multiplier::QuantizedMultiplier;
 use crate::tensor::{DataType, Tensor};
 
 /// Sizes of the layer.
@@ -139,48 +138,52 @@ fn integers(lowering: &mut Lowering<'_, '_>, sizes: Sizes) -> Result<(), Reason>
     else {
         return Err(Reason::Operand("its result must have one scale".to_owned()));
     };
-    let (first, second) = (input * feature / state, state * time / scales[0]);
     let weights = lowering.constant(1)?;
     let weights = lowering.emit_constant(weights)?;
-    let mut features = vec![lowering.input(0)?, lowering.dequantize(weights, Dequantize::per_tensor(first, 0))?];
+    let mut features = vec![lowering.input(0)?, lowering.dequantize(weights, Dequantize::per_tensor(feature, 0))?];
     if to == DataType::I16 {
         // The same integers less the zero point, and a bias of nothing that tells how wide sums are.
         features[0] = stored(lowering, features[0], Some(Quantize { scale: input, zero_point: 0, to }))?;
         let nothing = lowering.emit_constant(Tensor::zeros::<i32>(vec![sizes.filters])?)?;
-        features.push(lowering.dequantize(nothing, Dequantize::per_tensor(input * first, 0))?);
+        features.push(lowering.dequantize(nothing, Dequantize::per_tensor(input * feature, 0))?);
     }
-    let latest = latest(lowering, sizes, &features)?;
-    let latest = lowering.emit(Op::Quantize(Quantize { scale: input, zero_point, to }), &[latest])?;
-    let latest = lowering.dequantize(latest, Dequantize::per_tensor(state, zero_point))?;
     let kept = Quantize { scale: state, zero_point, to };
+    let latest = latest(lowering, sizes, &features)?;
+    let latest = stored(lowering, latest, Some(kept))?;
     let all = remember(lowering, sizes, latest, Some(kept))?;
     // The reference has no activation here.
-    let (result, steps) = if to == DataType::I16 {
+    let (result, scale) = if to == DataType::I16 {
         let all = lowering.emit(Op::Quantize(kept), &[all])?;
-        (sum_of_words(lowering, sizes, all, second)?, 1.0)
+        let [steps, scale] = quotient(f64::from(state) * f64::from(time) / f64::from(scales[0]));
+        (sum_of_words(lowering, sizes, all, steps)?, scale)
     } else {
         let kernel = sizes.kernel(lowering.constant(2)?)?;
         let kernel = lowering.emit_constant(kernel)?;
-        let mut operands = vec![all, lowering.dequantize(kernel, Dequantize::per_tensor(second, 0))?];
+        let mut operands = vec![all, lowering.dequantize(kernel, Dequantize::per_tensor(time, 0))?];
         if lowering.has_input(3) {
             let words = lowering.constant(3)?.cast(DataType::I32);
             let words = lowering.emit_constant(words)?;
-            operands.push(lowering.dequantize(words, Dequantize::per_tensor(state * second, 0))?);
+            operands.push(lowering.dequantize(words, Dequantize::per_tensor(state * time, 0))?);
         }
-        (over_time(lowering, sizes, &operands, Activation::NONE)?, state)
+        (over_time(lowering, sizes, &operands, Activation::NONE)?, scales[0])
     };
-    let quantize = Quantize { scale: steps, zero_point: zero_points[0], to: DataType::I8 };
-    let result = lowering.emit(Op::Quantize(quantize), &[result])?;
+    let result =
+        lowering.emit(Op::Quantize(Quantize { scale, zero_point: zero_points[0], to: DataType::I8 }), &[result])?;
     lowering.set_output(0, result)
 }
 
-/// The weighted sum over all rows in 32-bit integers, in steps of the result.
-fn sum_of_words(
-    lowering: &mut Lowering<'_, '_>,
-    sizes: Sizes,
-    all: ValueId,
-    multiplier: f32,
-) -> Result<ValueId, Reason> {
+/// Two scales whose quotient is fixed to the same multiplier as a real number, which one scale seldom is.
+fn quotient(real: f64) -> [f32; 2] {
+    let multiplier = QuantizedMultiplier::new(real);
+    let divisors = (0..1 << 16).map(|step| f32::from_bits(1f32.to_bits() + step));
+    let mut quotients = divisors.map(|divisor| [(real * f64::from(divisor)) as f32, divisor]);
+    let same = quotients
+        .find(|&[steps, divisor]| QuantizedMultiplier::new(f64::from(steps) / f64::from(divisor)) == multiplier);
+    same.unwrap_or([real as f32, 1.0])
+}
+
+/// The weighted sum over all rows in 32-bit integers, which count steps.
+fn sum_of_words(lowering: &mut Lowering<'_, '_>, sizes: Sizes, all: ValueId, steps: f32) -> Result<ValueId, Reason> {
     let Sizes { batch, filters, rank, memory } = sizes;
     let words = lowering.cast(all, DataType::I32)?;
     let time = lowering.constant(2)?.transpose(&[1, 0])?.reshape(vec![memory, 1, filters])?.cast(DataType::I32);
@@ -195,7 +198,7 @@ fn sum_of_words(
         let bias = lowering.emit_constant(bias)?;
         sums = lowering.add(sums, bias)?;
     }
-    lowering.dequantize(sums, Dequantize::per_tensor(multiplier, 0))
+    lowering.dequantize(sums, Dequantize::per_tensor(steps, 0))
 }
 
 /// The weighted sum over all rows: a line of units.
