@@ -188,7 +188,7 @@ impl<'a> Artifact<'a> {
             let tensor = u16::try_from(index).unwrap_or(u16::MAX);
             let record = self.tensor_record(index);
             let data_type = DataType::from_code(record.data_type)
-                .filter(|&data_type| data_type != DataType::I16 || self.arithmetic() != Arithmetic::Onnx)
+                .filter(|&it| it != DataType::I16 || (it.is_wide() && self.arithmetic() != Arithmetic::Onnx))
                 .ok_or(LoadError::TensorDataType { tensor, code: record.data_type })?;
             let kind = TensorKind::from_code(record.kind).ok_or(LoadError::TensorKind { tensor, code: record.kind })?;
             ensure(usize::from(record.rank) <= MAX_RANK, LoadError::TensorRank { tensor, rank: record.rank })?;

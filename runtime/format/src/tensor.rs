@@ -38,6 +38,12 @@ coded! {
 }
 
 impl DataType {
+    /// Whether elements are 16-bit integers. Programs that are compiled with `--cfg bantam_without_int16`, as those that
+    /// are downloaded, know none and refuse them.
+    pub const fn is_wide(self) -> bool {
+        !cfg!(bantam_without_int16) && matches!(self, Self::I16)
+    }
+
     /// Size of one element in bytes; also its alignment.
     pub const fn bytes(self) -> usize {
         match self {

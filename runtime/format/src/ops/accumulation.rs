@@ -41,7 +41,7 @@ impl Accumulation {
     pub(crate) fn check(&self, op: &Op<'_>, channels: usize, taps: usize) -> Result<(), LoadError> {
         let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::I16, DataType::F32])?;
         op.check_type(&op.output(0), &[data_type])?;
-        let wide = data_type == DataType::I16;
+        let wide = data_type.is_wide();
         let weight_type = if wide { DataType::I8 } else { data_type };
         ensure(self.weight_type == weight_type.code(), LoadError::WeightType { op: op.index, code: self.weight_type })?;
         let weights = channels.checked_mul(taps).and_then(|n| n.checked_mul(weight_type.bytes()));

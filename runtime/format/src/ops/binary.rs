@@ -246,7 +246,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     match op.input(0).data_type {
         DataType::F32 => check_float(op)?,
         DataType::I32 => check_words(op)?,
-        DataType::I16 => check_wide(op)?,
+        data_type if data_type.is_wide() => check_wide(op)?,
         _ => check_integer(op)?,
     }
     Ok(Cost::work(&[op.output(0).shape.elements()]))

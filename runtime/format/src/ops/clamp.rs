@@ -43,7 +43,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     if data_type == DataType::F32 {
         let attributes: FloatClamp = op.read_attributes()?;
         op.check_clamp(attributes.clamp_min, attributes.clamp_max)?;
-    } else if data_type == DataType::I16 {
+    } else if data_type.is_wide() {
         let attributes: WideClamp = op.read_attributes()?;
         op.check_clamp(attributes.clamp_min, attributes.clamp_max)?;
     } else {

@@ -46,7 +46,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     if data_type == DataType::F32 {
         op.check_reserved(&attributes.second_zero_point.to_le_bytes())?;
         attributes.epilogue.check_float(op)?;
-    } else if data_type == DataType::I16 {
+    } else if data_type.is_wide() {
         op.check_reserved(&attributes.second_zero_point.to_le_bytes())?;
         // |element| <= 2^15, and sums stay below 2^47.
         ensure(k < 1 << 17, LoadError::Accumulator { op: op.index })?;

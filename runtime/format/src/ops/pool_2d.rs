@@ -37,7 +37,7 @@ fn check(op: &Op<'_>, average: bool) -> Result<Cost, LoadError> {
     if data_type == DataType::F32 {
         attributes.epilogue.check_float(op)?;
     } else {
-        let wide = data_type == DataType::I16;
+        let wide = data_type.is_wide();
         if average {
             // A sum of `taps` offset values.
             let sum = taps.checked_mul(if wide { 1 << 15 } else { 255 }).and_then(|s| i32::try_from(s).ok());

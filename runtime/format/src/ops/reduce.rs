@@ -88,7 +88,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let kind = ReduceKind::from_code(attributes.kind).ok_or(unknown)?;
     let input = op.input(0);
     let data_type = op.check_type(&input, &[DataType::I8, DataType::I16, DataType::I32, DataType::F32])?;
-    let wide = data_type == DataType::I16;
+    let wide = data_type.is_wide();
     let exists = match data_type {
         DataType::F32 => true,
         DataType::I32 => kind.has_word_form(),

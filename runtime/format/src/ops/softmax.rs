@@ -59,7 +59,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     if data_type == DataType::F32 {
         let attributes: FloatSoftmax = op.read_attributes()?;
         ensure(attributes.beta.is_finite(), LoadError::FloatParameter { op: op.index })?;
-    } else if data_type == DataType::I16 {
+    } else if data_type.is_wide() {
         let attributes: WideSoftmax = op.read_attributes()?;
         op.check_reserved(&attributes.reserved)?;
         ensure(shape.innermost() <= MAX_WIDE_CLASSES, LoadError::SoftmaxParameters { op: op.index })?;

@@ -64,7 +64,7 @@ fn check_wide(op: &Op<'_>) -> Result<Cost, LoadError> {
 }
 
 pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
-    if op.input(0).data_type == DataType::I16 {
+    if op.input(0).data_type.is_wide() {
         op.check_operands(1, 1)?;
         return check_wide(op);
     }

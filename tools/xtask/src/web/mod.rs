@@ -100,11 +100,16 @@ fn build(context: &Context, [operators, preprocessing]: [&str; 2], dist: &Path) 
     fs::create_dir_all(&stage)?;
     // Measured after brotli: the less there is, the smaller the code that is not made as small as possible.
     let speed: &[&str] = if operators.is_empty() { &[] } else { &SPEED };
+    // Flags are parted by the character 0x1f.
+    let wide = operators.contains("Int16");
+    let narrow = ["--cfg=bantam_without_int16"].into_iter().filter(|_| !wide);
     for (name, flags) in BUILDS {
+        let flags = Some(flags).filter(|flags| !flags.is_empty()).into_iter().chain(narrow.clone());
+        let flags = flags.collect::<Vec<_>>().join("\x1f");
         context
             .cargo()
             .args(["build", "--quiet", "--profile", "small", "-p", "bantam-wasm", "--target", TARGET])
-            .env("CARGO_ENCODED_RUSTFLAGS", flags)
+            .env("CARGO_ENCODED_RUSTFLAGS", &flags)
             .args(speed.iter().flat_map(|setting| ["--config", setting]))
             .env("BANTAM_OPERATORS", operators)
             .env("BANTAM_PREPROCESSING", preprocessing)
