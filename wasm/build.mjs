@@ -31,8 +31,9 @@ const bindings = new Set();
 for (const [name, features] of Object.entries(FEATURES)) {
   const folder = join(stage, name);
   bindings.add(await readFile(join(folder, "bindings.js"), "utf8"));
-  // Twice, and once more over the stack code: measured after brotli, which the higher levels make worse.
-  const passes = ["-O1", "-O1", "--generate-stack-ir", "--optimize-stack-ir"];
+  // Twice, with what parameters and equal code cost taken out between, and once more over the stack code: measured after brotli, which the higher levels make worse.
+  const between = ["--dae-optimizing", "--duplicate-function-elimination", "--code-folding"];
+  const passes = ["-O1", ...between, "-O1", "--generate-stack-ir", "--optimize-stack-ir"];
   const options = [...passes, "--mvp-features", ...ALWAYS.map((feature) => `--enable-${feature}`), ...features];
   const [from, to] = [join(folder, "bantam_bg.wasm"), join(dist, `bantam_${name}.wasm`)];
   execFileSync(join(here, "node_modules/.bin/wasm-opt"), [...options, "--strip-target-features", from, "-o", to]);

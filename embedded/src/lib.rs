@@ -25,9 +25,10 @@
 //! - [`Smoothing`], [`Hysteresis`], [`Majority`], [`Refractory`], and [`Detector`] that joins them; [`drive`] puts what
 //!   they say on a pin, [`dim`] on a PWM channel.
 //! - [`Pacer`] keeps a period with a [`DelayNs`](embedded_hal::delay::DelayNs), [`Profiler`] counts what a run takes.
+//! - With the feature `float`, `features` that are computed in floating point; everything else does without.
 //!
-//! Nothing here allocates, panics or computes in floating point. Features `defmt` or `log` make lost samples and
-//! decisions visible; without them nothing is logged.
+//! Nothing here allocates or panics. Features `defmt` or `log` make lost samples and decisions visible; without them nothing
+//! is logged.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -37,6 +38,8 @@ mod asynchronous;
 mod bus;
 mod decision;
 mod detector;
+#[cfg(feature = "float")]
+pub mod features;
 mod logging;
 mod output;
 mod pace;

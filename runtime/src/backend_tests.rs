@@ -3,7 +3,7 @@
 
 use crate::{AlignedBytes, Arithmetic, Backend, DataType, Limits, Model, Opcode, Session, TensorKind, ops};
 use bantam_format::ops::{
-    Accumulation, Conv2d, DepthwiseConv2d, Epilogue, FloatEpilogue, FullyConnected, IntegerEpilogue, Window,
+    Accumulation, Conv2d, DepthwiseConv2d, Epilogue, FloatEpilogue, FullyConnected, IntegerEpilogue, WeightType, Window,
 };
 use bantam_format::overlap::RowWindow;
 use bantam_format::writer::{Constants, ModelDescription, OpDescription, TensorDescription, write};
@@ -202,12 +202,18 @@ impl Shape {
         let arithmetic = if random.once_in(2) { Arithmetic::Onnx } else { Arithmetic::Tflite };
         let channels = self.channels();
         let mut constants = Constants::default();
-        let weights = constants.add(random.bytes(channels * self.taps));
+        let weight_type = if random.once_in(4) { WeightType::I4 } else { WeightType::I8 };
+        let count = channels * self.taps;
+        let mut weights = random.bytes(weight_type.bytes(count).unwrap());
+        if let (WeightType::I4, 1, Some(last)) = (weight_type, count % 2, weights.last_mut()) {
+            *last &= 0xf;
+        }
+        let weights = constants.add(weights);
         let word = |values: &mut dyn Iterator<Item = u32>| values.flat_map(u32::to_le_bytes).collect::<Vec<u8>>();
         let bias = word(&mut (0..channels).map(|_| (random.bits() % 20_000) as u32).map(|b| b.wrapping_sub(10_000)));
         let bias = if random.once_in(4) { ABSENT } else { constants.add(bias) };
-        let per_channel = u8::from(!random.once_in(3));
-        let entries = if per_channel == 1 { channels } else { 1 };
+        let flags = u8::from(!random.once_in(3));
+        let entries = if flags == 1 { channels } else { 1 };
         let wild = random.once_in(5);
         let table = if arithmetic == Arithmetic::Onnx {
             let mut real = || {
@@ -241,8 +247,8 @@ impl Shape {
             clamp_max: clamp.1,
         };
         let epilogue = Epilogue::from(epilogue);
-        let weight_type = DataType::I8.code();
-        let accumulation = Accumulation { weight_type, per_channel, weights, bias, epilogue };
+        let weight_type = weight_type.code();
+        let accumulation = Accumulation { weight_type, flags, weights, bias, epilogue };
         let place = self.place(random, 1);
         let input = random.bytes(self.input.iter().product::<u32>() as usize);
         self.case(arithmetic, place, accumulation, constants, input)
@@ -260,7 +266,7 @@ impl Shape {
             let mut constants = Constants::default();
             let accumulation = Accumulation {
                 weight_type: DataType::F32.code(),
-                per_channel: 0,
+                flags: 0,
                 weights: constants.add(bytes(&weights)),
                 bias: constants.add(bytes(&bias)),
                 epilogue: FloatEpilogue { clamp_min, clamp_max }.into(),

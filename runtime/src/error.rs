@@ -37,6 +37,11 @@ pub enum SessionError {
         /// The missing arithmetic.
         arithmetic: Arithmetic,
     },
+    /// The operator table lacks a type of the model's elements.
+    TypeNotLinked {
+        /// The missing type.
+        data_type: DataType,
+    },
 }
 
 /// Why a call on a session failed. None of these happens in [`crate::Session::run`] on a parsed model.

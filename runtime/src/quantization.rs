@@ -7,7 +7,7 @@ use crate::kernels::scalar;
 pub struct Quantization {
     /// Real value of one integer step; positive.
     pub scale: f32,
-    /// The integer that stands for real zero, -128 to 127.
+    /// The integer that stands for real zero: -128 to 127, 0 for 16-bit integers.
     pub zero_point: i32,
 }
 
@@ -16,6 +16,16 @@ impl Quantization {
     /// Computes in floating point: a device without a float unit better scales its readings itself.
     pub fn quantize(&self, real: f32) -> i8 {
         scalar::quantize(real, self.scale, self.zero_point, false)
+    }
+
+    /// The same for 16-bit integers.
+    pub fn quantize_wide(&self, real: f32) -> i16 {
+        scalar::quantize_wide(real, self.scale, self.zero_point, false)
+    }
+
+    /// The real value of an integer of 16 bits.
+    pub fn dequantize_wide(&self, q: i16) -> f32 {
+        scalar::dequantize_wide(q, self.scale, self.zero_point)
     }
 
     /// The real value of an integer.

@@ -7,7 +7,7 @@ use crate::kernels::requantize;
 use crate::model::{IoTensor, Model};
 use crate::ops::{self, Operators, Task};
 use crate::views::{self, Element};
-use bantam_format::{Arithmetic, FILE_ALIGNMENT, Op, Tensor};
+use bantam_format::{Arithmetic, DataType, FILE_ALIGNMENT, Op, Tensor};
 
 /// A model with the memory to run it.
 #[derive(Debug)]
@@ -64,8 +64,10 @@ impl<'m, 'a> Session<'m, 'a> {
             if operators.find(op.opcode).is_none() {
                 return Err(SessionError::OperatorNotLinked { op: op.index, opcode: op.opcode });
             }
-            if !operators.has_numbers(&op) {
-                return Err(SessionError::ArithmeticNotLinked { arithmetic: Arithmetic::Float });
+            match operators.lacks(&op) {
+                None => {}
+                Some(DataType::F32) => return Err(SessionError::ArithmeticNotLinked { arithmetic: Arithmetic::Float }),
+                Some(data_type) => return Err(SessionError::TypeNotLinked { data_type }),
             }
         }
         let mut session = Self { model, arena, operators, backend: Backend::best(), pack: &mut [] };

@@ -6,6 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 mod sealed {
     pub trait Sealed {}
     impl Sealed for i8 {}
+    impl Sealed for i16 {}
     impl Sealed for i32 {}
     impl Sealed for f32 {}
 }
@@ -18,6 +19,10 @@ pub trait Element: sealed::Sealed + Copy + FromBytes + IntoBytes + Immutable + K
 
 impl Element for i8 {
     const DATA_TYPE: DataType = DataType::I8;
+}
+
+impl Element for i16 {
+    const DATA_TYPE: DataType = DataType::I16;
 }
 
 impl Element for i32 {

@@ -5,9 +5,9 @@ use crate::quantization::{Quantization, table};
 use crate::random::Random;
 use crate::run::Values;
 use bantam_format::ops::{
-    Accumulation, Conv2d, DepthwiseConv2d, Epilogue, FloatEpilogue, FullyConnected, IntegerEpilogue, Window,
+    Accumulation, Conv2d, DepthwiseConv2d, Epilogue, FloatEpilogue, FullyConnected, IntegerEpilogue, WeightType, Window,
 };
-use bantam_format::{ABSENT, Arithmetic, DataType, Opcode};
+use bantam_format::{ABSENT, Arithmetic, Opcode};
 
 /// Extents of a windowed op.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +58,10 @@ pub struct Accumulating {
     pub output_dimensions: Vec<u32>,
     /// Quantisation of the input.
     pub input: Quantization,
-    /// In the order of the opcode.
+    /// In the order of the opcode; from -8 to 7 where they are stored two in a byte.
     pub weights: Vec<i8>,
+    /// How they are stored.
+    pub weight_type: WeightType,
     /// One, or one per output channel.
     pub weight_scales: Vec<f32>,
     /// In steps of input scale times weight scale.
@@ -74,7 +76,7 @@ impl Accumulating {
             let (rows, depth) = (random.within(1..4) as u32, random.within(1..40) as u32);
             let channels = (random.within(1..8) * wide) as u32;
             let unused = window([1; 2], [1; 2], [1; 2], [0; 2]);
-            return Self::with(opcode, unused, 1, vec![rows, depth], vec![rows, channels], random);
+            return Self::with(opcode, unused, 1, vec![rows, depth], vec![rows, channels], random).maybe_narrow(random);
         }
         let Windowed { window, input, output } = Windowed::random(random);
         let batch = if random.once_in(5) { 2 } else { 1 };
@@ -90,6 +92,16 @@ impl Accumulating {
         };
         let dimensions = |[height, width]: [u32; 2], channels| vec![batch, height, width, channels];
         Self::with(opcode, window, groups as u16, dimensions(input, channels), dimensions(output, out_channels), random)
+            .maybe_narrow(random)
+    }
+
+    /// One case in four has weights of 4 bits.
+    fn maybe_narrow(mut self, random: &mut Random) -> Self {
+        if random.once_in(4) {
+            self.weight_type = WeightType::I4;
+            self.weights.iter_mut().for_each(|weight| *weight >>= 4);
+        }
+        self
     }
 
     /// Random parameters for given shapes.
@@ -109,6 +121,7 @@ impl Accumulating {
             output_dimensions,
             input: Quantization { scale: random.real(0.005, 0.1) as f32, zero_point: random.i8() },
             weights: Vec::new(),
+            weight_type: WeightType::I8,
             weight_scales: Vec::new(),
             bias: None,
         };
@@ -167,7 +180,11 @@ impl Accumulating {
         output: Quantization,
         [clamp_min, clamp_max]: [i8; 2],
     ) {
-        let weights = builder.constant(&Values::I8(self.weights.clone()));
+        let halves = |pair: &[i8]| (pair[0] & 0xf | pair.get(1).map_or(0, |second| second << 4)).cast_unsigned();
+        let weights = match self.weight_type {
+            WeightType::I4 => builder.constant_bytes(self.weights.chunks(2).map(halves).collect()),
+            _ => builder.constant(&Values::I8(self.weights.clone())),
+        };
         let bias = self.bias.as_ref().map_or(ABSENT, |bias| builder.constant(&Values::I32(bias.clone())));
         let real = |channel| self.accumulator_scale(channel) / f64::from(output.scale);
         let reals: Vec<f64> = (0..self.weight_scales.len()).map(real).collect();
@@ -179,7 +196,7 @@ impl Accumulating {
             clamp_min,
             clamp_max,
         };
-        self.add(builder, DataType::I8, [x, y], weights, bias, epilogue.into());
+        self.add(builder, self.weight_type, [x, y], weights, bias, epilogue.into());
     }
 
     /// Adds the float twin.
@@ -194,21 +211,21 @@ impl Accumulating {
         let real = |(channel, &bias): (usize, &i32)| (f64::from(bias) * self.accumulator_scale(channel)) as f32;
         let bias = self.bias.as_ref().map(|bias| bias.iter().enumerate().map(real).collect());
         let bias = bias.map_or(ABSENT, |bias| builder.constant(&Values::F32(bias)));
-        self.add(builder, DataType::F32, [x, y], weights, bias, FloatEpilogue { clamp_min, clamp_max }.into());
+        self.add(builder, WeightType::F32, [x, y], weights, bias, FloatEpilogue { clamp_min, clamp_max }.into());
     }
 
     fn add(
         &self,
         builder: &mut ModelBuilder,
-        data_type: DataType,
+        weight_type: WeightType,
         [x, y]: [u16; 2],
         weights: u32,
         bias: u32,
         epilogue: Epilogue,
     ) {
-        let per_channel = u8::from(data_type == DataType::I8 && self.weight_scales.len() > 1);
-        let weight_type = data_type.code();
-        let accumulation = Accumulation { weight_type, per_channel, weights, bias, epilogue };
+        let flags = u8::from(weight_type != WeightType::F32 && self.weight_scales.len() > 1);
+        let weight_type = weight_type.code();
+        let accumulation = Accumulation { weight_type, flags, weights, bias, epilogue };
         let (window, groups) = (self.window, self.groups);
         match self.opcode {
             Opcode::Conv2d | Opcode::TransposeConv2d => {

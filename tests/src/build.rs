@@ -182,9 +182,11 @@ pub fn unbounded() -> Epilogue {
     FloatEpilogue { clamp_min: f32::NEG_INFINITY, clamp_max: f32::INFINITY }.into()
 }
 
-fn data_type(values: &Values) -> DataType {
+/// The type of the elements.
+pub fn data_type(values: &Values) -> DataType {
     match values {
         Values::I8(_) => DataType::I8,
+        Values::I16(_) => DataType::I16,
         Values::I32(_) => DataType::I32,
         Values::F32(_) => DataType::F32,
     }

@@ -251,7 +251,7 @@ impl Chain {
         };
         let accumulation = Accumulation {
             weight_type: self.data_type.code(),
-            per_channel: 0,
+            flags: 0,
             weights: self.builder.constant(&weights),
             bias: self.builder.constant(&bias),
             epilogue,
@@ -274,7 +274,8 @@ impl Chain {
         let ratio = (self.quantization.scale / output.scale).to_bits();
         let float = self.data_type == DataType::F32;
         let epilogue = if float { unbounded() } else { self.epilogue(ratio, output) };
-        let attributes = Resize { first_axis: 1, reserved: [0; 3], rows: taps[0], columns: taps[1], epilogue };
+        let attributes =
+            Resize { first_axis: 1, fixed_point: 0, reserved: [0; 2], rows: taps[0], columns: taps[1], epilogue };
         self.next(Opcode::Resize, &[], self.data_type, dimensions, output, Placement::Behind, &attributes);
     }
 

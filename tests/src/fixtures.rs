@@ -12,32 +12,9 @@
 use crate::tflite::models::golden_models;
 use crate::tflite::operators::Operators;
 use crate::tflite::{artifact, run};
-use bantam::{AlignedBytes, Model, Session, ops};
-use bantam_format::{Arithmetic, DataType, Op, Opcode};
+use bantam::{AlignedBytes, DataType, Model, Opcode};
 use std::fs;
 use std::path::Path;
-
-/// The memory of the smallest board that is left for an arena.
-const SMALL_ARENA: usize = 12 * 1024;
-/// The flash of the smallest board that is left for cases.
-const SMALL_PACK: usize = 88 * 1024;
-/// What its firmware links.
-const SMALL_OPCODES: [Opcode; 12] = [
-    Opcode::AveragePool2d,
-    Opcode::Binary,
-    Opcode::Concat,
-    Opcode::Conv2d,
-    Opcode::DepthwiseConv2d,
-    Opcode::FullyConnected,
-    Opcode::MaxPool2d,
-    Opcode::Pad,
-    Opcode::Reduce,
-    Opcode::Reshape,
-    Opcode::Softmax,
-    Opcode::Table,
-];
-/// Of the models of one operator it gets one in so many.
-const SMALL_SHARE: usize = 4;
 
 /// Runs of one artifact, in one session from its initial state.
 #[derive(Clone, Debug)]
@@ -77,19 +54,19 @@ impl Case {
         fs::write(file("input"), joined(&self.inputs))?;
         fs::write(file("output"), joined(&self.outputs))
     }
+}
 
-    /// Whether the smallest board has the memory and the operators, which do without floats there.
-    fn is_small(&self) -> bool {
-        let file = AlignedBytes::copy_of(&self.artifact);
-        let model = Model::parse(file.bytes()).expect("an artifact that has run");
-        let linked = |op: Op<'_>| {
-            let inputs = (0..op.input_count).map(|index| op.input(index).data_type);
-            SMALL_OPCODES.contains(&op.opcode)
-                && inputs.chain([op.output(0).data_type]).all(|data_type| data_type != DataType::F32)
-        };
-        let fits = Session::arena_bytes(&model, &ops::ALL) <= SMALL_ARENA;
-        fits && model.artifact().arithmetic() == Arithmetic::Tflite && model.artifact().ops().all(linked)
-    }
+/// Whether an artifact has what a page's build leaves out: 16-bit integers, and the opcode Rescale.
+///
+/// # Panics
+/// It is not valid.
+#[must_use]
+pub fn is_left_out_of_pages(artifact: &[u8]) -> bool {
+    let file = AlignedBytes::copy_of(artifact);
+    let model = Model::parse(file.bytes()).expect("a valid artifact");
+    let count = model.artifact().tensor_count();
+    model.artifact().ops().any(|op| op.opcode == Opcode::Rescale)
+        || (0..count).any(|index| model.artifact().tensor(index).data_type == DataType::I16)
 }
 
 /// All of them one after another, run after run.
@@ -123,7 +100,7 @@ pub fn tflite_cases() -> Result<Vec<Case>, String> {
 ///
 /// # Errors
 /// What the system says.
-pub fn write_folder(cases: &[Case], folder: &Path) -> std::io::Result<()> {
+pub fn write_folder(cases: &[&Case], folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     for case in cases {
         case.write(folder)?;
@@ -137,17 +114,28 @@ pub fn pack(cases: &[Case]) -> Vec<u8> {
     cases.iter().flat_map(Case::pack).collect()
 }
 
-/// The file of cases for the smallest board: whole models first, then a spread of the others.
-#[must_use]
-pub fn pack_small(cases: &[Case]) -> Vec<u8> {
-    let (models, operators): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| !case.name.contains('/'));
-    let operators = operators.into_iter().step_by(SMALL_SHARE);
-    let mut bytes = Vec::new();
-    for case in models.into_iter().chain(operators).filter(|case| case.is_small()) {
-        let own = case.pack();
-        if bytes.len() + own.len() <= SMALL_PACK {
-            bytes.extend(own);
-        }
+/// The artifacts in a file of all cases.
+///
+/// # Errors
+/// The file ends within a case.
+pub fn unpack(mut file: &[u8]) -> Result<Vec<&[u8]>, String> {
+    let mut artifacts = Vec::new();
+    while !file.is_empty() {
+        let mut part = |length: usize| {
+            let (own, rest) =
+                file.split_at_checked(length.next_multiple_of(16)).ok_or("the file ends within a case")?;
+            file = rest;
+            Ok::<_, String>(&own[..length])
+        };
+        let sizes = part(32)?;
+        let size = |at: usize| {
+            let bytes = sizes[4 * at..][..4].try_into().expect("four bytes");
+            u32::from_le_bytes(bytes) as usize
+        };
+        part(size(0))?;
+        artifacts.push(part(size(1))?);
+        part(size(2) * size(4))?;
+        part(size(3) * size(4))?;
     }
-    bytes
+    Ok(artifacts)
 }

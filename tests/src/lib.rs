@@ -24,3 +24,4 @@ pub mod repository;
 pub mod run;
 pub mod single;
 pub mod tflite;
+pub mod wide;

@@ -45,6 +45,7 @@ pub fn small_models() -> Vec<SmallModel> {
         ("ranked_onnx", ranked(Arithmetic::Onnx, DataType::I8)),
         ("ranked_tflite", ranked(Arithmetic::Tflite, DataType::I8)),
         ("ranked_float", ranked(Arithmetic::Float, DataType::F32)),
+        ("wide_tflite", crate::wide::wide()),
     ];
     let mut models: Vec<SmallModel> =
         built.into_iter().map(|(name, builder)| SmallModel { name, file: builder.build() }).collect();
@@ -314,14 +315,17 @@ mod tests {
         for &opcode in Opcode::ALL {
             let float = !matches!(
                 opcode,
-                Opcode::Table | Opcode::Quantize | Opcode::Dequantize | Opcode::Select | Opcode::Cast
+                Opcode::Table | Opcode::Quantize | Opcode::Dequantize | Opcode::Select | Opcode::Cast | Opcode::Rescale
             );
             // The first input of a selection is its condition.
             let integer =
                 !matches!(opcode, Opcode::Unary | Opcode::Quantize | Opcode::Select | Opcode::Normalize | Opcode::Cast);
             for arithmetic in [Arithmetic::Tflite, Arithmetic::Onnx] {
+                let integer = integer && (opcode, arithmetic) != (Opcode::Rescale, Arithmetic::Onnx);
                 assert!(!integer || covered.contains(&(opcode, arithmetic, DataType::I8)), "{opcode:?} {arithmetic:?}");
             }
+            let wide = integer && opcode != Opcode::Resize;
+            assert!(!wide || covered.contains(&(opcode, Arithmetic::Tflite, DataType::I16)), "{opcode:?} 16-bit");
             assert!(!float || covered.contains(&(opcode, Arithmetic::Float, DataType::F32)), "{opcode:?} float");
         }
         for arithmetic in [Arithmetic::Tflite, Arithmetic::Onnx, Arithmetic::Float] {

@@ -38,7 +38,7 @@ records! {
     ops::FloatBinary, ops::Table, ops::Unary, ops::IntegerClamp, ops::FloatClamp, ops::IntegerSoftmax,
     ops::FloatSoftmax, ops::ArgMax, ops::QuantizeParameters, ops::WordBinary, ops::StridedCopy, ops::Concat, ops::Pad,
     ops::Gather, ops::MatMul, ops::Resize, ops::ResizeTap, ops::Normalize,
-    ops::TopK,
+    ops::TopK, ops::WideEpilogue, ops::WideBinary, ops::WideTable, ops::WideClamp, ops::WideSoftmax, ops::Rescale,
 }
 
 /// Attributes of ops without attributes.

@@ -9,6 +9,8 @@ use bantam::{DataType, Element, Model, RunError, Session, Tensor, ops};
 pub enum Values {
     /// 8-bit integers.
     I8(Vec<i8>),
+    /// 16-bit integers.
+    I16(Vec<i16>),
     /// 32-bit integers.
     I32(Vec<i32>),
     /// Floats.
@@ -20,6 +22,7 @@ impl Values {
     pub fn bytes(&self) -> Vec<u8> {
         match self {
             Self::I8(values) => values.iter().map(|value| value.cast_unsigned()).collect(),
+            Self::I16(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Self::I32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Self::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         }
@@ -30,6 +33,7 @@ impl Values {
         let words = bytes.as_chunks::<4>().0.iter();
         match data_type {
             DataType::I32 => Self::I32(words.map(|word| i32::from_le_bytes(*word)).collect()),
+            DataType::I16 => Self::I16(bytes.as_chunks().0.iter().map(|&half| i16::from_le_bytes(half)).collect()),
             DataType::F32 => Self::F32(words.map(|word| f32::from_le_bytes(*word)).collect()),
             _ => Self::I8(bytes.iter().map(|byte| byte.cast_signed()).collect()),
         }
@@ -40,6 +44,7 @@ impl Values {
         let count = tensor.shape.elements();
         match tensor.data_type {
             DataType::I32 => Self::I32((0..count).map(|_| random.bits() as i32).collect()),
+            DataType::I16 => Self::I16((0..count).map(|_| random.bits() as i16).collect()),
             DataType::F32 => Self::F32(random.f32s(count, -2.0, 2.0)),
             _ => Self::I8(random.i8s(count)),
         }
@@ -50,6 +55,14 @@ impl Values {
         match self {
             Self::I8(values) => values,
             other => panic!("not 8-bit: {other:?}"),
+        }
+    }
+
+    /// The 16-bit elements.
+    pub fn i16s(&self) -> &[i16] {
+        match self {
+            Self::I16(values) => values,
+            other => panic!("not 16-bit: {other:?}"),
         }
     }
 
@@ -75,6 +88,7 @@ pub fn set_inputs(session: &mut Session<'_, '_>, inputs: &[Values]) -> Result<()
     for (index, values) in inputs.iter().enumerate() {
         match values {
             Values::I8(values) => session.input_mut::<i8>(index)?.copy_from_slice(values),
+            Values::I16(values) => session.input_mut::<i16>(index)?.copy_from_slice(values),
             Values::I32(values) => session.input_mut::<i32>(index)?.copy_from_slice(values),
             Values::F32(values) => session.input_mut::<f32>(index)?.copy_from_slice(values),
         }
@@ -89,6 +103,7 @@ pub fn outputs(session: &Session<'_, '_>) -> Result<Vec<Values>, RunError> {
     }
     let types = session.model().outputs().map(|output| output.tensor.data_type);
     let values = types.enumerate().map(|(index, data_type)| match data_type {
+        DataType::I16 => read(session, index).map(Values::I16),
         DataType::I32 => read(session, index).map(Values::I32),
         DataType::F32 => read(session, index).map(Values::F32),
         _ => read(session, index).map(Values::I8),

@@ -1,6 +1,6 @@
 //! Models of one op.
 
-use crate::build::ModelBuilder;
+use crate::build::{ModelBuilder, data_type};
 use crate::quantization::Quantization;
 use crate::run::{Values, run_file};
 use bantam_format::{Arithmetic, DataType};
@@ -13,11 +13,6 @@ pub fn single(
     add: impl FnOnce(&mut ModelBuilder, &[u16], u16),
 ) -> Values {
     let mut builder = ModelBuilder::new(arithmetic);
-    let data_type = |values: &Values| match values {
-        Values::I8(_) => DataType::I8,
-        Values::I32(_) => DataType::I32,
-        Values::F32(_) => DataType::F32,
-    };
     let tensors: Vec<u16> =
         inputs.iter().map(|(dimensions, values)| builder.tensor(data_type(values), dimensions)).collect();
     let y = builder.tensor(output.1, output.0);

@@ -225,6 +225,7 @@ fn reshape_keeps_every_byte() {
         ] {
             let data_type = match x {
                 Values::I8(_) => DataType::I8,
+                Values::I16(_) => DataType::I16,
                 Values::I32(_) => DataType::I32,
                 Values::F32(_) => DataType::F32,
             };

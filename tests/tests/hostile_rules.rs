@@ -3,7 +3,8 @@
 use bantam_format::ops::{
     ArgMax, Concat, Conv2d, DepthwiseConv2d, FloatBinary, FloatClamp, FloatSoftmax, FullyConnected, Gather,
     IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Normalize, Pad, Pool2d, QuantizeParameters,
-    Reduce, Resize, ResizeTap, StridedCopy, TopK, Unary,
+    Reduce, Rescale, Resize, ResizeTap, StridedCopy, TopK, Unary, WeightType, WideBinary, WideClamp, WideEpilogue,
+    WideSoftmax, WideTable,
 };
 use bantam_format::{
     AlignedBytes, Arithmetic, Artifact, ChecksumPolicy, DataType, HEADER_BYTES, Limits, LoadError, Opcode,
@@ -228,6 +229,7 @@ fn of_tensors() -> Vec<(u16, Hostile)> {
         (55, changed("state_onnx", |parts| parts.io(0, |io| io.zero_point = 128))),
         (55, changed("state_onnx", |parts| parts.io(0, |io| io.zero_point = -129))),
         (55, changed("state_float", |parts| parts.io(0, |io| io.zero_point = 1))),
+        (55, changed("wide_tflite", |parts| parts.io(0, |io| io.zero_point = 1))),
         (56, changed("state_onnx", |parts| parts.io(1, |io| io.source_layout = 2))),
     ]
 }
@@ -259,8 +261,8 @@ fn of_ops() -> Vec<(u16, Hostile)> {
             }),
         ),
         (66, attributes!("image_onnx", FullyConnected, FullyConnected, |a| a.reserved[0] = 1)),
-        (66, attributes!("image_onnx", FullyConnected, FullyConnected, |a| a.per_channel = 2)),
-        (66, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.per_channel = 2)),
+        (66, attributes!("image_onnx", FullyConnected, FullyConnected, |a| a.flags = 2)),
+        (66, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.flags = 2)),
         (66, attributes!("image_onnx", DepthwiseConv2d, DepthwiseConv2d, |a| a.reserved[1] = 1)),
         (66, attributes!("image_onnx", MaxPool2d, Pool2d, |a| a.count_include_pad = 1)),
         (66, attributes!("image_onnx", AveragePool2d, Pool2d, |a| a.count_include_pad = 2)),
@@ -431,6 +433,11 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
         (83, attributes!("image_onnx", Conv2d, Conv2d, |a| a.groups = 4)),
         (84, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.weight_type = DataType::F32.code())),
         (84, attributes!("image_float", FullyConnected, FullyConnected, |a| a.weight_type = DataType::I8.code())),
+        (84, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.weight_type = 2)),
+        (84, attributes!("image_float", FullyConnected, FullyConnected, |a| a.weight_type = WeightType::I4.code())),
+        (107, halves(|parts| parts.section(SectionKind::Constants)[4] |= 0x10)),
+        (107, halves(|parts| parts.section(SectionKind::Constants)[4] |= 0x80)),
+        (85, halves(|parts| parts.section(SectionKind::Constants).truncate(4))),
         (85, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.weights = u32::MAX - 3)),
         (85, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.bias = u32::MAX - 7)),
         (
@@ -517,6 +524,9 @@ fn of_movements() -> Vec<(u16, Hostile)> {
         (61, changed("moved_onnx", |parts| parts.op(0, |op| op.flags = 1))),
         (66, attributes!("moved_float", Normalize, Normalize, |a| a.root_mean_square = 2)),
         (66, attributes!("moved_float", MatMul, MatMul, |a| a.second_zero_point = 1)),
+        (66, attributes!("moved_float", Resize, Resize, |a| a.fixed_point = 1)),
+        (66, attributes!("moved_tflite", Resize, Resize, |a| a.fixed_point = 1)),
+        (66, attributes!("moved_tflite", Resize, Resize, |a| a.fixed_point = 2)),
         (71, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.dimensions[0] = 2)),
         (71, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.dimensions = [u32::MAX; 6])),
         (71, attributes!("moved_onnx", StridedCopy, StridedCopy, |a| a.dimensions[5] = 0)),
@@ -562,6 +572,18 @@ fn of_movements() -> Vec<(u16, Hostile)> {
         (105, resized(|tap| tap.high = 7)),
         (106, resized(|tap| tap.weight = 1.5)),
         (106, resized(|tap| tap.weight = f32::NAN)),
+        (
+            106,
+            changed("moved_tflite", |parts| {
+                let (op, mut at) = (parts.find(Opcode::Resize), 0);
+                parts.attributes::<Resize>(op, |a| {
+                    let clamp = a.epilogue.integer();
+                    let none = IntegerEpilogue { table: 0, input_zero_point: 0, output_zero_point: 0, ..clamp };
+                    (a.fixed_point, a.epilogue, at) = (1, none.into(), a.rows as usize);
+                });
+                parts.edit(SectionKind::Constants, at, |tap: &mut ResizeTap| tap.weight = 0.3);
+            }),
+        ),
     ]
 }
 
@@ -570,7 +592,7 @@ fn shift_of_a_table() -> Hostile {
     changed("image_tflite", |parts| {
         let (op, mut shift) = (parts.find(Opcode::FullyConnected), 0);
         parts.attributes::<FullyConnected>(op, |a| {
-            shift = a.epilogue.integer().table as usize + if a.per_channel == 1 { 12 } else { 4 };
+            shift = a.epilogue.integer().table as usize + if a.flags == 1 { 12 } else { 4 };
         });
         parts.section(SectionKind::Constants)[shift] = 31;
     })
@@ -593,6 +615,30 @@ fn too_many_classes() -> Hostile {
     Hostile::file(parts.file())
 }
 
+/// A model of one fully connected layer with an odd number of 4-bit weights.
+fn odd_halves() -> Parts {
+    let mut random = Random::new(2);
+    let unused = window([1; 2], [1; 2], [1; 2], [0; 2]);
+    let mut case = Accumulating::with(Opcode::FullyConnected, unused, 1, vec![1, 3], vec![1, 3], &mut random);
+    case.weight_type = WeightType::I4;
+    (case.weights, case.weight_scales, case.bias) = (vec![1, -8, 7, 0, 2, 3, -1, 4, -5], vec![0.01], None);
+    let mut builder = ModelBuilder::new(Arithmetic::Onnx);
+    let (x, y) = (builder.tensor(DataType::I8, &[1, 3]), builder.tensor(DataType::I8, &[1, 3]));
+    case.add_integer(&mut builder, Arithmetic::Onnx, [x, y], Quantization { scale: 0.1, zero_point: 0 }, [-128, 127]);
+    builder.input(x);
+    builder.output(y);
+    let parts = Parts::of(builder.build().bytes());
+    assert!(Artifact::parse(AlignedBytes::copy_of(&parts.clone().file()).bytes(), &Limits::default()).is_ok());
+    parts
+}
+
+/// The same with something changed.
+fn halves(change: impl FnOnce(&mut Parts)) -> Hostile {
+    let mut parts = odd_halves();
+    change(&mut parts);
+    Hostile::file(parts.file())
+}
+
 /// One op too many that looks at the same biases and tables.
 fn shared_too_often() -> Hostile {
     let mut random = Random::new(1);
@@ -612,8 +658,64 @@ fn shared_too_often() -> Hostile {
     Hostile::file(parts.file())
 }
 
+/// What 16-bit integers and rescaled ones break.
+fn of_wide_ops() -> Vec<(u16, Hostile)> {
+    let wide = |a: &mut Conv2d, change: fn(&mut WideEpilogue)| {
+        let mut epilogue = a.accumulation.epilogue.wide();
+        change(&mut epilogue);
+        a.accumulation.epilogue = epilogue.into();
+    };
+    // The first convolution has long sums and a table of four channels.
+    let constant = |offset: fn(&Conv2d) -> usize, value: &'static [u8]| {
+        changed("wide_tflite", |parts| {
+            let (op, mut at) = (parts.find(Opcode::Conv2d), 0);
+            parts.attributes::<Conv2d>(op, |a| at = offset(a));
+            parts.section(SectionKind::Constants)[at..][..value.len()].copy_from_slice(value);
+        })
+    };
+    vec![
+        (30, changed("wide_tflite", |parts| parts.header.arithmetic = Arithmetic::Onnx.code())),
+        (66, attributes!("wide_tflite", Conv2d, Conv2d, |a| a.accumulation.flags = 4)),
+        (66, attributes!("wide_tflite", MatMul, MatMul, |a| a.second_zero_point = 1)),
+        (66, attributes!("wide_tflite", MaxPool2d, Pool2d, |a| a.epilogue.bytes[0] = 1)),
+        (66, attributes!("wide_tflite", Binary, WideBinary, |a| a.reserved = 1)),
+        (66, attributes!("wide_tflite", Binary, WideBinary, |a| a.reserved_b[2] = 1)),
+        (66, attributes!("wide_tflite", Table, WideTable, |a| a.reserved[1] = 1)),
+        (66, attributes!("wide_tflite", Softmax, WideSoftmax, |a| a.reserved[0] = 1)),
+        (66, attributes!("wide_tflite", Rescale, Rescale, |a| a.reserved = 1)),
+        (84, attributes!("wide_tflite", Conv2d, Conv2d, |a| a.accumulation.weight_type = 2)),
+        (85, attributes!("wide_tflite", Conv2d, Conv2d, |a| a.accumulation.bias = 1 << 24)),
+        (85, attributes!("wide_tflite", Table, WideTable, |a| a.table = 1 << 24)),
+        (85, attributes!("wide_tflite", Softmax, WideSoftmax, |a| a.exponentials = 1 << 24)),
+        (86, attributes!("wide_tflite", Softmax, WideSoftmax, |a| a.reciprocals += 2)),
+        (87, constant(|a| a.accumulation.bias as usize, &[0, 0, 0, 0, 0, 0x80, 0, 0])),
+        (87, constant(|a| a.accumulation.bias as usize, &[0, 0, 0, 0, 0, 0, 0, 0x80])),
+        (88, attributes!("wide_tflite", Binary, WideBinary, |a| a.first_multiplier = 1 << 31)),
+        (88, attributes!("wide_tflite", Table, WideTable, |a| a.multiplier = 1 << 15)),
+        (88, attributes!("wide_tflite", Softmax, WideSoftmax, |a| a.multiplier = 1 << 31)),
+        (88, attributes!("wide_tflite", Rescale, Rescale, |a| a.second_multiplier = 1 << 31)),
+        (89, constant(|a| a.accumulation.epilogue.wide().table as usize + 16, &[8])),
+        (89, attributes!("wide_tflite", Table, WideTable, |a| a.shift = 31)),
+        (89, attributes!("wide_tflite", Softmax, WideSoftmax, |a| a.shift = 31)),
+        (89, attributes!("wide_tflite", Rescale, Rescale, |a| a.first_shift = -32)),
+        (90, attributes!("wide_tflite", Conv2d, Conv2d, |a| wide(a, |e| e.clamp_max = -30_001))),
+        (90, attributes!("wide_tflite", Binary, WideBinary, |a| (a.clamp_min, a.clamp_max) = (1, 0))),
+        (90, attributes!("wide_tflite", Clamp, WideClamp, |a| a.clamp_max = a.clamp_min - 1)),
+        (90, attributes!("wide_tflite", Rescale, Rescale, |a| a.clamp_max = a.clamp_min - 1)),
+        (90, attributes!("wide_tflite", Rescale, Rescale, |a| a.clamp_max = 128)),
+        (91, attributes!("wide_tflite", Table, WideTable, |a| a.function = 2)),
+        (91, attributes!("wide_tflite", Rescale, Rescale, |a| a.negation = 3)),
+        (95, attributes!("wide_tflite", Rescale, Rescale, |a| a.input_zero_point = 32_768)),
+        (95, attributes!("wide_tflite", Rescale, Rescale, |a| a.output_zero_point = -129)),
+        (95, attributes!("wide_tflite", Quantize, QuantizeParameters, |a| a.zero_point = 32_768)),
+        (97, changed("wide_tflite", |parts| parts.header.arithmetic = Arithmetic::Float.code())),
+        (103, attributes!("wide_tflite", Pad, Pad, |a| a.value = 32_768)),
+    ]
+}
+
 fn all() -> Vec<(u16, Hostile)> {
-    [of_the_file(), of_tensors(), of_preprocessing(), of_ops(), of_attributes()].into_iter().flatten().collect()
+    let parts = [of_the_file(), of_tensors(), of_preprocessing(), of_ops(), of_attributes(), of_wide_ops()];
+    parts.into_iter().flatten().collect()
 }
 
 #[test]

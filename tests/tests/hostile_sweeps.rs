@@ -86,9 +86,11 @@ impl Prober {
         for index in 0..model.outputs().count() {
             // Whichever type it has, reading it as each type gives the elements or a typed error.
             let bytes = session.output::<i8>(index).map(<[i8]>::len);
+            let halves = session.output::<i16>(index).map(<[i16]>::len);
             let words = session.output::<i32>(index).map(<[i32]>::len);
             let floats = session.output::<f32>(index).map(<[f32]>::len);
-            assert_eq!([bytes.is_ok(), words.is_ok(), floats.is_ok()].iter().filter(|&&ok| ok).count(), 1);
+            let read = [bytes.is_ok(), halves.is_ok(), words.is_ok(), floats.is_ok()];
+            assert_eq!(read.iter().filter(|&&ok| ok).count(), 1);
         }
         assert!(self.arena.intact(), "a run wrote outside its arena");
         Tally::add(&tally.run);

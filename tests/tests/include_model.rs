@@ -37,6 +37,7 @@ fn accessor(role: &str, suffix: &str, index: usize, count: usize) -> String {
 fn module(name: &str, model: &Model<'_>) -> String {
     let element = |io: &IoTensor| match io.tensor.data_type {
         DataType::F32 => "f32",
+        DataType::I16 => "i16",
         DataType::I32 => "i32",
         _ => "i8",
     };
@@ -62,7 +63,7 @@ fn module(name: &str, model: &Model<'_>) -> String {
         let shape = output.tensor.shape.dimensions();
         let constant = accessor("output", "_SHAPE", index, outputs.len()).to_uppercase();
         let _ = writeln!(code, "assert_eq!(Model::{constant}, {shape:?} as [usize; {}]);", shape.len());
-        if output.tensor.data_type == DataType::I8 {
+        if matches!(output.tensor.data_type, DataType::I8 | DataType::I16) {
             let constant = accessor("output", "", index, outputs.len()).to_uppercase();
             let (scale, zero_point) = (output.scale.to_bits(), output.zero_point);
             let _ = writeln!(

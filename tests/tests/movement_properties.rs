@@ -3,7 +3,7 @@
 
 use bantam_format::ops::{
     Accumulation, ArgMax, BinaryKind, Concat, Conv2d, FloatBinary, Gather, IntegerEpilogue, MatMul, Pad, PadMode,
-    Reduce, ReduceKind, Resize, StridedCopy, Unary, UnaryKind, WordBinary,
+    Reduce, ReduceKind, Resize, ResizeTap, StridedCopy, Unary, UnaryKind, WordBinary,
 };
 use bantam_format::{ABSENT, Arithmetic, DataType, Opcode};
 use bantam_tests::build::{unbounded, window};
@@ -442,7 +442,7 @@ fn transposed_convolutions_spread_every_input_element() {
                 let stored = builder.constant_bytes(table(arithmetic, &[0.003]));
                 let accumulation = Accumulation {
                     weight_type: DataType::I8.code(),
-                    per_channel: 0,
+                    flags: 0,
                     weights: builder.constant(&Values::I8(weights.clone())),
                     bias: builder.constant(&Values::I32(vec![100; outputs])),
                     epilogue: epilogue(stored, [quantization; 2]).into(),
@@ -460,7 +460,7 @@ fn transposed_convolutions_spread_every_input_element() {
             single(Arithmetic::Float, &[(&from, Values::F32(whole))], (&to, DataType::F32), |builder, x, y| {
                 let accumulation = Accumulation {
                     weight_type: DataType::F32.code(),
-                    per_channel: 0,
+                    flags: 0,
                     weights: builder.constant(&Values::F32(weights.iter().map(|&w| f32::from(w)).collect())),
                     bias: builder.constant(&Values::F32(vec![100.0; outputs])),
                     epilogue: unbounded(),
@@ -488,7 +488,7 @@ fn interpolation_is_within_half_a_step_of_float() {
                     let taps = corner_taps(from[axis], to[axis]);
                     builder.constant_bytes(taps.iter().flat_map(Record::encode).collect())
                 });
-                let attributes = Resize { first_axis: 1, reserved: [0; 3], rows, columns, epilogue };
+                let attributes = Resize { first_axis: 1, fixed_point: 0, reserved: [0; 2], rows, columns, epilogue };
                 builder.op(Opcode::Resize, x, y, &attributes);
             })
         };
@@ -511,6 +511,55 @@ fn interpolation_is_within_half_a_step_of_float() {
             let bits = (input.scale / output.scale).to_bits();
             let got = run(arithmetic, Values::I8(x.clone()), epilogue(bits, [input, output]).into());
             assert_close(got.i8s(), real.f32s(), output, FULL, 0.5 + TINY, &(seed, arithmetic));
+        }
+    }
+}
+
+#[test]
+fn interpolation_in_fixed_point_follows_its_definition() {
+    for seed in 0..CASES {
+        let mut random = Random::new(seed);
+        let from = [0; 4].map(|_| random.within(1..6) as u32);
+        let to = [from[0], random.within(1..9) as u32, random.within(1..9) as u32, from[3]];
+        let x = random.i8s(elements(&from));
+        let [a, b] = [random.i8(), random.i8()];
+        let clamp = [a.min(b), a.max(b)];
+        let taps = [1, 2].map(|axis| {
+            let tap = |_| ResizeTap {
+                low: random.within(0..from[axis] as usize) as u32,
+                high: random.within(0..from[axis] as usize) as u32,
+                weight: random.within(0..1025) as f32 / 1024.0,
+            };
+            (0..to[axis]).map(tap).collect::<Vec<_>>()
+        });
+        let epilogue = IntegerEpilogue {
+            table: 0,
+            input_zero_point: 0,
+            output_zero_point: 0,
+            clamp_min: clamp[0],
+            clamp_max: clamp[1],
+        };
+        for arithmetic in INTEGER {
+            let got = single(arithmetic, &[(&from, Values::I8(x.clone()))], (&to, DataType::I8), |builder, x, y| {
+                let [rows, columns] =
+                    [0, 1].map(|axis| builder.constant_bytes(taps[axis].iter().flat_map(Record::encode).collect()));
+                let epilogue = epilogue.into();
+                let attributes = Resize { first_axis: 1, fixed_point: 1, reserved: [0; 2], rows, columns, epilogue };
+                builder.op(Opcode::Resize, x, y, &attributes);
+            });
+            for (at, &got) in got.i8s().iter().enumerate() {
+                let index = unravel(at, &to);
+                let value = |y: u32, z: u32| {
+                    let at = ((index[0] as u32 * from[1] + y) * from[2] + z) * from[3] + index[3] as u32;
+                    f64::from(x[at as usize])
+                };
+                // Exact in binary64.
+                let (row, column) = (taps[0][index[1]], taps[1][index[2]]);
+                let (v, w) = (f64::from(row.weight), f64::from(column.weight));
+                let exact = (1.0 - v) * ((1.0 - w) * value(row.low, column.low) + w * value(row.low, column.high))
+                    + v * ((1.0 - w) * value(row.high, column.low) + w * value(row.high, column.high));
+                assert_eq!(got, (exact.round() as i8).clamp(clamp[0], clamp[1]), "seed {seed}: {exact}");
+            }
         }
     }
 }

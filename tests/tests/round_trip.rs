@@ -8,6 +8,7 @@ use bantam_format::{
     checksum,
 };
 use bantam_tests::artifacts::read_directory;
+use bantam_tests::fixtures::is_left_out_of_pages;
 use bantam_tests::models::{small_model, small_models};
 use bantam_tests::parts::Parts;
 use bantam_tests::random::Random;
@@ -158,11 +159,14 @@ fn read_values(path: &Path, tensors: impl Iterator<Item = bantam::IoTensor>) -> 
 
 #[test]
 fn golden_files_keep_loading_and_keep_their_results() {
-    let directory = golden("v1");
-    let files = read_directory(&directory);
-    assert_eq!(files.len(), 16, "the files of version 1");
+    // Those of 16-bit integers stand apart: what a page downloads does not run them.
+    let files = ["v1", "v1-int16"].map(golden).map(|directory| {
+        let files = read_directory(&directory).into_iter();
+        files.map(|(name, file)| (directory.clone(), name, file)).collect::<Vec<_>>()
+    });
+    assert_eq!(files.each_ref().map(Vec::len), [16, 1], "the files of version 1");
     let mut frozen = BTreeSet::new();
-    for (name, file) in files {
+    for (directory, name, file) in files.into_iter().flatten() {
         let model = Model::parse(file.bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let inputs = read_values(&directory.join(format!("{name}.input")), model.inputs());
         let expected = read_values(&directory.join(format!("{name}.output")), model.outputs());
@@ -189,9 +193,9 @@ fn golden_files_keep_loading_and_keep_their_results() {
 #[test]
 #[ignore = "writes files that are committed"]
 fn make_golden() {
-    let directory = golden("v1");
-    std::fs::create_dir_all(&directory).expect("the directory");
     for small in small_models() {
+        let directory = golden(if is_left_out_of_pages(small.file.bytes()) { "v1-int16" } else { "v1" });
+        std::fs::create_dir_all(&directory).expect("the directory");
         let path = directory.join(format!("{}.bantam", small.name));
         if path.exists() {
             continue;

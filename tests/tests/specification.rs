@@ -2,9 +2,10 @@
 
 use bantam_format::ops::{
     Accumulation, ArgMax, BinaryKind, Concat, Conv2d, DepthwiseConv2d, Epilogue, FloatBinary, FloatClamp, FloatSoftmax,
-    FullyConnected, Gather, IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Normalize, Pad,
-    PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Resize, ResizeTap, StridedCopy, Table, TopK, Unary,
-    UnaryKind, Window, WordBinary,
+    FullyConnected, Gather, IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Negation, Normalize,
+    Pad, PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Rescale, Resize, ResizeTap, StridedCopy, Table, TopK,
+    Unary, UnaryKind, WeightType, WideBinary, WideClamp, WideEpilogue, WideFunction, WideSoftmax, WideTable, Window,
+    WordBinary,
 };
 use bantam_format::{
     Arithmetic, DataType, Header, ImageChannels, ImageFilter, ImageFit, IoRecord, IoRole, LoadError, OpRecord, Opcode,
@@ -54,6 +55,7 @@ fn every_code_is_listed_with_its_name() {
         "Section kinds" SectionKind;
         "Data types" DataType;
         "Tensor kinds" TensorKind;
+        "Weight types" WeightType;
         "Io roles" IoRole;
         "Source layouts" SourceLayout;
         "Arithmetic codes" Arithmetic;
@@ -66,6 +68,8 @@ fn every_code_is_listed_with_its_name() {
         "Binary kinds" BinaryKind;
         "Unary kinds" UnaryKind;
         "Pad modes" PadMode;
+        "Wide functions" WideFunction;
+        "Negations" Negation;
     }
 }
 
@@ -148,6 +152,12 @@ fn every_record_is_listed_with_its_fields_and_offsets() {
     listed::<ResizeTap>("ResizeTap");
     listed::<Normalize>("Normalize");
     listed::<TopK>("TopK");
+    listed::<WideEpilogue>("WideEpilogue");
+    listed::<WideBinary>("WideBinary");
+    listed::<WideTable>("WideTable");
+    listed::<WideClamp>("WideClamp");
+    listed::<WideSoftmax>("WideSoftmax");
+    listed::<Rescale>("Rescale");
     assert_eq!(Epilogue::BYTES, IntegerEpilogue::BYTES);
 }
 

@@ -96,6 +96,7 @@ impl<'m> Bench<'m> {
         for (index, data_type) in types.into_iter().enumerate() {
             match data_type {
                 DataType::I8 => self.session.input_mut::<i8>(index)?.iter_mut().for_each(|x| *x = next() as i8),
+                DataType::I16 => self.session.input_mut::<i16>(index)?.iter_mut().for_each(|x| *x = next() as i16),
                 DataType::F32 => {
                     let values = self.session.input_mut::<f32>(index)?.iter_mut();
                     values.for_each(|x| *x = next() as f32 / u32::MAX as f32 * 2.0 - 1.0);

@@ -1,4 +1,4 @@
-//! Whether an artifact fits the memory of its target, and what is missing where it does not.
+//! The memory of a target, and when an artifact needs most of it.
 
 use crate::plan::timeline;
 use bantam::Model;
@@ -13,15 +13,6 @@ pub struct Limits {
     pub flash: Option<usize>,
 }
 
-/// What does not fit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shortage {
-    /// The arena: bytes needed, bytes allowed, and when it is fullest.
-    pub ram: Option<(usize, usize, Peak)>,
-    /// The file: bytes needed and allowed.
-    pub flash: Option<(usize, usize)>,
-}
-
 /// The op during which most of the arena is in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peak {
@@ -33,18 +24,6 @@ pub struct Peak {
     pub bytes: usize,
     /// The tensors in use: what happens to them, their name or number, their bytes.
     pub tensors: Vec<(&'static str, String, usize)>,
-}
-
-impl Limits {
-    /// What of a model does not fit, if anything.
-    #[must_use]
-    pub fn shortage(&self, model: &Model<'_>) -> Option<Shortage> {
-        let beyond = |needed: usize, limit: Option<usize>| limit.filter(|&limit| needed > limit);
-        let (arena, file) = (model.arena_bytes(), model.artifact().bytes().len());
-        let ram = beyond(arena, self.ram).map(|limit| (arena, limit, peak(model)));
-        let flash = beyond(file, self.flash).map(|limit| (file, limit));
-        (ram.is_some() || flash.is_some()).then_some(Shortage { ram, flash })
-    }
 }
 
 /// The first op at which most of the arena is in use.
@@ -85,22 +64,6 @@ impl fmt::Display for Peak {
         write!(f, "fullest at '{}' ({}), with {} bytes in use:", self.op, self.operator, self.bytes)?;
         for (what, name, bytes) in &self.tensors {
             write!(f, "\n    {what} '{name}', {bytes} bytes")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Shortage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the model does not fit, and nothing was written")?;
-        if let Some((needed, limit, peak)) = &self.ram {
-            let missing = needed - limit;
-            write!(f, "\n  ram: the arena needs {needed} bytes, {missing} more than the {limit} allowed")?;
-            write!(f, "\n  {peak}")?;
-        }
-        if let Some((needed, limit)) = &self.flash {
-            let missing = needed - limit;
-            write!(f, "\n  flash: the file has {needed} bytes, {missing} more than the {limit} allowed")?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Work on rows, spread over the machine's cores.
 
 use std::num::NonZero;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Folds rows `0..rows` into one value: each thread folds a run of neighbouring rows into a fresh `start()`, and the
@@ -70,6 +71,19 @@ pub fn map_rows<T: Send, E: Send>(rows: usize, compute: impl Fn(usize) -> Result
     )
 }
 
+/// Computes the values of whole runs of neighbouring rows, one run per thread, and joins them in order.
+///
+/// # Errors
+/// The error of the lowest run that failed.
+pub fn map_parts<T: Send, E: Send>(
+    rows: usize,
+    compute: impl Fn(Range<usize>) -> Result<Vec<T>, E> + Sync,
+) -> Result<Vec<T>, E> {
+    let parts = std::thread::available_parallelism().map_or(1, NonZero::get).min(rows.max(1));
+    let runs = map_rows(parts, |part| compute(rows * part / parts..rows * (part + 1) / parts))?;
+    Ok(runs.into_iter().flatten().collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +92,7 @@ mod tests {
     fn rows_keep_their_order_and_the_first_error_wins() {
         assert_eq!(map_rows(1000, Ok::<_, ()>).unwrap(), (0..1000).collect::<Vec<_>>());
         assert_eq!(map_rows(0, Ok::<_, ()>).unwrap(), Vec::<usize>::new());
+        assert_eq!(map_parts(1000, |rows| Ok::<_, ()>(rows.collect())).unwrap(), (0..1000).collect::<Vec<_>>());
         let error = map_rows(1000, |row| if row % 100 == 99 { Err(row) } else { Ok(row) }).unwrap_err();
         assert_eq!(error, 99);
     }

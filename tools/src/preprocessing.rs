@@ -122,6 +122,35 @@ pub enum PreparationError {
     },
 }
 
+impl ImagePreparation {
+    /// The whole image in the size of the input, an element being `(pixel - mean) / deviation`: numbers for all channels,
+    /// grey or red, green and blue, or one for each. None where the numbers do not fit.
+    #[must_use]
+    pub fn normalized(channels: usize, mean: &[f32], deviation: &[f32]) -> Option<Self> {
+        let kind = match channels {
+            1 => Channels::Grey,
+            3 => Channels::Rgb,
+            _ => return None,
+        };
+        let fits = |numbers: &[f32]| {
+            (numbers.len() == 1 || numbers.len() == channels) && numbers.iter().all(|number| number.is_finite())
+        };
+        let each = |numbers: &[f32], function: fn(f64) -> f64| {
+            Numbers::Each((0..channels).map(|at| function(numbers[at % numbers.len()].into())).collect())
+        };
+        let usable = fits(mean) && fits(deviation) && deviation.iter().all(|&deviation| deviation != 0.0);
+        usable.then(|| Self {
+            channels: kind,
+            fit: Fit::Stretch,
+            filter: Filter::Bilinear,
+            background: 0,
+            resize: 0,
+            mean: each(mean, |mean| mean),
+            scale: each(deviation, f64::recip),
+        })
+    }
+}
+
 impl Numbers {
     fn zero() -> Self {
         Self::All(0.0)
@@ -163,7 +192,7 @@ pub fn describe(
     let io = inputs[index];
     let tensor = &model.tensors[usize::from(io.tensor)];
     let parameters = match tensor.data_type {
-        DataType::I8 => Some(Parameters { scale: io.scale, zero_point: io.zero_point as i8 }),
+        DataType::I8 => Some(Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false }),
         DataType::F32 => None,
         _ => return Err(PreparationError::Type { input: tensor.name.clone() }),
     };

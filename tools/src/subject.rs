@@ -9,8 +9,10 @@ use crate::lower::{LowerError, Precision, lower};
 use crate::passes::{PassOptions, optimize};
 use crate::quantize::Parameters;
 use crate::reference::ReferenceModel;
+use crate::shrink::finish;
 use bantam::{AlignedBytes, DataType, LoadError, Model, Session, SourceLayout};
-use bantam_format::Tensor as ArtifactTensor;
+use bantam_format::{Arithmetic, Tensor as ArtifactTensor};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -106,6 +108,10 @@ pub struct SourceModel {
     pub reference: Option<ReferenceModel>,
     /// Why there is none, where there is none.
     pub no_reference: Option<String>,
+    /// A quantised TensorFlow Lite model in its own integers, which is what it is run as then.
+    pub integers: Option<ArtifactFile>,
+    /// What a TensorFlow Lite file says beside the graph.
+    pub metadata: tflite::Metadata,
     /// SHA-256 of the file.
     pub sha256: String,
     /// Size of the file in bytes.
@@ -122,9 +128,12 @@ impl SourceModel {
         let bytes = read(path)?;
         let import_error = |error| SubjectError::Import { path: path.to_owned(), error: Box::new(with_device(error)) };
         let is_tflite = is_tflite(path);
+        let mut metadata = tflite::Metadata::default();
         let mut graph = if is_tflite {
             let refused = |error| SubjectError::Tflite { path: path.to_owned(), error: Box::new(error) };
-            tflite::import(&bytes).map_err(refused)?
+            let source = tflite::read(&bytes).map_err(refused)?;
+            metadata = source.metadata;
+            source.graph
         } else {
             import(&bytes, options).map_err(import_error)?
         };
@@ -142,7 +151,23 @@ impl SourceModel {
             }
         };
         let sha256 = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { graph, reference, no_reference, sha256, file_bytes: bytes.len() })
+        Ok(Self { graph, reference, no_reference, integers: None, metadata, sha256, file_bytes: bytes.len() })
+    }
+
+    /// From now on runs a quantised TensorFlow Lite model as TensorFlow Lite Micro does, if all of it can be lowered.
+    fn use_integers(&mut self) {
+        let precision = Precision::Quantized { arithmetic: Arithmetic::Tflite };
+        let program = lower(&self.graph, precision).ok();
+        self.integers = program.and_then(|program| finish(program).ok());
+    }
+
+    /// What runs the model, where that is not the independent reference.
+    #[must_use]
+    pub fn runner(&self) -> Option<String> {
+        match (&self.integers, &self.no_reference) {
+            (Some(_), _) => Some("run in its own integers, as TensorFlow Lite Micro computes them".into()),
+            (None, reason) => reason.as_ref().map(|reason| format!("run by bantam's own executor: {reason}")),
+        }
     }
 
     /// Runs one row on the independent reference, or on our own executor where there is none. Outputs are in the
@@ -184,6 +209,11 @@ impl SourceModel {
         });
         let failed = |reason: String| SubjectError::Run { row, data: data.path().to_owned(), reason };
         result.map_err(|error| failed(error.to_string()))?;
+        // What is quantised has the name of what it is made of: the last value of a name is what the tensor holds.
+        let mut names = HashSet::new();
+        layers.reverse();
+        layers.retain(|layer| names.insert(layer.name.clone()));
+        layers.reverse();
         Ok(layers)
     }
 }
@@ -257,6 +287,11 @@ fn dequantized(tensor: &ArtifactTensor, bytes: &[u8], quantization: Option<(f32,
     match tensor.data_type {
         DataType::F32 => words().map(|&word| f32::from_le_bytes(word)).collect(),
         DataType::I32 => words().map(|&word| i32::from_le_bytes(word) as f32).collect(),
+        DataType::I16 => {
+            let (scale, zero_point) = quantization.unwrap_or((1.0, 0));
+            let halves = bytes.as_chunks::<2>().0.iter().map(|&half| i16::from_le_bytes(half));
+            halves.map(|q| bantam::kernels::scalar::dequantize_wide(q, scale, zero_point)).collect()
+        }
         _ => {
             let (scale, zero_point) = quantization.unwrap_or((1.0, 0));
             let real = |&byte: &u8| bantam::kernels::scalar::dequantize(byte.cast_signed(), scale, zero_point);
@@ -283,7 +318,7 @@ impl<'m> Runner<'m> {
         Self { model, arena, pack, names: model.artifact().names().collect() }
     }
 
-    /// Runs one row and calls `after` with every layer. Returns the raw bytes of every output.
+    /// Runs one row and calls `after` with every layer whose name is `wanted`. Returns the raw bytes of every output.
     ///
     /// # Errors
     /// What the session refuses, as text.
@@ -291,18 +326,65 @@ impl<'m> Runner<'m> {
         &mut self,
         data: &Dataset,
         row: usize,
+        wanted: impl Fn(&str) -> bool,
         mut after: impl FnMut(Layer),
     ) -> Result<Vec<(bantam::IoTensor, Vec<u8>)>, String> {
-        let model = self.model;
+        let mut outputs = Vec::new();
+        self.run_rows(data, &[row], wanted, |_, layer| after(layer), |row| outputs = row)
+            .map_err(|(_, reason)| reason)?;
+        Ok(outputs)
+    }
+
+    /// Runs rows, whose state is their own, with weights packed once: calls `after` with the number of the row and every layer whose name
+    /// is `wanted`, then `done` with the raw bytes of the row's outputs.
+    ///
+    /// # Errors
+    /// The row, and what the session refuses, as text.
+    pub fn run_rows(
+        &mut self,
+        data: &Dataset,
+        rows: &[usize],
+        wanted: impl Fn(&str) -> bool,
+        mut after: impl FnMut(usize, Layer),
+        mut done: impl FnMut(Vec<(bantam::IoTensor, Vec<u8>)>),
+    ) -> Result<(), (usize, String)> {
+        let (model, names) = (self.model, &self.names);
+        let first = rows.first().copied().unwrap_or(0);
         let mut session = Session::packed(model, self.arena.bytes_mut(), &bantam::ops::ALL, &mut self.pack)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| (first, error.to_string()))?;
+        for &row in rows {
+            session.reset_state();
+            Self::run_row(&mut session, names, data, row, &wanted, |layer| after(row, layer))
+                .map_err(|reason| (row, reason))?;
+            let bytes = |(index, io)| session.output_bytes(index).map(|bytes| (io, bytes.to_vec()));
+            let outputs: Result<Vec<_>, _> = model.outputs().enumerate().map(bytes).collect();
+            done(outputs.map_err(|error| (row, error.to_string()))?);
+        }
+        Ok(())
+    }
+
+    /// Fills the inputs with a row and runs.
+    fn run_row(
+        session: &mut Session<'m, '_>,
+        names: &[&str],
+        data: &Dataset,
+        row: usize,
+        wanted: impl Fn(&str) -> bool,
+        mut after: impl FnMut(Layer),
+    ) -> Result<(), String> {
+        let model = session.model();
         for (index, io) in model.inputs().enumerate() {
             let run_error = |error: bantam::RunError| error.to_string();
             match io.tensor.data_type {
                 DataType::I8 => {
-                    let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8 };
+                    let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false };
                     let row = data.integers(index, row, parameters);
                     session.input_mut::<i8>(index).map_err(run_error)?.copy_from_slice(&row);
+                }
+                DataType::I16 => {
+                    let parameters = Parameters { scale: io.scale, zero_point: 0, wide: true };
+                    let row = data.wide_integers(index, row, parameters);
+                    session.input_mut::<i16>(index).map_err(run_error)?.copy_from_slice(&row);
                 }
                 DataType::F32 => {
                     let row = data.floats(row).swap_remove(index);
@@ -315,20 +397,21 @@ impl<'m> Runner<'m> {
             }
         }
         let artifact = model.artifact();
-        let names = &self.names;
         session
             .run_each(|step| {
                 let (tensor, bytes) = step.output(0);
                 let index = step.op.operand(step.op.input_count);
+                let name = names.get(index).map_or_else(|| format!("tensor {index}"), ToString::to_string);
+                if !wanted(&name) {
+                    return;
+                }
                 after(Layer {
-                    name: names.get(index).map_or_else(|| format!("tensor {index}"), ToString::to_string),
+                    name,
                     operator: step.op.opcode.name().into(),
                     values: dequantized(&tensor, bytes, artifact.quantization(index)),
                 });
             })
-            .map_err(|error| error.to_string())?;
-        let bytes = self.arena.bytes();
-        Ok(model.outputs().map(|io| (io, bytes[io.tensor.range()].to_vec())).collect())
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -339,7 +422,13 @@ impl Subject {
     /// [`SubjectError`].
     pub fn open(path: &Path, options: &ImportOptions) -> Result<Self, SubjectError> {
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("onnx" | "tflite") => Ok(Self::Source(Box::new(SourceModel::load(path, options)?))),
+            Some("onnx" | "tflite") => {
+                let mut model = SourceModel::load(path, options)?;
+                if is_tflite(path) && model.graph.is_quantized() {
+                    model.use_integers();
+                }
+                Ok(Self::Source(Box::new(model)))
+            }
             Some("bantam") => Ok(Self::Artifact(ArtifactFile::load(path)?)),
             _ => Err(SubjectError::Extension { path: path.to_owned(), expected: ".onnx, .tflite or .bantam" }),
         }
@@ -360,7 +449,10 @@ impl Subject {
     /// [`SubjectError::Run`].
     pub fn run_all(&self, data: &Dataset) -> Result<Vec<Vec<Vec<f32>>>, SubjectError> {
         match self {
-            Self::Source(model) => crate::parallel::map_rows(data.rows(), |row| model.run(data, row)),
+            Self::Source(model) => match &model.integers {
+                Some(integers) => integers.run_all(data),
+                None => crate::parallel::map_rows(data.rows(), |row| model.run(data, row)),
+            },
             Self::Artifact(artifact) => artifact.run_all(data),
         }
     }
@@ -371,7 +463,10 @@ impl Subject {
     /// [`SubjectError::Run`].
     pub fn trace(&self, data: &Dataset, row: usize) -> Result<Vec<Layer>, SubjectError> {
         match self {
-            Self::Source(model) => model.trace(data, row),
+            Self::Source(model) => match &model.integers {
+                Some(integers) => integers.trace(data, row),
+                None => model.trace(data, row),
+            },
             Self::Artifact(artifact) => artifact.trace(data, row),
         }
     }
@@ -391,7 +486,10 @@ impl ArtifactFile {
                 _ => Layout::Source,
             },
             elements: match io.tensor.data_type {
-                DataType::I8 => Elements::Quantized(Parameters { scale: io.scale, zero_point: io.zero_point as i8 }),
+                DataType::I8 => {
+                    Elements::Quantized(Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false })
+                }
+                DataType::I16 => Elements::Quantized(Parameters { scale: io.scale, zero_point: 0, wide: true }),
                 DataType::F32 => Elements::Real,
                 _ => Elements::Integer,
             },
@@ -405,24 +503,26 @@ impl ArtifactFile {
     /// [`SubjectError::Run`].
     pub fn run_all(&self, data: &Dataset) -> Result<Vec<Vec<Vec<f32>>>, SubjectError> {
         let model = self.model();
-        let run = |row: usize| {
-            let mut runner = Runner::new(&model);
-            let outputs = runner.run(data, row, |_| {});
-            let failed = |reason| SubjectError::Run { row, data: data.path().to_owned(), reason };
-            let outputs = outputs.map_err(failed)?;
-            Ok(outputs
-                .iter()
-                .map(|(io, bytes)| dequantized(&io.tensor, bytes, Some((io.scale, io.zero_point))))
-                .collect())
-        };
-        crate::parallel::map_rows(data.rows(), run)
+        crate::parallel::map_parts(data.rows(), |rows| {
+            let rows: Vec<usize> = rows.collect();
+            let mut outputs = Vec::with_capacity(rows.len());
+            let done = |row: Vec<(bantam::IoTensor, Vec<u8>)>| {
+                let real = |(io, bytes): &(bantam::IoTensor, Vec<u8>)| {
+                    dequantized(&io.tensor, bytes, Some((io.scale, io.zero_point)))
+                };
+                outputs.push(row.iter().map(real).collect());
+            };
+            let result = Runner::new(&model).run_rows(data, &rows, |_| false, |_, _| {}, done);
+            result.map_err(|(row, reason)| SubjectError::Run { row, data: data.path().to_owned(), reason })?;
+            Ok(outputs)
+        })
     }
 
     fn trace(&self, data: &Dataset, row: usize) -> Result<Vec<Layer>, SubjectError> {
         let model = self.model();
         let mut layers = Vec::new();
         let failed = |reason| SubjectError::Run { row, data: data.path().to_owned(), reason };
-        Runner::new(&model).run(data, row, |layer| layers.push(layer)).map_err(failed)?;
+        Runner::new(&model).run(data, row, |_| true, |layer| layers.push(layer)).map_err(failed)?;
         Ok(layers)
     }
 }

@@ -18,6 +18,8 @@ pub enum DataType {
     I64,
     /// 32-bit signed integer: biases and accumulators.
     I32,
+    /// 16-bit signed integer.
+    I16,
     /// 8-bit signed integer.
     I8,
     /// 8-bit unsigned integer: raw images.
@@ -34,6 +36,7 @@ impl DataType {
             Self::F32 => "f32",
             Self::I64 => "i64",
             Self::I32 => "i32",
+            Self::I16 => "i16",
             Self::I8 => "i8",
             Self::U8 => "u8",
             Self::Bool => "bool",
@@ -46,6 +49,7 @@ impl DataType {
         match self {
             Self::F32 | Self::I32 => 4,
             Self::I64 => 8,
+            Self::I16 => 2,
             Self::I8 | Self::U8 | Self::Bool => 1,
         }
     }
@@ -105,6 +109,8 @@ pub enum Data {
     I64(Vec<i64>),
     /// 32-bit signed integers.
     I32(Vec<i32>),
+    /// 16-bit signed integers.
+    I16(Vec<i16>),
     /// 8-bit signed integers.
     I8(Vec<i8>),
     /// 8-bit unsigned integers.
@@ -120,6 +126,7 @@ macro_rules! with_items {
             Data::F32($items) => $body,
             Data::I64($items) => $body,
             Data::I32($items) => $body,
+            Data::I16($items) => $body,
             Data::I8($items) => $body,
             Data::U8($items) => $body,
             Data::Bool($items) => $body,
@@ -134,6 +141,7 @@ macro_rules! map_items {
             Data::F32($items) => Data::F32($body),
             Data::I64($items) => Data::I64($body),
             Data::I32($items) => Data::I32($body),
+            Data::I16($items) => Data::I16($body),
             Data::I8($items) => Data::I8($body),
             Data::U8($items) => Data::U8($body),
             Data::Bool($items) => Data::Bool($body),
@@ -162,6 +170,7 @@ impl Data {
             Self::F32(_) => DataType::F32,
             Self::I64(_) => DataType::I64,
             Self::I32(_) => DataType::I32,
+            Self::I16(_) => DataType::I16,
             Self::I8(_) => DataType::I8,
             Self::U8(_) => DataType::U8,
             Self::Bool(_) => DataType::Bool,
@@ -206,6 +215,7 @@ macro_rules! element {
 element!(f32, F32);
 element!(i64, I64);
 element!(i32, I32);
+element!(i16, I16);
 element!(i8, I8);
 element!(u8, U8);
 element!(bool, Bool);
@@ -386,12 +396,14 @@ impl Tensor {
                 Data::F32(items) => items.clone(),
                 Data::I64(items) => items.iter().map(|&item| item as f32).collect(),
                 Data::I32(items) => items.iter().map(|&item| item as f32).collect(),
+                Data::I16(items) => items.iter().map(|&item| f32::from(item)).collect(),
                 Data::I8(items) => items.iter().map(|&item| f32::from(item)).collect(),
                 Data::U8(items) => items.iter().map(|&item| f32::from(item)).collect(),
                 Data::Bool(items) => items.iter().map(|&item| f32::from(u8::from(item))).collect(),
             }),
             DataType::I64 => Data::I64(self.to_i64()),
             DataType::I32 => Data::I32(narrowed!(self, i32)),
+            DataType::I16 => Data::I16(narrowed!(self, i16)),
             DataType::I8 => Data::I8(narrowed!(self, i8)),
             DataType::U8 => Data::U8(narrowed!(self, u8)),
             DataType::Bool => Data::Bool(match &self.data {
@@ -409,6 +421,7 @@ impl Tensor {
             Data::F32(items) => items.iter().map(|&item| item as i64).collect(),
             Data::I64(items) => items.clone(),
             Data::I32(items) => items.iter().map(|&item| item.into()).collect(),
+            Data::I16(items) => items.iter().map(|&item| item.into()).collect(),
             Data::I8(items) => items.iter().map(|&item| item.into()).collect(),
             Data::U8(items) => items.iter().map(|&item| item.into()).collect(),
             Data::Bool(items) => items.iter().map(|&item| item.into()).collect(),

@@ -9,7 +9,7 @@ pub(crate) enum Failure {
     /// 1: the file breaks a rule: its number, then the operands of the rule.
     Load(LoadError),
     /// 2: the operator of op (first operand) with this opcode (second) is not linked. 3: the arithmetic is not linked.
-    /// 4: any other mistake of the bindings.
+    /// 6: elements of a type with this code are not linked. 4: any other mistake of the bindings.
     Session(SessionError),
     /// 5: there is not enough memory.
     Memory,
@@ -31,6 +31,10 @@ impl Failure {
             Self::Session(SessionError::ArithmeticNotLinked { arithmetic }) => {
                 notes.push(3.0);
                 notes.push(f64::from(arithmetic.code()));
+            }
+            Self::Session(SessionError::TypeNotLinked { data_type }) => {
+                notes.push(6.0);
+                notes.push(f64::from(data_type.code()));
             }
             Self::Session(_) => notes.push(4.0),
             Self::Memory => notes.push(5.0),

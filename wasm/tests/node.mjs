@@ -1,13 +1,18 @@
-// Usage: node tests/node.mjs <folder of cases>…
-// Compares the package in wasm/dist/ with the host, in Node.js: every build this Node.js can run.
+// Usage: node tests/node.mjs [--dist=<folder>] <folder of cases>…
+// Compares the package in wasm/dist/, or in that folder, with the host, in Node.js: every build this Node.js can run.
 
-import * as bantam from "../dist/node.js";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { conclude, readCases } from "./cases.mjs";
 import { compare } from "./parity.mjs";
 
-const folders = process.argv.slice(2);
+const DIST = "--dist=";
+const [first] = process.argv.slice(2);
+const chosen = first?.startsWith(DIST);
+const folders = process.argv.slice(chosen ? 3 : 2);
+const bantam = await import(chosen ? pathToFileURL(join(first.slice(DIST.length), "node.js")).href : "../dist/node.js");
 if (folders.length === 0) {
-  throw new Error("usage: node tests/node.mjs <folder of cases>…");
+  throw new Error("usage: node tests/node.mjs [--dist=<folder>] <folder of cases>…");
 }
 const cases = await readCases(folders);
 // Node.js 20 knows relaxed vectors behind a flag only; the browser's test runs that build.

@@ -1,8 +1,8 @@
 // The comparison itself, the same in Node.js and in a page: nothing here but the package and arrays.
 
 /** Bytes of one element. */
-const BYTES = { int8: 1, int32: 4, float32: 4 };
-const ARRAYS = { int8: Int8Array, int32: Int32Array, float32: Float32Array };
+const BYTES = { int8: 1, int16: 2, int32: 4, float32: 4 };
+const ARRAYS = { int8: Int8Array, int16: Int16Array, int32: Int32Array, float32: Float32Array };
 
 /**
  * Runs every case and counts the runs whose outputs are not, bit for bit, the host's.

@@ -1,51 +1,49 @@
-//! What the programs share: the way out through semihosting, and the fixtures they are built with.
+//! What the programs share: a way out and a voice through semihosting, files of the host, a clock and a painted stack.
 //!
-//! Semihosting lets a program on a device, emulated or attached to a debugger, print on the host and end the run
-//! with a verdict.
+//! Semihosting lets a program on a device, emulated or attached to a debugger, print on the host, read and write its
+//! files, and end the run with a verdict. Nothing here links text formatting unless a program panics.
 
 #![no_std]
 #![deny(unsafe_code)]
 
+pub mod clock;
+mod goldens;
+mod host;
+mod line;
+#[allow(unsafe_code)]
+mod stack;
+#[cfg(target_arch = "arm")]
+#[allow(unsafe_code)]
+mod vectors;
+
 use core::panic::PanicInfo;
 
-use cortex_m_semihosting::{debug, hprintln};
+#[cfg(target_arch = "arm")]
+pub use cortex_m_rt::entry;
+#[cfg(target_arch = "riscv32")]
+pub use riscv_rt::entry;
 
-/// Bytes at an address that is a multiple of 16, as an artifact must be.
-#[repr(C, align(16))]
-struct Aligned<T: ?Sized>(T);
-
-/// The artifact of the digits model.
-pub static DIGITS: &[u8] = {
-    static FILE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/digits.bantam")));
-    &FILE.0
-};
-
-/// The int8 inputs of the digits model, one after another.
-pub static INPUTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/inputs.bin"));
-
-/// The int8 outputs the host computed from [`INPUTS`], one after another.
-pub static OUTPUTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/outputs.bin"));
-
-/// Runs of TensorFlow Lite models, packed: as many as the board takes.
-pub static CASES: &[u8] = {
-    static FILE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/cases.bin")));
-    &FILE.0
-};
-
-/// Bytes of memory that the board has for a model of [`CASES`].
-pub const ARENA_BYTES: usize = if cfg!(smallest) { 12 * 1024 } else { 128 * 1024 };
+pub use goldens::{Measured, goldens, session};
+pub use host::{HostFile, HostOutput};
+pub use line::{Line, print};
+pub use stack::Stack;
 
 /// Ends the run; the emulator's exit code is 0 on success and 1 otherwise.
 pub fn exit(success: bool) -> ! {
-    debug::exit(if success { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
-    // Only a debugger that ignores the request comes here.
-    loop {
-        cortex_m::asm::wfi();
-    }
+    semihosting::process::exit(i32::from(!success))
+}
+
+/// Ends the run with a reason.
+pub fn fail(reason: &str) -> ! {
+    print(&["failed: ", reason]);
+    exit(false)
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    hprintln!("{info}");
+    let mut line = Line::new();
+    if let Some(place) = info.location() {
+        line.text("panicked at ").text(place.file()).text(":").number(place.line()).print();
+    }
     exit(false)
 }

@@ -3,6 +3,7 @@
 use crate::bytes::{Field, narrow, size};
 use crate::check::{Cost, ensure};
 use crate::header::{FILE_ALIGNMENT, SectionEntry, checksum};
+use crate::real;
 use crate::strings::Strings;
 use crate::tensor::decode;
 use crate::{
@@ -169,7 +170,7 @@ impl<'a> Artifact<'a> {
     pub fn quantization(&self, index: usize) -> Option<(f32, i32)> {
         let bytes = at(self.section(SectionKind::Quantization), index, 8);
         let scale = f32::read(bytes, 0);
-        (scale > 0.0).then(|| (scale, i32::read(bytes, 4)))
+        real::is_positive(scale).then(|| (scale, i32::read(bytes, 4)))
     }
 
     fn tensor_record(&self, index: usize) -> TensorRecord {
@@ -188,6 +189,7 @@ impl<'a> Artifact<'a> {
             let tensor = u16::try_from(index).unwrap_or(u16::MAX);
             let record = self.tensor_record(index);
             let data_type = DataType::from_code(record.data_type)
+                .filter(|&it| it != DataType::I16 || (it.is_wide() && self.arithmetic() != Arithmetic::Onnx))
                 .ok_or(LoadError::TensorDataType { tensor, code: record.data_type })?;
             let kind = TensorKind::from_code(record.kind).ok_or(LoadError::TensorKind { tensor, code: record.kind })?;
             ensure(usize::from(record.rank) <= MAX_RANK, LoadError::TensorRank { tensor, rank: record.rank })?;
@@ -273,13 +275,15 @@ impl<'a> Artifact<'a> {
             let [inputs, outputs] = &mut seen;
             ensure(role == IoRole::Output || !*outputs, LoadError::IoOrder { index })?;
             *(if role == IoRole::Input { inputs } else { outputs }) = true;
-            let quantized = tensor.data_type == DataType::I8;
+            let quantized = matches!(tensor.data_type, DataType::I8 | DataType::I16);
             ensure(
-                io.scale.is_finite() && io.scale > 0.0 && (quantized || io.scale.to_bits() == 1f32.to_bits()),
+                real::is_finite(io.scale)
+                    && real::is_positive(io.scale)
+                    && (quantized || io.scale.to_bits() == 1f32.to_bits()),
                 LoadError::IoScale { index },
             )?;
             ensure(
-                if quantized { i8::try_from(io.zero_point).is_ok() } else { io.zero_point == 0 },
+                io.zero_point == 0 || (tensor.data_type == DataType::I8 && i8::try_from(io.zero_point).is_ok()),
                 LoadError::IoZeroPoint { index, zero_point: io.zero_point },
             )?;
         }

@@ -31,7 +31,7 @@ macro_rules! number_fields {
         }
     )*};
 }
-number_fields!(u8, i8, u16, u32, u64, i32, f32);
+number_fields!(u8, i8, u16, i16, u32, u64, i32, f32);
 
 impl<const N: usize> Field for [u8; N] {
     const BYTES: usize = N;

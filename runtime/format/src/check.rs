@@ -3,6 +3,7 @@
 use crate::bytes::{Field, narrow, size};
 use crate::op::Op;
 use crate::overlap::Overlap;
+use crate::real;
 use crate::{ABSENT, Arithmetic, DataType, LoadError, Shape, Tensor};
 
 /// What one op costs: the sums over the schedule are compared with the header and the caller's limits.
@@ -86,7 +87,7 @@ impl Op<'_> {
 
     /// Rule 88 for a multiplier that is an f32 in every arithmetic.
     pub(crate) fn check_real_multiplier(&self, bits: u32, channel: u32) -> Result<(), LoadError> {
-        let valid = f32::from_bits(bits).is_finite() && bits >> 31 == 0;
+        let valid = real::is_finite(f32::from_bits(bits)) && bits >> 31 == 0;
         ensure(valid, LoadError::Multiplier { op: self.index, channel })
     }
 
@@ -162,6 +163,29 @@ impl Op<'_> {
         ensure(bytes.as_chunks::<4>().0.iter().all(fits), error)
     }
 
+    /// Rules 85 to 87 for a 16-bit input: an optional bias of 64 bits per channel. Short sums wrap at 32 bits, long ones
+    /// stay below 2^47.
+    pub(crate) fn check_wide_bias(
+        &self,
+        bias: u32,
+        channels: usize,
+        taps: usize,
+        short_sums: bool,
+    ) -> Result<(), LoadError> {
+        // |weight| <= 128 and |input| <= 2^15.
+        let products = u64::try_from(taps).unwrap_or(u64::MAX).saturating_mul(1 << 22);
+        let fits = |bias: i64| match short_sums {
+            true => i32::try_from(bias).is_ok(),
+            false => bias.unsigned_abs().saturating_add(products) < 1 << 47,
+        };
+        let error = LoadError::Accumulator { op: self.index };
+        if bias == ABSENT {
+            return ensure(fits(0), error);
+        }
+        let bytes = self.check_constant(bias, channels.checked_mul(8))?;
+        ensure(bytes.as_chunks::<8>().0.iter().all(|value| fits(i64::from_le_bytes(*value))), error)
+    }
+
     /// Rules 85, 86 and 96: an optional float bias.
     pub(crate) fn check_float_bias(&self, bias: u32, channels: usize) -> Result<(), LoadError> {
         if bias != ABSENT {
@@ -170,8 +194,8 @@ impl Op<'_> {
         Ok(())
     }
 
-    /// Rules 85, 86, 88, 89 and 97: a requantisation table of `channels` entries.
-    pub(crate) fn check_requantization(&self, table: u32, channels: usize) -> Result<(), LoadError> {
+    /// Rules 85, 86, 88, 89 and 97: a requantisation table of `channels` entries, whose shifts are at most `largest`.
+    pub(crate) fn check_requantization(&self, table: u32, channels: usize, largest: i8) -> Result<(), LoadError> {
         let arithmetic = self.artifact.arithmetic();
         ensure(arithmetic != Arithmetic::Float, LoadError::ArithmeticMissing { op: self.index })?;
         let bytes = self.check_constant(table, Some(arithmetic.table_bytes(channels)))?;
@@ -180,7 +204,9 @@ impl Op<'_> {
             self.check_multiplier(u32::from_le_bytes(*bytes), narrow(channel))?;
         }
         for (channel, &shift) in shifts.iter().enumerate() {
-            self.check_shift(i8::from_le_bytes([shift]), narrow(channel))?;
+            let shift = i8::from_le_bytes([shift]);
+            self.check_shift(shift, narrow(channel))?;
+            ensure(shift <= largest, LoadError::Shift { op: self.index, channel: narrow(channel) })?;
         }
         Ok(())
     }
@@ -190,7 +216,7 @@ impl Op<'_> {
         let valid = match self.artifact.arithmetic() {
             Arithmetic::Float => return Err(LoadError::ArithmeticMissing { op: self.index }),
             Arithmetic::Tflite => bits >> 31 == 0,
-            Arithmetic::Onnx => f32::from_bits(bits).is_finite() && bits >> 31 == 0,
+            Arithmetic::Onnx => real::is_finite(f32::from_bits(bits)) && bits >> 31 == 0,
         };
         ensure(valid, LoadError::Multiplier { op: self.index, channel })
     }
@@ -200,14 +226,19 @@ impl Op<'_> {
         ensure((-31..=30).contains(&shift), LoadError::Shift { op: self.index, channel })
     }
 
-    /// Rule 90 for bounds of any ordered type; NaN bounds fail it too.
-    pub(crate) fn check_clamp<T: PartialOrd>(&self, low: T, high: T) -> Result<(), LoadError> {
+    /// Rule 90 for floats; NaN bounds fail it too.
+    pub(crate) fn check_real_clamp(&self, low: f32, high: f32) -> Result<(), LoadError> {
+        ensure(real::is_at_most(low, high), LoadError::Clamp { op: self.index })
+    }
+
+    /// Rule 90 for integers.
+    pub(crate) fn check_clamp<T: Ord>(&self, low: T, high: T) -> Result<(), LoadError> {
         ensure(low <= high, LoadError::Clamp { op: self.index })
     }
 
     /// Rule 94.
     pub(crate) fn check_scale(&self, scale: f32) -> Result<(), LoadError> {
-        ensure(scale.is_finite() && scale > 0.0, LoadError::QuantizeScale { op: self.index })
+        ensure(real::is_finite(scale) && real::is_positive(scale), LoadError::QuantizeScale { op: self.index })
     }
 
     /// Rule 66.

@@ -68,7 +68,7 @@ rules! {
     22 ArenaExtent { declared: u32, computed: u32 } "arena_bytes is the end of the last arena tensor";
     23 Macs { declared: u64, computed: u64 } "macs is the sum over the ops";
 
-    30 TensorDataType { tensor: u16, code: u8 } "a tensor's data type is known";
+    30 TensorDataType { tensor: u16, code: u8 } "a tensor's data type is known, and not I16 under the arithmetic Onnx";
     31 TensorKind { tensor: u16, code: u8 } "a tensor's kind is known";
     32 TensorRank { tensor: u16, rank: u8 } "a tensor has at most 6 dimensions";
     33 TensorDimensions { tensor: u16 } "a tensor's dimensions lie in the pool";
@@ -89,7 +89,7 @@ rules! {
     51 IoRole { index: u32, code: u8 } "an io role is known";
     52 IoOrder { index: u32 } "inputs come before outputs";
     53 IoMissing { } "there is at least one input and one output";
-    54 IoScale { index: u32 } "an io scale is positive and finite, and 1 for tensors that are not 8-bit";
+    54 IoScale { index: u32 } "an io scale is positive and finite, and 1 for tensors that are not 8-bit or 16-bit";
     55 IoZeroPoint { index: u32, zero_point: i32 } "an io zero point is a value of the type, and 0 for tensors that are not 8-bit";
     56 IoLayout { index: u32, code: u8 } "a source layout is known";
 
@@ -114,7 +114,7 @@ rules! {
     84 WeightType { op: u32, code: u8 } "the weight type fits the input type";
     85 ConstantOutside { op: u32, offset: u32 } "a constant of an op lies in the constants section";
     86 ConstantAlignment { op: u32, offset: u32 } "a constant of an op is aligned to 4 bytes";
-    87 Accumulator { op: u32 } "no accumulator can leave 32 bits";
+    87 Accumulator { op: u32 } "no accumulator can leave its bits";
     88 Multiplier { op: u32, channel: u32 } "a requantisation multiplier is in range";
     89 Shift { op: u32, channel: u32 } "a requantisation shift is between -31 and 30";
     90 Clamp { op: u32 } "a clamp's lower bound does not exceed its upper bound";
@@ -133,7 +133,8 @@ rules! {
     103 PadValue { op: u32 } "a padding value is a value of the type";
     104 GatherPosition { op: u32, position: u32 } "constant positions of a gather are below the size of the axis";
     105 ResizePosition { op: u32, position: u32 } "a resize reads only inside its input";
-    106 ResizeWeight { op: u32 } "a weight of a resize is between 0 and 1";
+    106 ResizeWeight { op: u32 } "a weight of a resize is between 0 and 1, in fixed point a multiple of 2^-10";
+    107 UnusedHalf { op: u32 } "the half byte behind an odd number of 4-bit weights is zero";
 
     110 PreprocessingRecords { count: u32 } "preprocessing records lie in their section";
     111 PreprocessingInput { index: u32, input: u16 } "a preprocessing record names an input, in ascending order";

@@ -51,6 +51,7 @@ mod op;
 pub mod ops;
 pub mod overlap;
 mod preprocessing;
+mod real;
 pub mod strings;
 mod tensor;
 #[cfg(feature = "alloc")]

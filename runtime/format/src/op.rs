@@ -82,6 +82,8 @@ coded! {
         Cast = 25,
         /// Positions of the largest (or smallest) elements over the last axis.
         TopK = 26,
+        /// Integers as integers of another type or scale.
+        Rescale = 27,
     }
 }
 
@@ -135,7 +137,7 @@ impl<'a> Op<'a> {
     pub fn computes_real_values(&self) -> bool {
         match self.opcode {
             Opcode::Quantize | Opcode::Dequantize | Opcode::Cast | Opcode::Resize => true,
-            Opcode::Binary if self.input(0).data_type == DataType::I8 => {
+            Opcode::Binary if matches!(self.input(0).data_type, DataType::I8 | DataType::I16) => {
                 let kind = BinaryKind::from_code(IntegerBinary::read(self.attributes).kind);
                 !kind.is_some_and(BinaryKind::is_integer_arithmetic)
             }

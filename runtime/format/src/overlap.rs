@@ -44,6 +44,25 @@ impl Overlap {
 /// Most elements that an op which overwrites its input channel by channel sets aside: rows of one channel.
 pub const LINE_BUFFER_ELEMENTS: usize = 256;
 
+/// Values of a channel that depthwise convolutions set aside on devices.
+pub const LINE_VALUES: usize = 380;
+
+/// How many output columns such a convolution computes together, of how many there are, and how many values are set aside
+/// for each row under them; `None` where the rows of a single window are too many. Pairs are height, then width.
+pub fn lines(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], columns: usize) -> Option<[usize; 2]> {
+    let span = |axis: usize| {
+        let (kernel, dilation) = (kernel.get(axis)?, dilation.get(axis)?);
+        kernel.checked_sub(1)?.checked_mul(*dilation)?.checked_add(1)
+    };
+    // Even, so that lines start at words; windows are computed in pairs.
+    let widest = LINE_VALUES.checked_div(span(0)?)? & !1;
+    let together = widest.checked_sub(span(1)?)?.checked_div(stride[1])?.checked_add(1)? & !1;
+    let together = if together >= columns.checked_next_multiple_of(2)? { columns } else { together.max(1) };
+    let last = together.checked_next_multiple_of(2)?.checked_sub(1)?;
+    let pitch = last.checked_mul(stride[1])?.checked_add(span(1)?)?.checked_next_multiple_of(2)?;
+    (span(0)?.checked_mul(pitch)? <= LINE_VALUES).then_some([together, pitch])
+}
+
 /// How the rows of a banded op's output follow from the rows of its input. Rows are consecutive in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowWindow {

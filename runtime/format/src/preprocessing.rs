@@ -2,6 +2,7 @@
 
 use crate::bytes::{Field, coded, record, size};
 use crate::check::ensure;
+use crate::real;
 use crate::strings::Strings;
 use crate::{Artifact, DataType, IoRole, LoadError, SectionKind, Shape};
 
@@ -204,7 +205,7 @@ impl<'a> Artifact<'a> {
             let decoded = decoded.ok_or(LoadError::PreprocessingValues { index })?;
             if let Preprocessing::Fields { factors, offsets, .. } = decoded {
                 let mut numbers = factors.as_chunks::<4>().0.iter().chain(offsets.as_chunks::<4>().0);
-                let finite = numbers.all(|bytes| f32::from_le_bytes(*bytes).is_finite());
+                let finite = numbers.all(|bytes| real::is_finite(f32::from_le_bytes(*bytes)));
                 ensure(finite, LoadError::PreprocessingNumber { index })?;
             }
         }

@@ -28,6 +28,8 @@ coded! {
     pub enum DataType: u8 {
         /// Signed 8-bit integer.
         I8 = 1,
+        /// Signed 16-bit integer: activations of 16 bits, which are symmetric.
+        I16 = 2,
         /// Signed 32-bit integer.
         I32 = 3,
         /// IEEE 754 binary32.
@@ -36,10 +38,17 @@ coded! {
 }
 
 impl DataType {
+    /// Whether elements are 16-bit integers. Programs that are compiled with `--cfg bantam_without_int16`, as those that
+    /// are downloaded, know none and refuse them.
+    pub const fn is_wide(self) -> bool {
+        !cfg!(bantam_without_int16) && matches!(self, Self::I16)
+    }
+
     /// Size of one element in bytes; also its alignment.
     pub const fn bytes(self) -> usize {
         match self {
             Self::I8 => 1,
+            Self::I16 => 2,
             Self::I32 | Self::F32 => 4,
         }
     }

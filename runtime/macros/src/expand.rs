@@ -166,9 +166,10 @@ fn run(model: &Model<'_>) -> TokenStream {
         let alike = || model.steps.iter().filter(|other| other.opcode == step.opcode);
         let moves = alike().any(|step| step.moves).then(|| quote!(| ::bantam::ops::MOVES));
         let overwrites = alike().any(|step| step.overwrites).then(|| quote!(| ::bantam::ops::OVERWRITES));
+        let long_lines = alike().any(|step| step.long_lines).then(|| quote!(| ::bantam::ops::LONG_LINES));
         quote! {
             done &= ::bantam::compiled::#opcode::<
-                { ::bantam::ops::numbers(&[#(#types),*], &[::bantam::Arithmetic::#arithmetic]) #moves #overwrites }
+                { ::bantam::ops::numbers(&[#(#types),*], &[::bantam::Arithmetic::#arithmetic]) #moves #overwrites #long_lines }
             >(&#name, arena, &CONSTANTS.0);
         }
     });
@@ -199,6 +200,9 @@ fn data_types(step: &Step) -> Vec<TokenStream> {
     if step.real && first != DataType::F32 {
         types.push(data_type(DataType::F32));
     }
+    if first != DataType::I16 && step.operands.iter().any(|tensor| tensor.data_type == DataType::I16) {
+        types.push(data_type(DataType::I16));
+    }
     types
 }
 
@@ -215,6 +219,7 @@ fn accessor(name: &str, port: &Port, input: bool) -> (TokenStream, TokenStream) 
         match data_type {
             DataType::F32 => "f32",
             DataType::I32 => "i32",
+            DataType::I16 => "i16",
             _ => "i8",
         },
         Span::call_site(),
@@ -224,7 +229,7 @@ fn accessor(name: &str, port: &Port, input: bool) -> (TokenStream, TokenStream) 
     let shape_name = format_ident!("{}_SHAPE", constant);
     let (rank, dimensions) = (shape.rank(), dimensions(&shape));
     let about_shape = format!("Dimensions of `{name}`, outermost first.");
-    let quantization = (data_type == DataType::I8).then(|| {
+    let quantization = matches!(data_type, DataType::I8 | DataType::I16).then(|| {
         let (quantization, about) =
             (format_ident!("{}", constant), format!("What the integers of `{name}` stand for."));
         let (scale, zero_point) = (port.record.scale, port.record.zero_point);

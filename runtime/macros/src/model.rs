@@ -1,6 +1,7 @@
 //! What the expansion needs to know of an artifact, as plain values.
 
-use bantam_format::{Artifact, IoRecord, IoRole, Op, SectionKind, Tensor};
+use bantam_format::overlap::lines;
+use bantam_format::{Artifact, IoRecord, IoRole, Op, Opcode, SectionKind, Tensor, ops};
 
 /// An input or an output.
 pub struct Port {
@@ -26,6 +27,8 @@ pub struct Step {
     pub moves: bool,
     /// Whether output and input start at the same byte.
     pub overwrites: bool,
+    /// Whether it is a depthwise convolution whose lines are too long to be set aside.
+    pub long_lines: bool,
     /// Whether it walks from the last output row to the first.
     pub walk_down: bool,
 }
@@ -66,6 +69,7 @@ impl<'a> Model<'a> {
         let steps = artifact.ops().map(|op| Step {
             moves: moves(&op),
             overwrites: op.input(0).location == op.output(0).location,
+            long_lines: long_lines(&op),
             opcode: op.opcode.name(),
             operands: (0..op.input_count + op.output_count).map(|at| artifact.tensor(op.operand(at))).collect(),
             inputs: op.input_count,
@@ -103,4 +107,22 @@ fn moves(op: &Op<'_>) -> bool {
 /// Where `part` starts in `whole`.
 fn offset(whole: &[u8], part: &[u8]) -> usize {
     part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())
+}
+
+/// Whether a depthwise convolution cannot set its lines aside.
+fn long_lines(op: &Op<'_>) -> bool {
+    if op.opcode != Opcode::DepthwiseConv2d {
+        return false;
+    }
+    let window = ops::DepthwiseConv2d::read(op.attributes()).window;
+    let pair = |height, width| [usize::from(height), usize::from(width)];
+    let columns = op.output(0).shape.dimension(2);
+    let lines = lines(
+        pair(window.kernel_height, window.kernel_width),
+        pair(window.stride_height, window.stride_width),
+        pair(window.dilation_height, window.dilation_width),
+        columns,
+    );
+    let in_place = op.input(0).location == op.output(0).location;
+    lines.is_none_or(|[together, _]| in_place && together < columns)
 }

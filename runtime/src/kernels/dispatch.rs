@@ -100,7 +100,7 @@ pub trait Fast: Value {
         backend: Backend,
         geometry: &Convolution,
         zero_point: i32,
-        weights: (&[Self], [usize; 2]),
+        weights: (Self::Weights<'_>, [usize; 2]),
         bias: &[Self::Accumulator],
         tables: Tables<'_>,
         packed: &mut [u8],
@@ -126,12 +126,12 @@ pub trait Fast: Value {
     fn pack_depthwise(
         backend: Backend,
         geometry: &Convolution,
-        weights: &[Self],
+        weights: Self::Weights<'_>,
         bias: &[Self::Accumulator],
         tables: Tables<'_>,
         packed: &mut [u8],
     ) -> Option<()> {
-        with!(backend, simd => generic::pack_depthwise(geometry, weights, bias, tables, simd, packed), None)
+        with!(backend, simd => generic::pack_depthwise::<Self, _>(geometry, weights, bias, tables, simd, packed), None)
     }
 
     /// Runs a packed depthwise convolution.

@@ -12,9 +12,12 @@ pub mod fixed_point;
 pub mod generic;
 pub mod requantize;
 pub mod scalar;
+pub mod weights;
 
 pub use bantam_format::overlap::Band;
-pub use requantize::{AverageFixedPoint, AverageReal, ClampFloat, Epilogue, MeanFloat, Requantization};
+pub use requantize::{
+    AverageFixedPoint, AverageReal, ClampFloat, Epilogue, MeanFloat, Requantization, WideRequantization,
+};
 
 /// What an accumulating kernel multiplies with, and what its sums become.
 #[derive(Clone, Copy, Debug)]
@@ -22,9 +25,9 @@ pub struct Accumulation<'a, T: scalar::Number, E> {
     /// Zero point of the input; 0 for floats.
     pub zero_point: i32,
     /// Weights, in the order the kernel states.
-    pub weights: &'a [T],
+    pub weights: T::Weights<'a>,
     /// One value per output channel, or empty for zeros.
-    pub bias: &'a [T::Accumulator],
+    pub bias: &'a [T::Bias],
     /// What the sums become.
     pub epilogue: E,
 }
@@ -49,6 +52,19 @@ pub struct Convolution {
 }
 
 impl Convolution {
+    /// A convolution of 1 x 1 over images of this height and width, from and to so many channels.
+    pub fn pointwise([height, width]: [usize; 2], [input, output]: [usize; 2]) -> Self {
+        Self {
+            kernel: [1; 2],
+            stride: [1; 2],
+            dilation: [1; 2],
+            pad: [0; 2],
+            input: [height, width, input],
+            output: [height, width, output],
+            groups: 1,
+        }
+    }
+
     /// Input channels that an output channel sees.
     pub fn group_channels(&self) -> usize {
         self.input[2] / self.groups.max(1)

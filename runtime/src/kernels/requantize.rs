@@ -38,6 +38,32 @@ impl Epilogue<i32, i8> for Requantization<'_> {
 }
 
 impl Requantization<'_> {
+    /// Whether the outputs of sums of `taps` products can be made in a shorter form of the `tflite` arithmetic: each
+    /// channel has a multiplier of its own and a shift to the right, so that nothing overflows, and clamping is saturation.
+    pub fn is_plain(&self, bias: &[i32], taps: usize) -> bool {
+        // Of 255 * 128 each, so that the sum, doubled, still fits.
+        let small = |bias: &i32| bias.unsigned_abs() <= 1 << 29;
+        let plain = |(&multiplier, &shift): (&i32, &i8)| multiplier >= 0 && (-22..0).contains(&shift);
+        self.per_channel
+            && !self.shifts.is_empty()
+            && self.clamp == [-128, 127]
+            && taps <= 1 << 13
+            && bias.iter().all(small)
+            && self.multipliers.iter().zip(self.shifts).all(plain)
+    }
+
+    /// That of one channel, to be stored as channel 0.
+    pub fn only(&self, channel: usize) -> Self {
+        let entry = self.entry(channel);
+        let end = entry.saturating_add(1);
+        Self {
+            multipliers: self.multipliers.get(entry..end).unwrap_or(&[]),
+            shifts: self.shifts.get(entry..end).unwrap_or(&[]),
+            per_channel: false,
+            ..*self
+        }
+    }
+
     fn entry(&self, channel: usize) -> usize {
         if self.per_channel { channel } else { 0 }
     }
@@ -68,13 +94,58 @@ pub fn onnx(parameters: &Requantization<'_>, channel: usize, accumulators: &[i32
     }
 }
 
-/// `clamp(round_half_even(value) + zero_point)`: the bounds are integers, so clamping first gives the same and keeps
-/// the value where adding and subtracting 1.5 * 2^23 rounds it.
+/// Requantisation of sums over 16-bit inputs to 16 bits, in the `tflite` arithmetic. There are no zero points.
+#[derive(Clone, Copy, Debug)]
+pub struct WideRequantization<'a> {
+    /// Q31 multipliers.
+    pub multipliers: &'a [i32],
+    /// Shifts, positive to the left.
+    pub shifts: &'a [i8],
+    /// Whether there is one multiplier per channel.
+    pub per_channel: bool,
+    /// Whether sums wrap at 32 bits and are multiplied as those of 8-bit inputs.
+    pub short_sums: bool,
+    /// Smallest and largest output.
+    pub clamp: [i32; 2],
+}
+
+impl Epilogue<i64, i16> for WideRequantization<'_> {
+    fn store(&self, channel: usize, accumulators: &[i64], output: &mut [i16]) {
+        let [low, high] = self.clamp;
+        for (offset, (out, &accumulator)) in output.iter_mut().zip(accumulators).enumerate() {
+            let entry = if self.per_channel { channel + offset } else { 0 };
+            let multiplier = self.multipliers.get(entry).copied().unwrap_or(0);
+            let shift = self.shifts.get(entry).copied().unwrap_or(0);
+            let value = if self.short_sums {
+                multiply_by_quantized_multiplier(accumulator as i32, multiplier, shift)
+            } else {
+                multiply_by_reduced_multiplier(accumulator, multiplier, shift)
+            };
+            *out = value.max(low).min(high) as i16;
+        }
+    }
+}
+
+/// `MultiplyByQuantizedMultiplier` of TensorFlow Lite for 64-bit numbers below 2^47: the multiplier keeps its highest 15
+/// bits, and the product is rounded once, ties towards plus infinity. `shift` is at most 7, positive to the left.
+pub fn multiply_by_reduced_multiplier(value: i64, multiplier: i32, shift: i8) -> i32 {
+    let reduced = if multiplier < 0x7fff_0000 { (multiplier + (1 << 15)) >> 16 } else { 0x7fff };
+    let right = (15 - i32::from(shift)).clamp(1, 62);
+    ((value * i64::from(reduced) + (1 << (right - 1))) >> right) as i32
+}
+
+/// `clamp(round_half_even(value) + zero_point)` of 8 bits.
 pub fn round_and_saturate(value: f32, zero_point: i32, clamp: [i32; 2]) -> i8 {
+    round_and_clamp(value, zero_point, clamp) as i8
+}
+
+/// `clamp(round_half_even(value) + zero_point)`: the bounds are integers of at most 16 bits, so clamping first gives the
+/// same and keeps the value where adding and subtracting 1.5 * 2^23 rounds it.
+pub fn round_and_clamp(value: f32, zero_point: i32, clamp: [i32; 2]) -> i32 {
     const ROUNDING: f32 = 12_582_912.0;
     let [low, high] = clamp;
     let value = value.max((low - zero_point) as f32).min((high - zero_point) as f32);
-    (((value + ROUNDING) - ROUNDING) as i32).saturating_add(zero_point) as i8
+    (((value + ROUNDING) - ROUNDING) as i32).saturating_add(zero_point)
 }
 
 /// gemmlowp's `SaturatingRoundingDoublingHighMul`: the high half of twice the product, rounded to
@@ -114,6 +185,34 @@ pub fn multiply_by_quantized_multiplier(value: i32, multiplier: i32, shift: i8) 
     let left = u32::from(shift.max(0).unsigned_abs());
     let right = u32::from(shift.min(0).unsigned_abs());
     rounding_divide_by_power_of_two(saturating_rounding_doubling_high_mul(value.wrapping_shl(left), multiplier), right)
+}
+
+/// A multiplier and a shift to the right, prepared for many small values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    multiplier: i32,
+    shift: u32,
+    half: i32,
+    /// All bits where there is a shift: what is negative counts one less before half is added.
+    shifts: i32,
+}
+
+impl Scale {
+    /// `None` where the multiplier is negative or the shift is to the left or beyond 31.
+    pub fn new(multiplier: i32, shift: i8) -> Option<Self> {
+        let right = u32::from(shift.unsigned_abs());
+        let serves = multiplier >= 0 && (-31..=0).contains(&shift);
+        let shifts = if shift == 0 { 0 } else { -1 };
+        serves.then_some(Self { multiplier, shift: right, half: ((1_u32 << right) >> 1).cast_signed(), shifts })
+    }
+
+    /// What [`multiply_by_quantized_multiplier`] gives for a value of less than `2^30`.
+    #[inline(always)]
+    pub fn apply(&self, value: i32) -> i32 {
+        let twice = i64::from(value.wrapping_mul(2));
+        let product = ((twice * i64::from(self.multiplier) + (1 << 31)) >> 32) as i32;
+        product.wrapping_add(product >> 31 & self.shifts).wrapping_add(self.half) >> self.shift
+    }
 }
 
 /// Float epilogue: clamp.
@@ -227,6 +326,17 @@ impl Average<i32, i8> for AverageFixedPoint {
     }
 }
 
+/// 16-bit averages, which are symmetric.
+impl Average<i64, i16> for AverageFixedPoint {
+    fn average(&self, sum: i64, count: usize) -> i16 {
+        let [low, high] = self.clamp.map(i64::from);
+        let divisor = count.max(1) as i64;
+        let half = divisor / 2;
+        let rounded = if sum > 0 { sum + half } else { sum - half };
+        rounded.checked_div(divisor).unwrap_or(0).max(low).min(high) as i16
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,11 +376,32 @@ mod tests {
         assert_eq!(round_and_saturate(300.0, -128, [-128, 20]), 20);
     }
 
+    #[test]
+    fn reduced_multipliers_have_fifteen_bits_and_round_once() {
+        let half = 1 << 30;
+        for (value, multiplier, shift, expected) in [
+            (3, half, 0, 2), // 3/2, up
+            (-3, half, 0, -1),
+            (5, half, 1, 5),
+            (1 << 40, half, -30, 512),
+            (100, i32::MAX, 1, 200),
+            (32768, i32::MAX, 0, 32767),
+        ] {
+            assert_eq!(multiply_by_reduced_multiplier(value, multiplier, shift), expected, "{value} {multiplier}");
+        }
+    }
+
     proptest! {
         #[test]
         fn onnx_equals_the_formula_in_wider_arithmetic(value in -2.0e9f32..2.0e9, zero_point in -128i32..128) {
             let expected = (f64::from(value).round_ties_even() + f64::from(zero_point)).clamp(-128.0, 127.0);
             prop_assert_eq!(f64::from(round_and_saturate(value, zero_point, [-128, 127])), expected);
+        }
+
+        #[test]
+        fn prepared_scales_give_the_same(value in -(1 << 30) + 1..1 << 30, multiplier in 0..=i32::MAX, shift in -31i8..=0) {
+            let scale = Scale::new(multiplier, shift).expect("a shift to the right");
+            prop_assert_eq!(scale.apply(value), multiply_by_quantized_multiplier(value, multiplier, shift));
         }
 
         #[test]

@@ -2,13 +2,15 @@
 //! here, for either element type.
 
 use super::driver::Task;
-use super::{Context, Source};
+use super::{Context, Source, links_halves};
 use crate::kernels::dispatch::Fast;
 use crate::kernels::generic::{Clamp, ConvolutionJob, DepthwiseJob, Requantize, Tables};
 use crate::kernels::scalar::Number;
+use crate::kernels::weights::ByteWeights;
 use crate::kernels::{Accumulation, ClampFloat, Convolution, Epilogue, Requantization};
 use crate::views::Element;
-use bantam_format::{DataType, ops};
+use bantam_format::DataType;
+use bantam_format::ops::{self, WeightType};
 
 /// How a packed form sees an op.
 pub(super) struct Packing {
@@ -33,10 +35,10 @@ pub(super) trait Accumulate {
     ) -> Option<()>;
 
     /// Runs 8-bit integers without packing, faster than the oracle where there is such a form.
-    fn run_direct<S: Source>(
+    fn run_direct<'w, S: Source>(
         &self,
         context: &mut Context<'_, S>,
-        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+        accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
         self.run(context, accumulation)
     }
@@ -64,13 +66,29 @@ pub(super) fn accumulate<S: Source>(
             return done;
         }
         op.run(context, &accumulation)
+    } else if context.is(DataType::I16) {
+        if !matches!(context.task, Task::Run { .. }) {
+            // There is no packed form.
+            return Some(());
+        }
+        let accumulation = Accumulation::<i16, _> {
+            zero_point: 0,
+            weights: ByteWeights::Bytes(context.constant(constants.weights, weights)?),
+            bias: context.bias::<i32>(constants.bias, channels.checked_mul(2)?)?.as_chunks().0,
+            epilogue: context.wide_requantization(&constants.epilogue.wide(), constants.flags, channels)?,
+        };
+        op.run(context, &accumulation)
     } else {
         let epilogue = constants.epilogue.integer();
         let accumulation = Accumulation::<i8, _> {
             zero_point: i32::from(epilogue.input_zero_point),
-            weights: context.constant(constants.weights, weights)?,
+            weights: match constants.weight_type() {
+                WeightType::I4 if !links_halves(S::NUMBERS) => return None,
+                WeightType::I4 => ByteWeights::Nibbles(context.constant_bytes(constants.weights, weights.div_ceil(2))?),
+                _ => ByteWeights::Bytes(context.constant(constants.weights, weights)?),
+            },
             bias: context.bias(constants.bias, channels)?,
-            epilogue: context.requantization(&epilogue, constants.per_channel == 1, channels)?,
+            epilogue: context.requantization(&epilogue, constants.is_per_channel(), channels)?,
         };
         let scales = accumulation.epilogue;
         let finish = Requantize::new(&scales);
@@ -84,7 +102,7 @@ pub(super) fn accumulate<S: Source>(
 }
 
 /// Measures, packs, or runs the packed form; `None` where the oracle has to run.
-fn packed<T: Fast + Element, E, S: Source>(
+fn packed<T: Fast + Element + Number<Weight = T, Bias = <T as Number>::Accumulator>, E, S: Source>(
     context: &mut Context<'_, S>,
     op: &impl Accumulate,
     accumulation: &Accumulation<'_, T, E>,
@@ -100,8 +118,8 @@ fn packed<T: Fast + Element, E, S: Source>(
     let (weights, bias) = (accumulation.weights, accumulation.bias);
     // From one output channel to the next, and from one tap to the next.
     let mut strides = [geometry.taps(), 1];
-    if depthwise && geometry.input[2] == 1 {
-        // Of one input channel it is a convolution.
+    if depthwise && geometry.input[2] == 1 && context.op.input(0).location != context.op.output(0).location {
+        // Of one input channel it is a convolution, which cannot overwrite its input.
         (depthwise, strides) = (false, [1, geometry.output[2]]);
     }
     if depthwise {

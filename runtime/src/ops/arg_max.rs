@@ -11,6 +11,8 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let selected = [attributes.select_last == 1, attributes.select_least == 1];
     if context.is(DataType::F32) {
         context.banded(&rows, |_, input, output| scalar::arg_max::<f32>(classes, selected, input, output))
+    } else if context.is(DataType::I16) {
+        context.banded(&rows, |_, input, output| scalar::arg_max::<i16>(classes, selected, input, output))
     } else {
         context.banded(&rows, |_, input, output| scalar::arg_max::<i8>(classes, selected, input, output))
     }

@@ -3,7 +3,7 @@
 //! Comparisons make another type, so they write a third tensor.
 
 use super::{Context, Source};
-use crate::kernels::scalar::{self, FixedPointBinary, LinearBinary, RealBinary, Walk};
+use crate::kernels::scalar::{self, FixedPointBinary, FixedPointSum, LinearBinary, RealBinary, Walk};
 use crate::views::Element;
 use bantam_format::ops::{self, BinaryKind};
 use bantam_format::{Arithmetic, DataType};
@@ -35,7 +35,9 @@ fn combine<T: Element, S: Source>(context: &mut Context<'_, S>, function: impl F
     let (values, data) = context.operands::<T, T>(1)?;
     // Most often the second repeats as a whole.
     if second.shape.elements() == 1 || output.shape.dimensions().ends_with(second.shape.dimensions()) {
-        scalar::binary(function, values.iter().copied().cycle(), data);
+        for data in data.chunks_mut(values.len().max(1)) {
+            scalar::binary(&function, values.iter().copied(), data);
+        }
     } else {
         scalar::binary(function, walk.read(values), data);
     }
@@ -68,39 +70,71 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
             return compare(context, |a: i32, b: i32| scalar::compare(kind, a, b));
         }
         combine(context, |a: i32, b: i32| scalar::binary_i32(kind, a, b))
+    } else if context.is(DataType::I16) {
+        let attributes = ops::WideBinary::read(context.op.attributes());
+        let multipliers = [
+            (attributes.first_multiplier, attributes.first_shift),
+            (attributes.second_multiplier, attributes.second_shift),
+            (attributes.output_multiplier, attributes.output_shift),
+        ];
+        let parameters = FixedPointBinary {
+            kind: BinaryKind::from_code(attributes.kind)?,
+            zero_points: [0; 3],
+            clamp: [attributes.clamp_min, attributes.clamp_max].map(i32::from),
+            multipliers,
+            wide: true,
+        };
+        integers(context, &parameters, |value| value as i16)
     } else {
-        integers(context)
+        let attributes = ops::IntegerBinary::read(context.op.attributes());
+        let zero_points =
+            [attributes.first_zero_point, attributes.second_zero_point, attributes.output_zero_point].map(i32::from);
+        let multipliers = [
+            (attributes.first_multiplier, attributes.first_shift),
+            (attributes.second_multiplier, attributes.second_shift),
+            (attributes.output_multiplier, attributes.output_shift),
+        ];
+        let parameters = FixedPointBinary {
+            kind: BinaryKind::from_code(attributes.kind)?,
+            zero_points,
+            clamp: [attributes.clamp_min, attributes.clamp_max].map(i32::from),
+            multipliers,
+            wide: false,
+        };
+        integers(context, &parameters, |value| value as i8)
     }
 }
 
-fn integers<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
-    let attributes = ops::IntegerBinary::read(context.op.attributes());
-    let kind = BinaryKind::from_code(attributes.kind)?;
-    let zero_points =
-        [attributes.first_zero_point, attributes.second_zero_point, attributes.output_zero_point].map(i32::from);
-    let clamp = [attributes.clamp_min, attributes.clamp_max].map(i32::from);
-    let multipliers = [attributes.first_multiplier, attributes.second_multiplier, attributes.output_multiplier];
-    if context.arithmetic() == Arithmetic::Tflite && kind.is_integer_arithmetic() {
-        let [first, second, output] = multipliers;
-        let multipliers =
-            [(first, attributes.first_shift), (second, attributes.second_shift), (output, attributes.output_shift)];
-        let parameters = FixedPointBinary { kind, zero_points, clamp, multipliers };
+/// Integers of 8 or 16 bits, which `narrow` makes of words.
+fn integers<T: Element + Into<i32>, S: Source>(
+    context: &mut Context<'_, S>,
+    parameters: &FixedPointBinary,
+    narrow: impl Fn(i32) -> T,
+) -> Option<()> {
+    let &FixedPointBinary { kind, zero_points, clamp, multipliers, wide } = parameters;
+    if (wide || context.arithmetic() == Arithmetic::Tflite) && kind.is_integer_arithmetic() {
         if kind.is_comparison() {
-            return compare(context, |a: i8, b: i8| parameters.compare(a, b));
+            return compare(context, |a: T, b: T| parameters.compare(a.into(), b.into()));
         }
-        return combine(context, |a: i8, b: i8| parameters.compute(a, b));
+        // On devices sums of 8-bit integers have a short form.
+        if S::DIRECT
+            && let Some(sum) = FixedPointSum::new(parameters)
+        {
+            return combine(context, |a: T, b: T| narrow(sum.compute(a.into(), b.into())));
+        }
+        return combine(context, |a: T, b: T| narrow(parameters.compute(a.into(), b.into())));
     }
-    let scales = multipliers.map(f32::from_bits);
-    if context.arithmetic() != Arithmetic::Tflite && kind.is_integer_arithmetic() {
+    let scales = multipliers.map(|(multiplier, _)| f32::from_bits(multiplier));
+    if !wide && context.arithmetic() != Arithmetic::Tflite && kind.is_integer_arithmetic() {
         let parameters = LinearBinary { kind, zero_points, clamp, scales };
-        return combine(context, |a: i8, b: i8| parameters.compute(a, b));
+        return combine(context, |a: T, b: T| narrow(parameters.compute(a.into(), b.into())));
     }
     if !context.links_real_values() {
         return None;
     }
     let parameters = RealBinary { kind, zero_points, clamp, scales };
     if kind.is_comparison() {
-        return compare(context, |a: i8, b: i8| parameters.compare(a, b));
+        return compare(context, |a: T, b: T| parameters.compare(a.into(), b.into()));
     }
-    combine(context, |a: i8, b: i8| parameters.compute(a, b))
+    combine(context, |a: T, b: T| narrow(parameters.compute(a.into(), b.into())))
 }

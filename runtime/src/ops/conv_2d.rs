@@ -2,8 +2,9 @@
 
 use super::accumulation::{Accumulate, Packing, accumulate};
 use super::{Context, Source};
+use crate::kernels::direct::Direct;
 use crate::kernels::scalar::{self, Number};
-use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization, direct};
+use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization};
 use crate::views::Element;
 use bantam_format::overlap::RowWindow;
 use bantam_format::{Tensor, ops};
@@ -58,14 +59,13 @@ impl Accumulate for Conv2d {
         })
     }
 
-    fn run_direct<S: Source>(
+    fn run_direct<'w, S: Source>(
         &self,
         context: &mut Context<'_, S>,
-        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+        accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
-        context.banded(&self.rows, |band, input, output| {
-            direct::conv_2d(&self.geometry, band, input, accumulation, output);
-        })
+        let place = Context::place(context.arena, &context.op)?;
+        Direct::new(&self.geometry, accumulation).conv_2d(place, self.images)
     }
 }
 

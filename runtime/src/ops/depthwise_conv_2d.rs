@@ -2,9 +2,10 @@
 
 use super::accumulation::{Accumulate, Packing, accumulate};
 use super::conv_2d::{geometry, images};
-use super::{Context, Source, links_overwrites};
+use super::{Context, Source, links_long_lines, links_overwrites};
+use crate::kernels::direct::Depthwise;
 use crate::kernels::scalar::{self, Number};
-use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization, direct};
+use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization};
 use crate::views::Element;
 use bantam_format::ops;
 use bantam_format::overlap::RowWindow;
@@ -19,7 +20,7 @@ struct DepthwiseConv2d {
 
 impl Accumulate for DepthwiseConv2d {
     fn packing(&self) -> Option<Packing> {
-        (!self.overwrites).then_some(Packing { geometry: self.geometry, images: self.images, depthwise: true })
+        Some(Packing { geometry: self.geometry, images: self.images, depthwise: true })
     }
 
     fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>, S: Source>(
@@ -36,17 +37,19 @@ impl Accumulate for DepthwiseConv2d {
         })
     }
 
-    fn run_direct<S: Source>(
+    fn run_direct<'w, S: Source>(
         &self,
         context: &mut Context<'_, S>,
-        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+        accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
-        if self.overwrites {
-            return self.run(context, accumulation);
-        }
-        context.banded(&self.rows, |band, input, output| {
-            direct::depthwise_conv_2d(&self.geometry, band, input, accumulation, output);
-        })
+        let done = Depthwise::new(&self.geometry, accumulation).and_then(|depthwise| {
+            if context.op.input(0).location == context.op.output(0).location {
+                depthwise.in_place(context.in_place(0)?)
+            } else {
+                context.banded(&self.rows, |band, input, output| depthwise.band(band, input, output))
+            }
+        });
+        if links_long_lines(S::NUMBERS) { done.or_else(|| self.run(context, accumulation)) } else { done }
     }
 }
 

@@ -4,9 +4,9 @@ use super::source::{Source, links_moves, links_only, links_type, only_arithmetic
 use crate::arena::Split;
 use crate::kernels::dispatch::Backend;
 use crate::kernels::generic::{Place, Sizes};
-use crate::kernels::requantize::{Requantization, Requantizer};
+use crate::kernels::requantize::{Requantization, Requantizer, WideRequantization};
 use crate::views::{self, Element};
-use bantam_format::ops::IntegerEpilogue;
+use bantam_format::ops::{Accumulation, IntegerEpilogue, WideEpilogue};
 use bantam_format::overlap::{Band, RowWindow};
 use bantam_format::{Arithmetic, DataType, Opcode, Tensor};
 use core::cell::Cell;
@@ -70,6 +70,12 @@ impl<'c, S: Source> Context<'c, S> {
             && (links_only(S::NUMBERS, data_type) || self.op.input(0).data_type == data_type)
     }
 
+    /// Whether output 0 has this type; 16-bit integers are known not to where they are not linked.
+    #[inline(always)]
+    pub(crate) fn makes(&self, data_type: DataType) -> bool {
+        (data_type != DataType::I16 || links_type(S::NUMBERS, data_type)) && self.op.output(0).data_type == data_type
+    }
+
     /// Whether evaluations may compute with the real values that integers stand for; known to the compiler.
     pub(crate) fn links_real_values(&self) -> bool {
         links_type(S::NUMBERS, DataType::F32)
@@ -78,6 +84,11 @@ impl<'c, S: Source> Context<'c, S> {
     /// `count` constants from byte `offset` on.
     pub(crate) fn constant<T: Element>(&self, offset: u32, count: usize) -> Option<&'c [T]> {
         views::constant(self.constants, offset, count)
+    }
+
+    /// `count` bytes of the constants.
+    pub(crate) fn constant_bytes(&self, offset: u32, count: usize) -> Option<&'c [u8]> {
+        self.constants.get(usize::try_from(offset).ok()?..)?.get(..count)
     }
 
     /// An optional bias of `channels` values.
@@ -108,6 +119,25 @@ impl<'c, S: Source> Context<'c, S> {
             per_channel,
             zero_point: i32::from(epilogue.output_zero_point),
             clamp: [i32::from(epilogue.clamp_min), i32::from(epilogue.clamp_max)],
+        })
+    }
+
+    /// The same of a 16-bit epilogue; `flags` are those of an accumulation.
+    pub(crate) fn wide_requantization(
+        &self,
+        epilogue: &WideEpilogue,
+        flags: u8,
+        channels: usize,
+    ) -> Option<WideRequantization<'c>> {
+        let per_channel = flags & Accumulation::PER_CHANNEL != 0;
+        let entries = if per_channel { channels } else { 1 };
+        let after = epilogue.table.checked_add(u32::try_from(entries.checked_mul(4)?).ok()?)?;
+        Some(WideRequantization {
+            multipliers: self.constant(epilogue.table, entries)?,
+            shifts: self.constant(after, entries)?,
+            per_channel,
+            short_sums: flags & Accumulation::SHORT_SUMS != 0,
+            clamp: [epilogue.clamp_min, epilogue.clamp_max].map(i32::from),
         })
     }
 

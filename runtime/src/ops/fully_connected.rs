@@ -2,8 +2,9 @@
 
 use super::accumulation::{Accumulate, Packing, accumulate};
 use super::{Context, Source};
+use crate::kernels::direct::Direct;
 use crate::kernels::scalar::{self, Number};
-use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization, direct};
+use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization};
 use crate::views::Element;
 use bantam_format::ops;
 
@@ -13,19 +14,16 @@ struct FullyConnected {
     rows: usize,
 }
 
+impl FullyConnected {
+    /// A convolution of 1 x 1 over a column of pixels.
+    fn geometry(&self) -> Convolution {
+        Convolution::pointwise([self.rows, 1], [self.depth, self.channels])
+    }
+}
+
 impl Accumulate for FullyConnected {
     fn packing(&self) -> Option<Packing> {
-        // A convolution of 1 x 1 over a row of pixels.
-        let geometry = Convolution {
-            kernel: [1; 2],
-            stride: [1; 2],
-            dilation: [1; 2],
-            pad: [0; 2],
-            input: [1, self.rows, self.depth],
-            output: [1, self.rows, self.channels],
-            groups: 1,
-        };
-        Some(Packing { geometry, images: 1, depthwise: false })
+        Some(Packing { geometry: self.geometry(), images: 1, depthwise: false })
     }
 
     fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>, S: Source>(
@@ -39,15 +37,13 @@ impl Accumulate for FullyConnected {
         })
     }
 
-    fn run_direct<S: Source>(
+    fn run_direct<'w, S: Source>(
         &self,
         context: &mut Context<'_, S>,
-        accumulation: &Accumulation<'_, i8, Requantization<'_>>,
+        accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
-        let rows = ops::FullyConnected::rows(&context.op.input(0), &context.op.output(0));
-        context.banded(&rows, |_, input, output| {
-            direct::fully_connected(self.depth, self.channels, input, accumulation, output);
-        })
+        let place = Context::place(context.arena, &context.op)?;
+        Direct::new(&self.geometry(), accumulation).conv_2d(place, 1)
     }
 }
 

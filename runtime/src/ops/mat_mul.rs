@@ -11,6 +11,9 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     if context.is(DataType::F32) {
         let epilogue = ClampFloat::new(&attributes.epilogue.float());
         multiply::<f32, _, S>(context, [0; 2], &epilogue)
+    } else if context.is(DataType::I16) {
+        let requantization = context.wide_requantization(&attributes.epilogue.wide(), 0, 1)?;
+        multiply::<i16, _, S>(context, [0; 2], &requantization)
     } else {
         let epilogue = attributes.epilogue.integer();
         let requantization = context.requantization(&epilogue, false, 1)?;

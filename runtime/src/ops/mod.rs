@@ -20,6 +20,7 @@ mod pad;
 mod pool_2d;
 mod quantize;
 mod reduce;
+mod rescale;
 mod reshape;
 mod resize;
 mod select;
@@ -32,13 +33,13 @@ mod transpose_conv_2d;
 mod unary;
 
 pub(crate) use driver::{Context, Task, packs};
-pub use source::{MOVES, OVERWRITES, linked_numbers, numbers};
-pub(crate) use source::{Source, links_overwrites};
+pub use source::{LONG_LINES, MOVES, OVERWRITES, linkable, linked_numbers, numbers};
+pub(crate) use source::{Source, links_halves, links_long_lines, links_overwrites};
 
 use crate::kernels::dispatch::Backend;
 use crate::kernels::requantize::{self, Requantizer};
 use bantam_format::{Arithmetic, DataType, Op, Opcode};
-use source::{Compiled, EVERY_NUMBER, Parsed, links, links_type, only_arithmetic};
+use source::{Compiled, EVERY_NUMBER, Parsed, WITHOUT_INT16, links, links_type, only_arithmetic};
 
 /// An opcode and its evaluation.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +70,16 @@ impl Operators {
         (self.requantizer)(arithmetic)
     }
 
-    /// Whether the evaluations have the floating-point code that an op takes.
-    pub(crate) fn has_numbers(&self, op: &Op<'_>) -> bool {
-        !op.computes_real_values() || links_type(self.numbers, DataType::F32)
+    /// A type that an op takes and for which the evaluations have no code.
+    pub(crate) fn lacks(&self, op: &Op<'_>) -> Option<DataType> {
+        let wide = || (0..=op.input_count).any(|position| op.input(position).data_type == DataType::I16);
+        if op.computes_real_values() && !links_type(self.numbers, DataType::F32) {
+            Some(DataType::F32)
+        } else if !links_type(self.numbers, DataType::I16) && wide() {
+            Some(DataType::I16)
+        } else {
+            None
+        }
     }
 }
 
@@ -83,6 +91,17 @@ fn requantizer<const NUMBERS: u16>(arithmetic: Arithmetic) -> Option<Requantizer
         Arithmetic::Float if links(NUMBERS, Arithmetic::Float) => Some(requantize::none),
         _ => None,
     }
+}
+
+/// The first of some operators.
+const fn first<const ALL: usize, const FIRST: usize>(all: [Operator; ALL]) -> [Operator; FIRST] {
+    let mut operators = [all[0]; FIRST];
+    let mut index = 0;
+    while index < FIRST {
+        operators[index] = all[index];
+        index += 1;
+    }
+    operators
 }
 
 macro_rules! operators {
@@ -121,6 +140,12 @@ macro_rules! operators {
 
         /// Every operator, all data types and all arithmetics.
         pub static ALL: Operators = Operators::new::<EVERY_NUMBER>(&[$(linked::$opcode::<EVERY_NUMBER>()),*]);
+
+        /// [`ALL`] without 16-bit integers and the opcode Rescale, which few models have: for programs that are downloaded.
+        pub static WITHOUT_16_BIT: Operators = {
+            const FIRST: [Operator; Opcode::ALL.len() - 1] = first([$(linked::$opcode::<WITHOUT_INT16>()),*]);
+            Operators::new::<WITHOUT_INT16>(&FIRST)
+        };
     };
 }
 
@@ -151,6 +176,8 @@ operators! {
     Normalize = normalize::eval;
     Cast = cast::eval;
     TopK = top_k::eval;
+    // The last one, which `WITHOUT_16_BIT` leaves out.
+    Rescale = rescale::eval;
 }
 
 /// A table of just these arithmetics and operators, to be put into a `static`:
@@ -159,11 +186,13 @@ operators! {
 /// static OPERATORS: bantam::Operators = bantam::ops![Onnx; Conv2d, FullyConnected, Softmax];
 /// ```
 ///
-/// Integers are linked in any case, 32-bit floats where the arithmetic `Float` is named: `ops![Float, Onnx; …]`.
+/// Integers of 8 and 32 bits are linked in any case, 32-bit floats where the arithmetic `Float` is named:
+/// `ops![Float, Onnx; …]`. 16-bit integers are linked where `Int16` is named beside the arithmetics: `ops![Tflite, Int16; …]`;
+/// `WholeBytes` leaves out weights of 4 bits: a model that has them does not run then.
 #[macro_export]
 macro_rules! ops {
     ($($arithmetic:ident),* $(,)?; $($opcode:ident),* $(,)?) => {{
-        const NUMBERS: u16 = $crate::ops::linked_numbers(&[$($crate::Arithmetic::$arithmetic),*]);
+        const NUMBERS: u16 = $crate::ops::linked_numbers(&[$($crate::ops::linkable::$arithmetic),*]);
         $crate::Operators::new::<NUMBERS>(&[$($crate::ops::linked::$opcode::<NUMBERS>()),*])
     }};
 }

@@ -24,6 +24,8 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let value = attributes.value.cast_signed();
     if context.is(DataType::I8) {
         eval_as(context, &attributes, &pad, value as i8)
+    } else if context.is(DataType::I16) {
+        eval_as(context, &attributes, &pad, value as i16)
     } else {
         eval_as(context, &attributes, &pad, value)
     }

@@ -17,6 +17,12 @@ pub(super) fn eval_max<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         context.banded(&rows, |band, input, output| {
             scalar::max_pool_2d::<f32>(&geometry, band, input, clamp, output);
         })
+    } else if context.is(DataType::I16) {
+        let bounds = attributes.epilogue.wide();
+        let clamp = [bounds.clamp_min, bounds.clamp_max];
+        context.banded(&rows, |band, input, output| {
+            scalar::max_pool_2d::<i16>(&geometry, band, input, clamp, output);
+        })
     } else {
         let bounds = attributes.epilogue.integer();
         let clamp = [bounds.clamp_min, bounds.clamp_max];
@@ -36,6 +42,13 @@ pub(super) fn eval_average<S: Source>(context: &mut Context<'_, S>) -> Option<()
         let average = ClampFloat::new(&attributes.epilogue.float());
         context.banded(&rows, |band, input, output| {
             scalar::average_pool_2d::<f32, _>(&geometry, band, input, 0, include_pad, &average, output);
+        })
+    } else if context.is(DataType::I16) {
+        let bounds = attributes.epilogue.wide();
+        let clamp = [bounds.clamp_min, bounds.clamp_max].map(i32::from);
+        let average = AverageFixedPoint { zero_point: 0, clamp };
+        context.banded(&rows, |band, input, output| {
+            scalar::average_pool_2d::<i16, _>(&geometry, band, input, 0, include_pad, &average, output);
         })
     } else {
         let epilogue = attributes.epilogue.integer();

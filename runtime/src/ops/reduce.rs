@@ -1,9 +1,10 @@
 //! Evaluation of [`Opcode::Reduce`](bantam_format::Opcode::Reduce).
 
 use super::{Context, Source};
-use crate::kernels::{ClampFloat, MeanFloat, scalar};
+use crate::kernels::scalar::{self, Number};
+use crate::kernels::{ClampFloat, Epilogue, MeanFloat};
 use bantam_format::DataType;
-use bantam_format::ops::{self, ReduceKind};
+use bantam_format::ops::{self, Accumulation, ReduceKind};
 
 pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let attributes = ops::Reduce::read(context.op.attributes());
@@ -22,16 +23,30 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
                 scalar::reduce_f32(kind, shape, input, &ClampFloat::new(&epilogue), output);
             }
         })
+    } else if context.is(DataType::I16) {
+        let requantization = context.wide_requantization(&attributes.epilogue.wide(), Accumulation::SHORT_SUMS, 1)?;
+        context.banded(&rows, |_, input, output| integers::<i16, _>(kind, shape, input, 0, &requantization, output))
     } else {
         let epilogue = attributes.epilogue.integer();
         let requantization = context.requantization(&epilogue, false, 1)?;
         let zero_point = i32::from(epilogue.input_zero_point);
         context.banded(&rows, |_, input, output| {
-            if matches!(kind, ReduceKind::Max | ReduceKind::Min) {
-                scalar::extreme(shape, kind == ReduceKind::Min, input, zero_point, &requantization, output);
-            } else {
-                scalar::sum::<i8, _>(shape, input, zero_point, &requantization, output);
-            }
+            integers::<i8, _>(kind, shape, input, zero_point, &requantization, output)
         })
+    }
+}
+
+fn integers<T: Number<Accumulator: Ord>, E: Epilogue<T::Accumulator, T>>(
+    kind: ReduceKind,
+    shape: [usize; 3],
+    input: &[T],
+    zero_point: i32,
+    epilogue: &E,
+    output: &mut [T],
+) {
+    if matches!(kind, ReduceKind::Max | ReduceKind::Min) {
+        scalar::extreme(shape, kind == ReduceKind::Min, input, zero_point, epilogue, output);
+    } else {
+        scalar::sum(shape, input, zero_point, epilogue, output);
     }
 }

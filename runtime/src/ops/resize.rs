@@ -25,9 +25,12 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         let (input, output) = context.operands::<f32, f32>(0)?;
         scalar::resize(image, rows, columns, &epilogue, input, output);
     } else {
-        let epilogue = attributes.epilogue.integer();
+        let elements = scalar::InterpolateInteger {
+            epilogue: attributes.epilogue.integer(),
+            fixed_point: attributes.fixed_point == 1,
+        };
         let (input, output) = context.operands::<i8, i8>(0)?;
-        scalar::resize(image, rows, columns, &epilogue, input, output);
+        scalar::resize(image, rows, columns, &elements, input, output);
     }
     Some(())
 }

@@ -6,7 +6,13 @@ use crate::views::Element;
 use bantam_format::DataType;
 
 pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
-    if context.op.output(0).data_type == DataType::I8 { select::<i8, S>(context) } else { select::<i32, S>(context) }
+    if context.makes(DataType::I8) {
+        select::<i8, S>(context)
+    } else if context.makes(DataType::I16) {
+        select::<i16, S>(context)
+    } else {
+        select::<i32, S>(context)
+    }
 }
 
 fn select<T: Element, S: Source>(context: &mut Context<'_, S>) -> Option<()> {

@@ -49,13 +49,37 @@ pub const MOVES: u16 = 0x4000;
 /// Added to a set where depthwise convolutions may overwrite their input channel by channel.
 pub const OVERWRITES: u16 = 0x8000;
 
-/// All of them.
-pub(crate) const EVERY_NUMBER: u16 = numbers(DataType::ALL, Arithmetic::ALL) | MOVES | OVERWRITES;
+/// Added to a set where the lines of depthwise convolutions may be too long to be set aside.
+pub const LONG_LINES: u16 = 0x2000;
 
-/// The set that [`ops!`](crate::ops!) makes of arithmetics: 32-bit floats where `Float` is among them, and integers.
-pub const fn linked_numbers(arithmetics: &[Arithmetic]) -> u16 {
-    let set = numbers(DataType::ALL, arithmetics) | MOVES | OVERWRITES;
-    if links(set, Arithmetic::Float) { set } else { set & !type_bit(DataType::F32) }
+/// Added to a set where no weights have 4 bits.
+pub const WHOLE_BYTES: u16 = 0x1000;
+
+/// All of them.
+pub(crate) const EVERY_NUMBER: u16 = numbers(DataType::ALL, Arithmetic::ALL) | MOVES | OVERWRITES | LONG_LINES;
+
+/// All but 16-bit integers.
+pub(crate) const WITHOUT_INT16: u16 = EVERY_NUMBER & !type_bit(DataType::I16);
+
+/// What [`ops!`](crate::ops!) can name in front of the operators.
+#[allow(non_upper_case_globals, missing_docs)]
+pub mod linkable {
+    use super::{Arithmetic, DataType, numbers};
+    pub const Float: u16 = numbers(&[DataType::F32], &[Arithmetic::Float]);
+    pub const Tflite: u16 = numbers(&[], &[Arithmetic::Tflite]);
+    pub const Onnx: u16 = numbers(&[], &[Arithmetic::Onnx]);
+    pub const Int16: u16 = numbers(&[DataType::I16], &[]);
+    pub const WholeBytes: u16 = super::WHOLE_BYTES;
+}
+
+/// The set that [`ops!`](crate::ops!) makes of what is [`linkable`]; integers of 8 and 32 bits are in it.
+pub const fn linked_numbers(sets: &[u16]) -> u16 {
+    let (mut set, mut sets) = (numbers(&[DataType::I8, DataType::I32], &[]) | MOVES | OVERWRITES | LONG_LINES, sets);
+    while let [first, rest @ ..] = sets {
+        set |= *first;
+        sets = rest;
+    }
+    set
 }
 
 #[inline(always)]
@@ -77,6 +101,16 @@ pub(crate) const fn links_moves(numbers: u16) -> bool {
 /// Whether depthwise convolutions may overwrite their input channel by channel.
 pub(crate) const fn links_overwrites(numbers: u16) -> bool {
     numbers & OVERWRITES != 0
+}
+
+/// Whether the lines of depthwise convolutions may be too long to be set aside.
+pub(crate) const fn links_long_lines(numbers: u16) -> bool {
+    numbers & LONG_LINES != 0
+}
+
+/// Whether weights may have 4 bits.
+pub(crate) const fn links_halves(numbers: u16) -> bool {
+    numbers & WHOLE_BYTES == 0
 }
 
 /// Whether the set has this type and no other.
@@ -179,13 +213,15 @@ mod tests {
 
     #[test]
     fn sets_of_numbers() {
-        let set = linked_numbers(&[Arithmetic::Onnx]);
+        let set = linked_numbers(&[linkable::Onnx]);
         assert!(links(set, Arithmetic::Onnx) && !links(set, Arithmetic::Tflite));
         assert!(links_type(set, DataType::I8) && links_type(set, DataType::I32) && !links_type(set, DataType::F32));
         assert_eq!(only_arithmetic(set), Some(Arithmetic::Onnx));
         assert_eq!(only_arithmetic(EVERY_NUMBER), None);
-        assert_eq!(only_arithmetic(linked_numbers(&[Arithmetic::Onnx, Arithmetic::Float])), None);
-        assert_eq!(linked_numbers(Arithmetic::ALL), EVERY_NUMBER);
+        assert_eq!(only_arithmetic(linked_numbers(&[linkable::Onnx, linkable::Float])), None);
+        let most = [linkable::Float, linkable::Tflite, linkable::Onnx];
+        assert_eq!(linked_numbers(&most), WITHOUT_INT16);
+        assert_eq!(linked_numbers(&most) | linkable::Int16, EVERY_NUMBER);
         let floats = numbers(&[DataType::F32], &[Arithmetic::Float]);
         assert!(links_only(floats, DataType::F32) && !links_only(floats, DataType::I8));
         assert!(!links_only(EVERY_NUMBER, DataType::F32));

@@ -15,6 +15,9 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     if context.is(DataType::I8) {
         let (input, output) = context.operands::<i8, i8>(0)?;
         scalar::walk_copy(walk, input, output);
+    } else if context.is(DataType::I16) {
+        let (input, output) = context.operands::<i16, i16>(0)?;
+        scalar::walk_copy(walk, input, output);
     } else {
         let (input, output) = context.operands::<i32, i32>(0)?;
         scalar::walk_copy(walk, input, output);

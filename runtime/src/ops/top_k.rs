@@ -10,6 +10,8 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         top_k::<f32, S>(context)
     } else if context.is(DataType::I32) {
         top_k::<i32, S>(context)
+    } else if context.is(DataType::I16) {
+        top_k::<i16, S>(context)
     } else {
         top_k::<i8, S>(context)
     }

@@ -69,10 +69,10 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    /// Fills input `index` with real values: rounded to the nearest step (ties to even) and saturated where it is 8-bit.
+    /// Fills input `index` with real values: rounded to the nearest step (ties to even) and saturated where it is quantised.
     ///
     /// # Errors
-    /// There is no such input, or it is neither 8-bit nor float; the count differs; a value is NaN.
+    /// There is no such input, or its elements are words; the count differs; a value is NaN.
     pub fn set_reals(&mut self, index: usize, values: &[f32]) -> Result<(), PrepareError> {
         let input = self.model().inputs().nth(index);
         let input = input.ok_or(PrepareError::Run(crate::RunError::NoSuchTensor { index }))?;
@@ -81,6 +81,11 @@ impl Session<'_, '_> {
             let target = self.input_mut::<i8>(index).map_err(PrepareError::Run)?;
             for (to, &value) in target.iter_mut().zip(values) {
                 *to = scalar::quantize(value, input.scale, input.zero_point, false);
+            }
+        } else if input.tensor.data_type == DataType::I16 {
+            let target = self.input_mut::<i16>(index).map_err(PrepareError::Run)?;
+            for (to, &value) in target.iter_mut().zip(values) {
+                *to = scalar::quantize_wide(value, input.scale, input.zero_point, false);
             }
         } else {
             let target = self.input_mut::<f32>(index).map_err(PrepareError::Run)?;

@@ -2,15 +2,15 @@
 //!
 //! `parity-fixtures FOLDER` writes into FOLDER/cases for each case `NAME.bantam`, `NAME.input` (the bytes of all inputs of a
 //! run, run after run) and `NAME.output` (likewise): small models, the models of the repository and TensorFlow Lite
-//! models. For firmware it writes into FOLDER `digits.bantam`, `inputs.bin` (the held-out images as int8, one after
-//! another) and `outputs.bin` (the host's int8 outputs likewise), and the TensorFlow Lite models packed: `cases.bin`, and
-//! `cases-small.bin` for the smallest board; the module `fixtures` says how.
+//! models; those with what pages leave out go to FOLDER/wide. For firmware it writes into FOLDER `digits.bantam`, `inputs.bin`
+//! (the held-out images as int8, one after another) and `outputs.bin` (the host's int8 outputs likewise), and the digits
+//! with 4-bit weights and the TensorFlow Lite models packed: `cases.bin`; the module `fixtures` says how.
 
 use bantam::{AlignedBytes, Arithmetic, Image, Model, Session, ops};
-use bantam_tests::fixtures::{pack, pack_small, tflite_cases, write_folder};
+use bantam_tests::fixtures::{Case, is_left_out_of_pages, pack, tflite_cases, write_folder};
 use bantam_tests::models::small_models;
 use bantam_tests::random::Random;
-use bantam_tests::repository::{evaluation_rows, shrink_model, shrink_model_with};
+use bantam_tests::repository::{evaluation_rows, narrow_digits, shrink_model, shrink_model_with};
 use bantam_tests::run::{Values, random_inputs, run_many};
 use bantam_tools::files::write_whole;
 use std::error::Error;
@@ -18,16 +18,19 @@ use std::path::{Path, PathBuf};
 
 /// Runs of each small model.
 const RUNS: usize = 4;
+/// Runs of the digits with 4-bit weights.
+const NARROW_RUNS: usize = 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: parity-fixtures FOLDER")?);
-    let cases = folder.join("cases");
+    let (cases, wide) = (folder.join("cases"), folder.join("wide"));
     let mut count = 0;
     let mut random = Random::new(99);
     for small in small_models() {
         let model = Model::parse(small.file.bytes())?;
         let runs: Vec<_> = (0..RUNS).map(|_| random_inputs(&model, &mut random)).collect();
-        write_case(&cases, small.name, small.file.bytes(), &runs)?;
+        let own = if is_left_out_of_pages(small.file.bytes()) { &wide } else { &cases };
+        write_case(own, small.name, small.file.bytes(), &runs)?;
         count += runs.len();
     }
     for (name, arithmetic) in [("digits", Arithmetic::Onnx), ("digits", Arithmetic::Tflite)] {
@@ -50,13 +53,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     write_case(&cases, "breast-cancer", &artifact, &runs)?;
     count += runs.len();
 
-    let tflite = tflite_cases()?;
-    write_folder(&tflite, &cases)?;
-    write_whole(&folder.join("cases.bin"), &pack(&tflite))?;
-    write_whole(&folder.join("cases-small.bin"), &pack_small(&tflite))?;
-    count += tflite.iter().map(|case| case.inputs.len()).sum::<usize>();
+    let mut packed = vec![narrow_case(Arithmetic::Tflite)?, narrow_case(Arithmetic::Onnx)?];
+    packed.extend(tflite_cases()?);
+    let (halves, others) = packed.iter().partition::<Vec<_>, _>(|case| is_left_out_of_pages(&case.artifact));
+    write_folder(&others, &cases)?;
+    write_folder(&halves, &wide)?;
+    write_whole(&folder.join("cases.bin"), &pack(&packed))?;
+    count += packed.iter().map(|case| case.inputs.len()).sum::<usize>();
     println!("{count} inputs and outputs in {}", folder.display());
     Ok(())
+}
+
+/// The digits with 4-bit weights on some held-out images.
+fn narrow_case(arithmetic: Arithmetic) -> Result<Case, Box<dyn Error>> {
+    let artifact = narrow_digits(arithmetic)?;
+    let rows = evaluation_rows("digits", &artifact)?.into_iter().take(NARROW_RUNS);
+    let runs: Vec<Vec<Values>> = rows.map(|row| vec![Values::I8(row)]).collect();
+    let file = AlignedBytes::copy_of(&artifact);
+    let bytes = |run: &Vec<Values>| run.iter().map(Values::bytes).collect();
+    let outputs = run_many(&Model::parse(file.bytes())?, &runs).iter().map(bytes).collect();
+    let inputs = runs.iter().map(bytes).collect();
+    Ok(Case { name: format!("digits-narrow-{}", arithmetic.name().to_lowercase()), artifact, inputs, outputs })
 }
 
 /// Writes a case and returns the host's outputs.

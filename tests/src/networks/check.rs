@@ -162,6 +162,7 @@ fn run_floats(graph: &Graph, data: &Dataset, row: usize) -> Result<Vec<Tensor>, 
         let items = match values {
             Values::F32(items) => items,
             Values::I32(items) => items.into_iter().map(|item| item as f32).collect(),
+            Values::I16(items) => items.into_iter().map(f32::from).collect(),
             Values::I8(items) => items.into_iter().map(f32::from).collect(),
         };
         let tensor = Tensor::from_vec(graph.value(port.value).shape.clone(), items);
@@ -175,6 +176,7 @@ pub(super) fn reals(data_type: DataType, bytes: &[u8], quantization: Option<(f32
     match Values::from_bytes(data_type, bytes) {
         Values::F32(items) => items,
         Values::I32(items) => items.into_iter().map(|item| item as f32).collect(),
+        Values::I16(items) => items.into_iter().map(f32::from).collect(),
         Values::I8(items) => {
             let (scale, zero_point) = quantization.unwrap_or((1.0, 0));
             items.into_iter().map(|item| scale * (i32::from(item) - zero_point) as f32).collect()

@@ -65,8 +65,8 @@ pub(super) fn check(
     ranges: &Ranges,
     arithmetic: Arithmetic,
 ) -> Result<Result<Measured, String>, String> {
-    let floats = BTreeSet::new();
-    let program = match lower(graph, Precision::Int8 { ranges, floats: &floats, arithmetic }) {
+    let (floats, weights) = (BTreeSet::new(), BTreeMap::new());
+    let program = match lower(graph, Precision::Int8 { ranges, floats: &floats, weights: &weights, arithmetic }) {
         Ok(program) => program,
         Err(LowerError::Unsupported(nodes)) => {
             let reasons: Vec<&str> = nodes.iter().map(|node| node.reason.as_str()).collect();
@@ -77,7 +77,7 @@ pub(super) fn check(
     let mut planned = program.clone();
     plan::plan(&mut planned);
     // A plan leaves out the ops whose work is done by where tensors lie: what each op makes is read where none is.
-    let apart = apart(program);
+    let apart = plan::apart(program);
     let (dense, sparse) = (artifact(&planned)?, artifact(&apart)?);
     let lowered = Lowered::new(graph, &apart, arithmetic);
     let mut measured = Measured { decibels: f64::INFINITY, worst_op: 0.0, worst_whole: 0.0 };
@@ -147,29 +147,6 @@ fn squares(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
 }
 
-/// The program with every tensor at a place of its own, and every op walking upwards.
-fn apart(mut program: Program) -> Program {
-    let mut end = 0u32;
-    for tensor in 0..program.description.tensors.len() {
-        if program.description.tensors[tensor].kind != TensorKind::Arena {
-            continue;
-        }
-        let location = match program.aliases[tensor] {
-            // An alias stands behind what it is an alias of.
-            Some(source) => program.description.tensors[usize::from(source)].location,
-            None => {
-                let description = &program.description.tensors[tensor];
-                let elements: u32 = description.dimensions.iter().product();
-                let here = end;
-                end += (elements * description.data_type.bytes() as u32).next_multiple_of(16);
-                here
-            }
-        };
-        program.description.tensors[tensor].location = location;
-    }
-    program
-}
-
 /// The reals of every tensor that an op or the caller wrote, by tensor.
 type Trace = Vec<Option<Vec<f32>>>;
 
@@ -189,7 +166,7 @@ fn run(file: &AlignedBytes, data: &Dataset, row: usize, packed: bool) -> Result<
     for (index, io) in model.inputs().enumerate() {
         let values = match io.tensor.data_type {
             DataType::I8 => {
-                let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8 };
+                let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false };
                 Values::I8(data.integers(index, row, parameters))
             }
             _ => Values::F32(super::check::floats(&data.floats(row).swap_remove(index))),
@@ -237,7 +214,7 @@ impl<'a> Lowered<'a> {
     fn parameters(&self, value: ValueId) -> Option<Parameters> {
         let description = &self.program.description.tensors[*self.tensors.get(&value)?];
         let (scale, zero_point) = description.quantization?;
-        Some(Parameters { scale, zero_point: zero_point as i8 })
+        Some(Parameters { scale, zero_point: zero_point as i8, wide: false })
     }
 
     /// Whether the value follows a comparison or a position: a small error may turn it into quite another one.
@@ -314,7 +291,7 @@ impl<'a> Lowered<'a> {
         let read = read.or_else(|| converted.next()).or_else(|| arena.first().copied().filter(|_| arena.len() == 1));
         let (scale, zero_point) =
             read.and_then(|tensor| tensor.quantization).ok_or("an operand is nowhere quantised")?;
-        Ok(Parameters { scale, zero_point: zero_point as i8 })
+        Ok(Parameters { scale, zero_point: zero_point as i8, wide: false })
     }
 
     fn constant(&self, node: &Node, index: usize, constant: &Tensor, quantized: bool) -> Result<Tensor, String> {

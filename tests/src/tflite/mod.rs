@@ -7,7 +7,6 @@ pub mod operators;
 use crate::run::{Values, run_many};
 use bantam::{AlignedBytes, Model};
 use bantam_format::Arithmetic;
-use bantam_tools::fit::Limits;
 use bantam_tools::import::tflite;
 use bantam_tools::lower::{Precision, lower};
 use bantam_tools::passes::{PassOptions, optimize};
@@ -24,7 +23,7 @@ pub fn artifact(file: &[u8]) -> Result<Vec<u8>, String> {
     let precision = if quantized { Precision::Quantized { arithmetic: Arithmetic::Tflite } } else { Precision::Float };
     let mut program = lower(&graph, precision).map_err(|error| error.to_string())?;
     program.description.debug = false;
-    Ok(finish(program, Limits::default()).map_err(|error| error.to_string())?.bytes().to_vec())
+    Ok(finish(program).map_err(|error| error.to_string())?.bytes().to_vec())
 }
 
 /// The outputs of a run for each list of inputs, as raw bytes; state is kept between them.

@@ -90,11 +90,18 @@ fn text(value: &Value) -> &str {
 /// An input as the artifact takes it: `kind` is the type in the file.
 fn input(kind: &str, io: &IoTensor, seed: u32, scale: f32) -> Vec<u8> {
     let count = io.tensor.shape.elements();
+    if kind == "i16" {
+        return xorshift(seed, 2 * count);
+    }
     let bytes = xorshift(seed, count);
     let signed = bytes.iter().map(|byte| byte.cast_signed());
     match (kind, io.tensor.data_type) {
         ("i8", DataType::I8) => bytes,
         ("u8", DataType::I8) => bytes.iter().map(|byte| byte ^ 0x80).collect(),
+        ("f32", DataType::I16) => signed
+            .map(|byte| (f32::from(byte) * scale / io.scale).round() as i32)
+            .flat_map(|q| (q.clamp(-32768, 32767) as i16).to_le_bytes())
+            .collect(),
         // A float port of quantised values takes their integers.
         ("f32", DataType::I8) => signed
             .map(|byte| (f32::from(byte) * scale / io.scale).round() as i32 + io.zero_point)
@@ -113,8 +120,21 @@ fn differences(kind: &str, io: &IoTensor, got: &[u8], expected: &[u8]) -> usize 
     match (kind, io.tensor.data_type) {
         ("i8", DataType::I8) => got.iter().zip(expected).filter(|(a, b)| a != b).count(),
         ("u8", DataType::I8) => got.iter().zip(expected).filter(|&(&a, &b)| a != b ^ 0x80).count(),
+        ("i16", DataType::I16) => {
+            let halves = |bytes: &[u8]| bytes.as_chunks::<2>().0.to_vec();
+            halves(got).iter().zip(&halves(expected)).filter(|(a, b)| a != b).count()
+        }
+        ("i16", _) => {
+            let words = got.as_chunks::<4>().0.iter().map(|&word| i32::from_le_bytes(word));
+            let halves = expected.as_chunks::<2>().0.iter().map(|&half| i32::from(i16::from_le_bytes(half)));
+            words.zip(halves).filter(|(a, b)| a != b).count()
+        }
         ("f32", data_type) => {
             let got = match data_type {
+                DataType::I16 => {
+                    let halves = got.as_chunks::<2>().0.iter();
+                    halves.map(|&half| f32::from(i16::from_le_bytes(half)) * io.scale).collect()
+                }
                 DataType::I8 => {
                     got.iter().map(|q| (i32::from(q.cast_signed()) - io.zero_point) as f32 * io.scale).collect()
                 }

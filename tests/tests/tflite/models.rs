@@ -38,14 +38,7 @@ fn artifacts_are_small_with_and_without_optional_sections() {
         let shrunk = |strip| {
             let mut folder = ModelFolder::open(&path).unwrap();
             folder.labels = labels(model.name);
-            let options = ShrinkOptions {
-                folder,
-                shapes: Default::default(),
-                arithmetic: Arithmetic::Tflite,
-                ranges: Default::default(),
-                strip,
-                limits: Default::default(),
-            };
+            let options = ShrinkOptions { strip, ..ShrinkOptions::new(folder, Arithmetic::Tflite) };
             shrink(&options, &|_| {}).unwrap().artifact.bytes().to_vec()
         };
         let (bare, full) = (shrunk(true), shrunk(false));

@@ -65,7 +65,8 @@ def seeded_runs(file, count):
 
 def run(case):
     """The outputs of every run, one behind the other, as the interpreter gives them."""
-    interpreter = interpreter_of(case.file)
+    twin = case.model.twin
+    interpreter = interpreter_of(twin.write() if twin else case.file)
     outputs = []
     for step in range(case.runs):
         for index, tensor in enumerate(case.model.inputs):

@@ -3,6 +3,10 @@
 import numpy as np
 
 from case import ACTIVATIONS, SAME, VALID, bias, extent, quantized, result, spread, weights, zero
+from model import Model
+
+# Where the reference kernels cannot run a model as it is.
+TWIN = "tflite-micro on the weights' real numbers"
 
 # Activations, weights, bias.
 NUMBERS = {
@@ -263,6 +267,37 @@ def svdf(cases):
                                fusedActivationFunction=ACTIVATIONS[activation])
 
             cases.add("SVDF", f"{numbers}/{index}", build, runs=6)
+
+
+def hybrid(cases):
+    """Float activations with 8-bit weights. The package refuses them: the reference runs the weights' real numbers."""
+
+    def twins(operator, options, shape, weights_shape, axis, out, per_channel, **fields):
+        def build(model, rng):
+            step = rng.uniform(0.002, 0.01, weights_shape[axis] if per_channel else 1).astype(np.float32)
+            integers = rng.integers(-127, 128, weights_shape)
+            along = [-1 if a == axis else 1 for a in range(len(weights_shape))]
+            real = integers.astype(np.float32) * (step.reshape(along) if per_channel else step[0])
+            offsets = rng.normal(0, 0.5, out[-1]).astype(np.float32)
+            twin = Model()
+            for own, weights in ((model, None), (twin, real)):
+                i = own.input(shape, "f32")
+                w = own.constant(integers, "i8", step, 0, axis) if weights is None else own.constant(weights, "f32")
+                y = own.output(out, "f32")
+                own.operator(operator, [i, w, own.constant(offsets, "f32")], [y], options, **fields)
+            model.twin = twin
+
+        return build
+
+    for index, per_channel in enumerate((False, True)):
+        cases.add("FULLY_CONNECTED", f"hybrid/{index}", twins(
+            "FULLY_CONNECTED", "FullyConnectedOptions", [2, 12], (5, 12), 0, [2, 5], per_channel), engine=TWIN)
+        cases.add("CONV_2D", f"hybrid/{index}", twins(
+            "CONV_2D", "Conv2DOptions", [1, 6, 5, 3], (4, 3, 3, 3), 0, [1, 6, 5, 4], per_channel, padding=SAME, strideH=1,
+            strideW=1, fusedActivationFunction=1), engine=TWIN)
+        cases.add("DEPTHWISE_CONV_2D", f"hybrid/{index}", twins(
+            "DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions", [1, 6, 5, 3], (1, 3, 3, 3), 3, [1, 3, 3, 3], per_channel,
+            padding=SAME, strideH=2, strideW=2, depthMultiplier=1), engine=TWIN)
 
 
 def all_layers(cases):

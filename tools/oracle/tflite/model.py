@@ -31,6 +31,8 @@ class Model:
     def __init__(self):
         self.tensors, self.buffers, self.operators, self.codes = [], [schema.BufferT()], [], []
         self.inputs, self.outputs, self.kinds = [], [], []
+        # A float model of the same numbers, for the reference to run instead.
+        self.metadata, self.twin = None, None
 
     def tensor(self, shape, kind, scale=None, zero=0, data=None, axis=0, variable=False):
         tensor = schema.TensorT()
@@ -94,7 +96,7 @@ class Model:
         model = schema.ModelT()
         model.version = 3
         model.subgraphs = [self.subgraph()] + [other.subgraph() for other in further]
-        model.buffers = self.buffers
+        model.buffers, model.metadata = self.buffers, self.metadata
         model.operatorCodes = []
         for code in self.codes:
             entry = schema.OperatorCodeT()

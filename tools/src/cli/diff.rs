@@ -54,6 +54,13 @@ impl Diff {
     pub fn run(&self) -> Outcome {
         let options = self.shapes.options();
         let (first, second) = (Subject::open(&self.first, &options)?, Subject::open(&self.second, &options)?);
+        for (path, subject) in [(&self.first, &first), (&self.second, &second)] {
+            if let Subject::Source(model) = subject
+                && let Some(runner) = model.runner()
+            {
+                note(&format!("note: '{}' is {runner}", path.display()));
+            }
+        }
         let specs = first.inputs();
         let shapes = |subject: &Subject| subject.inputs().into_iter().map(|spec| spec.shape).collect::<Vec<_>>();
         if shapes(&first) != shapes(&second) {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// Score a model on labelled data
 ///
 /// A .onnx model is run by an independent engine (tract) on the original float network; a quantised one by bantam's
-/// own executor. Where the labels are floats that are no classes, the score is the mean absolute error.
+/// own executor, a quantised .tflite model in its own integers. Where the labels are floats that are no classes, the score is the mean absolute error.
 #[derive(Debug, Args)]
 pub(super) struct Eval {
     /// A .bantam, .onnx or .tflite file
@@ -37,9 +37,9 @@ impl Eval {
         }
         let outputs = subject.run_all(&data)?;
         if let Subject::Source(model) = &subject
-            && let Some(reason) = &model.no_reference
+            && let Some(runner) = model.runner()
         {
-            note(&format!("note: run by bantam's own executor: {reason}"));
+            note(&format!("note: {runner}"));
         }
         let labels = match truth(&data, &outputs)? {
             Truth::Classes(labels) => labels,

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::output::{bytes, print, print_json, print_table, shape, short, table, thousands};
+use crate::cost::{Coefficients, Prediction};
 use crate::plan::{timeline, verify};
 use crate::subject::ArtifactFile;
 use bantam::{DataType, Model};
@@ -22,6 +23,9 @@ pub(super) struct Inspect {
     /// Prove that the memory plan overwrites no value that is still needed
     #[arg(long)]
     verify: bool,
+    /// Say what it takes on a microcontroller: cortex-m0, cortex-m3, cortex-m4f, cortex-m33, cortex-m55 or riscv32imc
+    #[arg(long, value_name = "CORE", value_parser = known_target)]
+    target: Option<String>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -44,10 +48,19 @@ impl Inspect {
         let model = artifact.model();
         let rows = op_rows(&model);
         let plan = self.verify.then(|| verify::verify(&model));
+        let target = self.target.as_deref();
+        let cost = target.and_then(|name| Some((name, Coefficients::built_in().predict(name, &model)?)));
         if self.json {
-            print_json(&json(&model, &rows, plan.as_ref()));
+            let mut value = json(&model, &rows, plan.as_ref());
+            if let Some((name, cost)) = &cost {
+                value["target"] = cost_json(name, cost);
+            }
+            print_json(&value);
         } else {
             show(&model, &rows);
+            if let Some((name, cost)) = &cost {
+                show_cost(name, cost, &model, &rows);
+            }
             match &plan {
                 Some(Ok(())) => print("\nmemory plan proved: no value is overwritten while it is needed"),
                 Some(Err(error)) => print(&format!("\nmemory plan WRONG: {error}")),
@@ -56,6 +69,16 @@ impl Inspect {
         }
         Ok(!matches!(plan, Some(Err(_))))
     }
+}
+
+/// One of the cores that were measured.
+fn known_target(name: &str) -> Result<String, String> {
+    let coefficients = Coefficients::built_in();
+    if coefficients.targets.contains_key(name) {
+        return Ok(name.to_owned());
+    }
+    let names: Vec<String> = coefficients.targets.into_keys().collect();
+    Err(format!("the measured cores are {}", names.join(", ")))
 }
 
 fn op_rows(model: &Model<'_>) -> Vec<OpRow> {
@@ -82,6 +105,7 @@ fn op_rows(model: &Model<'_>) -> Vec<OpRow> {
 fn type_name(data_type: DataType) -> &'static str {
     match data_type {
         DataType::I8 => "int8",
+        DataType::I16 => "int16",
         DataType::I32 => "int32",
         _ => "float32",
     }
@@ -118,7 +142,7 @@ fn show(model: &Model<'_>, rows: &[OpRow]) {
     let names: Vec<&str> = artifact.names().collect();
     for (what, ports) in [("input", model.inputs().collect::<Vec<_>>()), ("output", model.outputs().collect())] {
         for io in ports {
-            let quantization = if io.tensor.data_type == DataType::I8 {
+            let quantization = if matches!(io.tensor.data_type, DataType::I8 | DataType::I16) {
                 format!(", scale {}, zero point {}", io.scale, io.zero_point)
             } else {
                 String::new()
@@ -174,6 +198,41 @@ fn show(model: &Model<'_>, rows: &[OpRow]) {
     }
     lines.add_row(["total".to_owned(), thousands(artifact.bytes().len() as u64)]);
     print_table(&lines);
+}
+
+/// What it takes on a microcontroller.
+fn show_cost(name: &str, cost: &Prediction, model: &Model<'_>, rows: &[OpRow]) {
+    print("");
+    let mut lines = table(&["op", &format!("instructions on a {name}")], 1..2);
+    let figure = |instructions: Option<u64>| instructions.map_or("not known".to_owned(), thousands);
+    for (row, instructions) in rows.iter().zip(&cost.ops) {
+        lines.add_row([short(&row.name), figure(*instructions)]);
+    }
+    lines.add_row(["total in a session".to_owned(), figure(cost.session_instructions())]);
+    lines.add_row(["compiled into a program".to_owned(), figure(cost.compiled_instructions())]);
+    print_table(&lines);
+    print(&format!(
+        "  estimated from what was measured in an emulator; of the measured models none is off by more than {:.1} %",
+        100.0 * cost.error
+    ));
+    print(&format!(
+        "  exactly: arena {}; in flash {} of weights and tables in a compiled program, {} with a session",
+        bytes(cost.arena_bytes),
+        bytes(cost.constant_bytes),
+        bytes(model.artifact().bytes().len())
+    ));
+}
+
+fn cost_json(name: &str, cost: &Prediction) -> serde_json::Value {
+    serde_json::json!({
+        "name": name,
+        "arena_bytes": cost.arena_bytes,
+        "constant_bytes": cost.constant_bytes,
+        "instructions": cost.compiled_instructions(),
+        "session_instructions": cost.session_instructions(),
+        "instructions_error": cost.error,
+        "op_instructions": cost.ops,
+    })
 }
 
 fn json(model: &Model<'_>, rows: &[OpRow], plan: Option<&Result<(), verify::PlanError>>) -> serde_json::Value {

@@ -51,7 +51,7 @@ impl Run {
         let model = artifact.model();
         let run = |row| {
             let failed = |reason| SubjectError::Run { row, data: data.path().to_owned(), reason };
-            Runner::new(&model).run(&data, row, |_| {}).map_err(failed)
+            Runner::new(&model).run(&data, row, |_| false, |_| {}).map_err(failed)
         };
         let rows = crate::parallel::map_rows(data.rows(), run)?;
         let ports: Vec<IoTensor> = model.outputs().collect();
@@ -108,9 +108,15 @@ fn collect(port: &IoTensor, rows: &[&[u8]], raw: bool) -> Result<Tensor, Box<dyn
     let bytes = rows.concat();
     let words = || bytes.as_chunks::<4>().0.iter();
     let integers = || bytes.iter().map(|byte| byte.cast_signed());
+    let wide = || bytes.as_chunks::<2>().0.iter().map(|&half| i16::from_le_bytes(half));
     let data = match port.tensor.data_type {
         DataType::F32 => Data::F32(words().map(|&word| f32::from_le_bytes(word)).collect()),
         DataType::I32 => Data::I32(words().map(|&word| i32::from_le_bytes(word)).collect()),
+        DataType::I16 if raw => Data::I16(wide().collect()),
+        DataType::I16 => {
+            let real = |q| bantam::kernels::scalar::dequantize_wide(q, port.scale, port.zero_point);
+            Data::F32(wide().map(real).collect())
+        }
         _ if raw => Data::I8(integers().collect()),
         _ => {
             let real = |q| bantam::kernels::scalar::dequantize(q, port.scale, port.zero_point);
@@ -134,6 +140,7 @@ fn type_name(data: &Data) -> &'static str {
         Data::F32(_) => "float32",
         Data::I64(_) => "int64",
         Data::I32(_) => "int32",
+        Data::I16(_) => "int16",
         Data::I8(_) => "int8",
         Data::U8(_) => "uint8",
         Data::Bool(_) => "bool",

@@ -9,6 +9,8 @@ use crate::compare::worst;
 use crate::fit::Limits;
 use crate::folder::ModelFolder;
 use crate::quantize::RangeMethod;
+use crate::report::{Context, page};
+use crate::search::{Goal, front};
 use crate::shrink::{ShrinkOptions, Shrunk, shrink};
 use crate::subject::is_tflite;
 use bantam_format::Arithmetic;
@@ -46,15 +48,40 @@ pub(super) struct Shrink {
     /// Keep 32-bit floats instead of quantising
     #[arg(long)]
     float: bool,
-    /// Refuse a model whose arena needs more bytes than this; k is 1024
+    /// Memory there is for the arena; k is 1024
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     ram: Option<usize>,
-    /// Refuse a model whose file has more bytes than this; k is 1024
+    /// Memory there is for the file: where 8-bit weights do not fit, the layers that lose least get 4-bit ones; k is 1024
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     flash: Option<usize>,
+    /// Most multiply-accumulates of a run; k is 1000, M is 1000000
+    #[arg(long, value_name = "NUMBER", value_parser = parse_count)]
+    macs: Option<u64>,
+    /// Largest loss of accuracy on the evaluation data, such as 0.5%. Without --flash the smallest file within it is made,
+    /// with 4-bit weights wherever they lose little enough
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    max_drop: Option<f64>,
+    /// Write a page that shows what was done and what it cost
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Tell accuracy apart by the values of this column of the evaluation data; may be repeated
+    #[arg(long = "slice", value_name = "COLUMN")]
+    slices: Vec<String>,
+    /// Fit a temperature on the labelled evaluation rows and store it, so that probabilities mean what they say
+    #[arg(long)]
+    temperature: bool,
+    /// Write the linear model that the network is compared with, as an artifact
+    #[arg(long, value_name = "FILE")]
+    emit_baseline: Option<PathBuf>,
+    /// Write the quantised network as ONNX, with QuantizeLinear and DequantizeLinear around every operator
+    #[arg(long, value_name = "FILE", conflicts_with = "float")]
+    emit_onnx: Option<PathBuf>,
     /// Leave out names, labels and the model card
     #[arg(long)]
     strip: bool,
+    /// Chooses what is drawn at random: rows for intervals, windows that weights are rounded by
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -82,7 +109,17 @@ impl Shrink {
             if self.model.is_dir() { Path::new("target").join(name) } else { name.into() }
         });
         let read = [Some(&folder.model), folder.calibration.as_ref(), folder.evaluation.as_ref()];
-        check_output(&output, &read.into_iter().flatten().map(PathBuf::as_path).collect::<Vec<_>>())?;
+        let mut taken: Vec<&Path> = read.into_iter().flatten().map(PathBuf::as_path).collect();
+        for path in [Some(&output), self.report.as_ref(), self.emit_baseline.as_ref(), self.emit_onnx.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            check_output(path, &taken)?;
+            if taken.contains(&path.as_path()) {
+                return Err(format!("'{}' is named for two outputs; give each its own file", path.display()).into());
+            }
+            taken.push(path);
+        }
         let arithmetic = match self.arithmetic {
             _ if self.float => Arithmetic::Float,
             Some(ArithmeticChoice::Onnx) => Arithmetic::Onnx,
@@ -96,20 +133,45 @@ impl Shrink {
             arithmetic,
             ranges: self.ranges,
             strip: self.strip,
-            limits: Limits { ram: self.ram, flash: self.flash },
+            goal: Goal {
+                limits: Limits { ram: self.ram, flash: self.flash },
+                macs: self.macs,
+                max_drop: self.max_drop,
+            },
+            explore: self.report.is_some(),
+            temperature: self.temperature,
+            slices: self.slices.clone(),
+            baseline: self.emit_baseline.is_some(),
+            onnx: self.emit_onnx.is_some(),
+            seed: self.seed,
         };
         let progress = Progress::new();
         let shrunk = shrink(&options, &|what| progress.step(what))?;
         drop(progress);
-        crate::files::write_whole(&output, shrunk.artifact.bytes())
-            .map_err(|error| format!("cannot write '{}': {error}", output.display()))?;
+        let page = self.report.as_ref().map(|_| page(&shrunk, &context(&options)));
+        let baseline = shrunk.baseline.as_ref().map(|baseline| baseline.bytes());
+        let written = [
+            (Some(&output), Some(shrunk.artifact.bytes())),
+            (self.report.as_ref(), page.as_ref().map(String::as_bytes)),
+            (self.emit_baseline.as_ref(), baseline),
+            (self.emit_onnx.as_ref(), shrunk.onnx.as_deref()),
+        ];
+        for (path, bytes) in written {
+            if let (Some(path), Some(bytes)) = (path, bytes) {
+                crate::files::write_whole(path, bytes)
+                    .map_err(|error| format!("cannot write '{}': {error}", path.display()))?;
+            }
+        }
         for text in &shrunk.notes {
             note(&format!("note: {text}"));
         }
         if self.json {
-            print_json(&json(&shrunk, &output));
+            print_json(&json(&options, &shrunk, &output));
         } else {
             summary(&options, &shrunk, &output);
+            for path in [&self.report, &self.emit_baseline, &self.emit_onnx].into_iter().flatten() {
+                print(&format!("written to {}", path.display()));
+            }
         }
         Ok(true)
     }
@@ -120,6 +182,46 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
     let (digits, unit) = text.strip_suffix(['k', 'K']).map_or((text, 1), |digits| (digits, 1024));
     let bytes = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
     bytes.ok_or_else(|| "expected a number of bytes, such as 40k or 40960".to_owned())
+}
+
+/// A number, or thousands or millions with `k` or `M` behind.
+fn parse_count(text: &str) -> Result<u64, String> {
+    let unit = match text.as_bytes().last() {
+        Some(b'k' | b'K') => 1_000,
+        Some(b'm' | b'M') => 1_000_000,
+        _ => 1,
+    };
+    let digits = text.strip_suffix(['k', 'K', 'm', 'M']).unwrap_or(text);
+    let count = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    count.ok_or_else(|| "expected a whole number, such as 500k or 2M".to_owned())
+}
+
+/// A share of 1, or a percentage with `%` behind.
+fn parse_share(text: &str) -> Result<f64, String> {
+    let (digits, unit) = text.strip_suffix('%').map_or((text, 1.0), |digits| (digits, 100.0));
+    let share =
+        digits.trim().parse::<f64>().ok().map(|number| number / unit).filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a share such as 0.5% or 0.005".to_owned())
+}
+
+/// What the report tells of the command.
+fn context(options: &ShrinkOptions) -> Context {
+    let folder = &options.folder;
+    let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let arithmetic = match options.arithmetic {
+        Arithmetic::Float => "32-bit floats",
+        Arithmetic::Tflite => "8-bit integers, rounded as TensorFlow Lite Micro does",
+        _ => "8-bit integers, rounded as ONNX Runtime does",
+    };
+    Context {
+        name: folder.name.clone(),
+        source: folder.model.display().to_string(),
+        labels: folder.labels.clone(),
+        data: [shown(&folder.calibration), shown(&folder.evaluation)],
+        arithmetic: arithmetic.into(),
+        seed: options.seed,
+        command: std::env::args().collect(),
+    }
 }
 
 fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
@@ -136,6 +238,11 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
         if let (Some(before), Some(after)) = (score.float_top1, score.top1) {
             let change = format!("{:+.2} points on {}", (after - before) * 100.0, counted(score.rows, "held-out row"));
             rows.add_row(["accuracy", &percent(before), &percent(after), &change]);
+            if let Some(interval) = score.top1_interval {
+                let range =
+                    format!("95 % sure: {:.1} to {:.1} % on other rows", interval.low * 100.0, interval.high * 100.0);
+                rows.add_row(["", "", "", &range]);
+            }
         }
         if let (Some(before), Some(after)) = (score.float_mae, score.mae) {
             let rows_scored = format!("on {}", counted(score.rows, "held-out row"));
@@ -149,12 +256,34 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
             rows.add_row(["agreement", "", &percent(agreement), &same]);
         }
     }
+    if let Some(baselines) = &shrunk.baselines {
+        let majority = "without a network: always the most frequent class";
+        rows.add_row(["", &percent(baselines.majority), "", majority]);
+        if let Some(linear) = baselines.linear {
+            rows.add_row(["", &percent(linear), "", "without a network: a line through the inputs"]);
+        }
+    }
     let artifact_bytes = shrunk.artifact.bytes().len();
     let share = percent(artifact_bytes as f64 / shrunk.source_bytes as f64);
     rows.add_row(["file", &bytes(shrunk.source_bytes), &bytes(artifact_bytes), &format!("{share} of the original")]);
     rows.add_row(["arena", "", &bytes(model.arena_bytes()), "all the memory a run needs"]);
     rows.add_row(["work", "", &thousands(model.artifact().macs()), "multiply-accumulates per run"]);
     print_table(&rows);
+    if !shrunk.point.four_bit_layers.is_empty() {
+        let names: Vec<String> = shrunk.point.four_bit_layers.iter().map(|name| short(name)).collect();
+        print("");
+        print(&format!("  4-bit weights in {}", names.join(", ")));
+    }
+    if let (Some(fitted), true) = (&shrunk.temperature, shrunk.temperature_stored) {
+        print("");
+        print(&format!(
+            "  temperature {:.3}: expected calibration error {} before, {} after, on {}",
+            fitted.temperature,
+            percent(fitted.before.expected_calibration_error),
+            percent(fitted.after.expected_calibration_error),
+            counted(fitted.rows[1], "row"),
+        ));
+    }
     let worst = worst(&shrunk.layers, WORST_LAYERS);
     if !worst.is_empty() && options.arithmetic != Arithmetic::Float {
         print("");
@@ -169,7 +298,7 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
 }
 
 /// What is unknown, such as the accuracy without labels, is null.
-fn json(shrunk: &Shrunk, output: &Path) -> serde_json::Value {
+fn json(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) -> serde_json::Value {
     let model = shrunk.artifact.model();
     let score = shrunk.score.as_ref();
     serde_json::json!({
@@ -182,9 +311,24 @@ fn json(shrunk: &Shrunk, output: &Path) -> serde_json::Value {
         "agreement": score.and_then(|score| score.agreement),
         "float_top1": score.and_then(|score| score.float_top1),
         "top1": score.and_then(|score| score.top1),
+        "top1_interval": score.and_then(|score| score.top1_interval),
+        "change_interval": score.and_then(|score| score.change_interval),
         "float_mae": score.and_then(|score| score.float_mae),
         "mae": score.and_then(|score| score.mae),
         "layers": shrunk.layers,
+        "choice": shrunk.point,
+        "choices": shrunk.tried,
+        "front": front(&shrunk.tried),
+        "judged_rows": shrunk.judged_rows,
+        "sensitivities": shrunk.sensitivities,
+        "baselines": shrunk.baselines,
+        "temperature": shrunk.temperature,
+        "temperature_stored": shrunk.temperature_stored,
+        "details": shrunk.details,
+        "source_sha256": shrunk.source_sha256,
+        "calibration_rows": shrunk.calibration_rows,
+        "seed": options.seed,
+        "version": env!("CARGO_PKG_VERSION"),
         "notes": shrunk.notes,
     })
 }

@@ -39,8 +39,10 @@ impl Elements {
         match graph.single_consumer(value).and_then(|node| graph.node(node)).map(|node| &node.op) {
             Some(Op::Quantize(quantize)) => {
                 let zero_point = quantize.zero_point - if quantize.to == DataType::U8 { 128 } else { 0 };
-                i8::try_from(zero_point)
-                    .map_or(Self::Real, |zero_point| Self::Quantized(Parameters { scale: quantize.scale, zero_point }))
+                let wide = quantize.to == DataType::I16;
+                i8::try_from(zero_point).map_or(Self::Real, |zero_point| {
+                    Self::Quantized(Parameters { scale: quantize.scale, zero_point, wide })
+                })
             }
             _ => Self::Real,
         }
@@ -112,6 +114,8 @@ pub struct Dataset {
     columns: Vec<Column>,
     rows: usize,
     labels: Option<Tensor>,
+    /// Arrays of one number per row that are no inputs.
+    others: Vec<(String, Tensor)>,
     /// Whether signed 8-bit arrays hold what an artifact stores.
     quantized: bool,
 }
@@ -165,7 +169,12 @@ impl Dataset {
             Some((_, tensor)) if specs.iter().all(|spec| spec.name != "y") => Some(tensor.clone()),
             _ => None,
         };
-        Ok(Self { path: path.to_owned(), columns, rows, labels, quantized: false })
+        let beside = |(name, tensor): &&(String, Tensor)| {
+            tensor.len() == rows && specs.iter().all(|spec| spec.name != *name) && !(specs.len() == 1 && name == "x")
+        };
+        let numbers = |(name, tensor): &(String, Tensor)| (name.clone(), tensor.cast(DataType::F32));
+        let others = arrays.iter().filter(beside).map(numbers).collect();
+        Ok(Self { path: path.to_owned(), columns, rows, labels, others, quantized: false })
     }
 
     /// Seeded uniform noise between `low` and `high`, for comparisons without data.
@@ -180,6 +189,9 @@ impl Dataset {
     pub fn noise(specs: &[InputSpec], rows: usize, seed: u64) -> Self {
         Self::noise_with(specs, rows, seed, |spec, unit| match spec.elements {
             Elements::Real => -1.0 + unit * 2.0,
+            Elements::Quantized(parameters) if parameters.wide => {
+                parameters.dequantize_wide((unit * 65536.0 - 32768.0).floor() as i16)
+            }
             Elements::Quantized(parameters) => parameters.dequantize((unit * 256.0 - 128.0).floor() as i8),
             Elements::Integer => f32::from(u8::from(unit >= 0.5)),
         })
@@ -208,7 +220,7 @@ impl Dataset {
                 Column { spec: spec.clone(), tensor, channels_first: false }
             })
             .collect();
-        Self { path: "random data".into(), columns, rows, labels: None, quantized: false }
+        Self { path: "random data".into(), columns, rows, labels: None, others: vec![], quantized: false }
     }
 
     /// Number of rows.
@@ -244,6 +256,25 @@ impl Dataset {
         self.labels.as_ref().and_then(|labels| labels.as_f32().ok())
     }
 
+    /// An array that holds one number per row.
+    ///
+    /// # Errors
+    /// [`DataError::Column`].
+    pub fn column(&self, name: &str) -> Result<&[f32], DataError> {
+        let found = self.others.iter().find(|(known, _)| known == name).and_then(|(_, tensor)| tensor.as_f32().ok());
+        found.ok_or_else(|| DataError::Column {
+            path: self.path.clone(),
+            column: name.to_owned(),
+            found: match self.others.as_slice() {
+                [] => "has none".to_owned(),
+                others => {
+                    format!("has {}", others.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", "))
+                }
+            },
+            rows: self.rows,
+        })
+    }
+
     /// Whether there are several rows and all are the same.
     #[must_use]
     pub fn is_constant(&self) -> bool {
@@ -267,7 +298,7 @@ impl Dataset {
         ports.map(|(column, port)| column.row(row).cast(graph.value(port.value).dtype)).collect()
     }
 
-    /// Takes signed 8-bit arrays as already quantised: what an artifact's input stores, not real values.
+    /// Takes signed 8-bit arrays, and 16-bit ones for 16-bit inputs, as already quantised: what an artifact's input stores, not real values.
     #[must_use]
     pub fn quantized(self) -> Self {
         Self { quantized: true, ..self }
@@ -283,6 +314,17 @@ impl Dataset {
         }
         let floats = tensor.cast(DataType::F32);
         floats.as_f32().unwrap_or(&[]).iter().map(|&x| parameters.quantize(x)).collect()
+    }
+
+    /// The same as 16-bit integers.
+    #[must_use]
+    pub fn wide_integers(&self, input: usize, row: usize, parameters: Parameters) -> Vec<i16> {
+        let tensor = self.columns[input].row(row);
+        if let (true, Data::I16(items)) = (self.quantized, tensor.data()) {
+            return items.clone();
+        }
+        let floats = tensor.cast(DataType::F32);
+        floats.as_f32().unwrap_or(&[]).iter().map(|&x| parameters.quantize_wide(x)).collect()
     }
 
     /// Row `row` of input `input` as 32-bit integers.
@@ -301,6 +343,7 @@ impl Column {
             Data::F32(items) => Data::F32(items[range].to_vec()),
             Data::I64(items) => Data::I64(items[range].to_vec()),
             Data::I32(items) => Data::I32(items[range].to_vec()),
+            Data::I16(items) => Data::I16(items[range].to_vec()),
             Data::I8(items) => Data::I8(items[range].to_vec()),
             Data::U8(items) => Data::U8(items[range].to_vec()),
             Data::Bool(items) => Data::Bool(items[range].to_vec()),
@@ -383,7 +426,7 @@ mod tests {
         let row = data.floats(0).remove(0);
         assert_eq!(row.shape(), [1, 2, 3, 4]);
         assert_eq!(row.as_f32().unwrap()[..5], [0.0, 6.0, 12.0, 18.0, 1.0]);
-        let integers = data.integers(0, 0, Parameters { scale: 2.0, zero_point: -10 });
+        let integers = data.integers(0, 0, Parameters { scale: 2.0, zero_point: -10, wide: false });
         assert_eq!(integers[..5], [-10, -7, -4, -1, -10]);
     }
 
@@ -401,7 +444,7 @@ mod tests {
 
     #[test]
     fn noise_suits_what_the_elements_are() {
-        let parameters = Parameters { scale: 0.5, zero_point: -100 };
+        let parameters = Parameters { scale: 0.5, zero_point: -100, wide: false };
         let values = |elements| {
             let data = Dataset::noise(&[InputSpec { elements, ..image() }], 100, 7);
             let rows = (0..100).flat_map(|row| data.floats(row).remove(0).as_f32().unwrap().to_vec());

@@ -138,6 +138,20 @@ pub enum DataError {
         /// Rows of the inputs.
         rows: usize,
     },
+    /// A column is missing.
+    #[error(
+        "'{path}' has no column '{column}': a column is an array of one number per row, {rows} here; the file {found}"
+    )]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The columns there are.
+        found: String,
+        /// Rows.
+        rows: usize,
+    },
     /// Labels are needed and missing.
     #[error("'{0}' has no labels; add an integer array 'y' with one class per row")]
     NoLabels(PathBuf),

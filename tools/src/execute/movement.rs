@@ -27,6 +27,7 @@ pub(super) fn concat(axis: usize, operands: &[&Tensor], result: &Facts) -> Resul
         Data::F32(_) => join::<f32>(axis, operands, result),
         Data::I64(_) => join::<i64>(axis, operands, result),
         Data::I32(_) => join::<i32>(axis, operands, result),
+        Data::I16(_) => join::<i16>(axis, operands, result),
         Data::I8(_) => join::<i8>(axis, operands, result),
         Data::U8(_) => join::<u8>(axis, operands, result),
         Data::Bool(_) => join::<bool>(axis, operands, result),

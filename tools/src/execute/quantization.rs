@@ -16,6 +16,8 @@ pub(super) fn quantize(quantize: &Quantize, operand: &Tensor, result: &Facts) ->
     let items = operand.as_f32()?.iter().map(integer);
     let data = match quantize.to {
         DataType::U8 => Data::U8(items.map(|q| q as u8).collect()),
+        DataType::I16 => Data::I16(items.map(|q| q as i16).collect()),
+        DataType::I32 => Data::I32(items.map(|q| q as i32).collect()),
         _ => Data::I8(items.map(|q| q as i8).collect()),
     };
     Ok(Tensor::new(result.shape.clone(), data)?)

@@ -46,6 +46,7 @@ pub(super) fn select(operands: &[&Tensor], result: &Facts) -> Result<Tensor, Exe
         DataType::F32 => choose::<f32>(operands, shape),
         DataType::I64 => choose::<i64>(operands, shape),
         DataType::I32 => choose::<i32>(operands, shape),
+        DataType::I16 => choose::<i16>(operands, shape),
         DataType::I8 => choose::<i8>(operands, shape),
         DataType::U8 => choose::<u8>(operands, shape),
         DataType::Bool => choose::<bool>(operands, shape),

@@ -1,17 +1,19 @@
 //! What all lowerings share: tensors, constants, epilogues, ops.
 
-use super::quantization::{integer_bytes, own_weights};
+use super::quantization::{OwnWeights, integer_bytes, own_weights};
 use super::view::View;
-use super::{Precision, Program};
+use super::{Precision, Program, wide};
 use crate::execute::dequantized;
 use crate::graph::ops::Dequantize;
 use crate::graph::{Activation, Graph, Node, Op, Value, ValueId};
 use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
 use crate::quantize::reference;
-use crate::quantize::weights::{QuantizedWeights, quantize_weights};
+use crate::quantize::weights::{QuantizedWeights, WeightBits, quantize_weights};
 use crate::tensor::{DataType as HostType, Tensor};
-use bantam_format::ops::{Accumulation, Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Table};
+use bantam_format::ops::{
+    Accumulation, Epilogue, FloatEpilogue, IntegerEpilogue, QuantizeParameters, Table, WeightType,
+};
 use bantam_format::writer::{Constants, ModelDescription, OpDescription, TensorDescription};
 use bantam_format::{ABSENT, Arithmetic, DataType, IoRecord, Opcode, StateRecord, TensorKind};
 use std::borrow::Cow;
@@ -33,6 +35,7 @@ pub(super) struct Builder<'g> {
     floats: BTreeSet<ValueId>,
     converted: BTreeMap<(ValueId, FormKey), u16>,
     parameters: BTreeMap<ValueId, Parameters>,
+    weights: &'g BTreeMap<ValueId, QuantizedWeights>,
     /// Whether the integers are the model's own: values without parameters are real numbers.
     pub own_integers: bool,
     pub states: Vec<StateRecord>,
@@ -46,11 +49,11 @@ pub(super) enum Form {
     Word,
     /// 32-bit floats.
     Float,
-    /// 8-bit integers that stand for reals.
+    /// 8-bit or 16-bit integers that stand for reals.
     Integer(Parameters),
 }
 
-/// What distinguishes forms, with an order: the bits of the scale and the zero point of 8-bit integers.
+/// What distinguishes forms, with an order: the bits of the scale and the zero point of integers.
 type FormKey = (u8, u32, i8);
 
 impl Form {
@@ -58,7 +61,9 @@ impl Form {
         match self {
             Self::Word => (0, 0, 0),
             Self::Float => (1, 0, 0),
-            Self::Integer(parameters) => (2, parameters.scale.to_bits(), parameters.zero_point),
+            Self::Integer(parameters) => {
+                (2 + u8::from(parameters.wide), parameters.scale.to_bits(), parameters.zero_point)
+            }
         }
     }
 
@@ -74,7 +79,10 @@ impl Form {
         let (data_type, quantization) = match self {
             Self::Word => (DataType::I32, None),
             Self::Float => (DataType::F32, None),
-            Self::Integer(parameters) => (DataType::I8, Some((parameters.scale, i32::from(parameters.zero_point)))),
+            Self::Integer(parameters) => (
+                if parameters.wide { DataType::I16 } else { DataType::I8 },
+                Some((parameters.scale, i32::from(parameters.zero_point))),
+            ),
         };
         TensorDescription {
             name: name.to_owned(),
@@ -88,7 +96,8 @@ impl Form {
 }
 
 impl<'g> Builder<'g> {
-    pub fn new(graph: &'g Graph, precision: Precision<'_>, parameters: BTreeMap<ValueId, Parameters>) -> Self {
+    pub fn new(graph: &'g Graph, precision: Precision<'g>, parameters: BTreeMap<ValueId, Parameters>) -> Self {
+        static NONE: BTreeMap<ValueId, QuantizedWeights> = BTreeMap::new();
         let (arithmetic, floats) = match precision {
             Precision::Float => (Arithmetic::Float, BTreeSet::new()),
             Precision::Int8 { arithmetic, floats, .. } => (arithmetic, floats.clone()),
@@ -110,6 +119,7 @@ impl<'g> Builder<'g> {
             values: vec![],
             tensor_of: BTreeMap::new(),
             parameters,
+            weights: if let Precision::Int8 { weights, .. } = precision { weights } else { &NONE },
             own_integers: matches!(precision, Precision::Quantized { .. }),
             states: vec![],
             macs: 0,
@@ -128,7 +138,7 @@ impl<'g> Builder<'g> {
 
     /// Scale and zero point of an activation of an integer program.
     pub fn parameters(&self, value: ValueId) -> Parameters {
-        self.parameters.get(&value).copied().unwrap_or(Parameters { scale: 1.0, zero_point: 0 })
+        self.parameters.get(&value).copied().unwrap_or(Parameters { scale: 1.0, zero_point: 0, wide: false })
     }
 
     /// The arena tensor of a value, made at its first use.
@@ -151,7 +161,7 @@ impl<'g> Builder<'g> {
         match self.graph.value(value).dtype {
             HostType::F32 if self.is_float_value(value) => Form::Float,
             HostType::F32 => Form::Integer(self.parameters(value)),
-            HostType::I8 | HostType::U8 if self.parameters.contains_key(&value) => {
+            HostType::I8 | HostType::U8 | HostType::I16 if self.parameters.contains_key(&value) => {
                 Form::Integer(self.parameters(value))
             }
             _ => Form::Word,
@@ -173,11 +183,13 @@ impl<'g> Builder<'g> {
             Op::Quantize(_) | Op::Dequantize(_) | Op::Concat(_) | Op::Select | Op::Pad(_) => false,
             Op::Reshape(_) | Op::Transpose(_) | Op::Slice(_) | Op::Gather(_) => false,
             Op::Conv2d(_) | Op::ConvTranspose2d(_) | Op::FullyConnected(_) => {
-                let scale = self.parameters(node.inputs[0]).scale;
+                let (from, to) = (self.parameters(node.inputs[0]), self.parameters(node.output()));
                 // What is refused is refused when it is lowered.
-                self.is_real(node.inputs[0]) || matches!(own_weights(self.graph, node, scale), Ok(None))
+                self.is_real(node.inputs[0])
+                    || from.wide != to.wide
+                    || matches!(own_weights(self.graph, node, from), Ok(None))
             }
-            _ => reads_real(&node.inputs),
+            _ => reads_real(&node.inputs) || wide::is_missing(self, node),
         };
         if self.own_integers && float {
             self.make_float(node.output());
@@ -229,6 +241,12 @@ impl<'g> Builder<'g> {
         };
         let opcode = match (own, form) {
             (Form::Integer(from), Form::Integer(to)) => {
+                if from.wide || to.wide {
+                    let attributes = wide::requantization(wide::Scale::of(from), wide::Scale::of(to));
+                    self.emit(&name, Opcode::Rescale, vec![source], tensor, attributes);
+                    self.converted.insert((value, form.key()), tensor);
+                    return tensor;
+                }
                 let entries = match self.arithmetic {
                     Arithmetic::Tflite => reference::requantized(from, to).map(i8::cast_unsigned).to_vec(),
                     _ => (i8::MIN..=i8::MAX).map(|q| to.quantize(from.dequantize(q)).cast_unsigned()).collect(),
@@ -236,9 +254,9 @@ impl<'g> Builder<'g> {
                 Table { table: self.constants.add(entries) }.write(&mut attributes);
                 Opcode::Table
             }
-            (Form::Integer(_), Form::Word) => {
+            (Form::Integer(from), Form::Word) => {
                 let unsigned = self.graph.value(value).dtype == HostType::U8;
-                let itself = Parameters { scale: 1.0, zero_point: if unsigned { i8::MIN } else { 0 } };
+                let itself = Parameters { scale: 1.0, zero_point: if unsigned { i8::MIN } else { 0 }, wide: from.wide };
                 let real = self.temporary(&format!("{name}/real"), Form::Float, &shape);
                 let mut conversion = Vec::new();
                 record(itself).write(&mut conversion);
@@ -264,12 +282,14 @@ impl<'g> Builder<'g> {
 
     /// A constant tensor.
     pub fn stored(&mut self, value: ValueId, constant: &Tensor, form: Form) -> u16 {
-        if let (Form::Integer(_), Some(bytes)) = (form, integer_bytes(constant)) {
+        if let Form::Integer(parameters) = form
+            && let Some(bytes) = integer_bytes(constant, parameters.wide)
+        {
             return self.add_constant(value, constant.shape(), form, bytes);
         }
         let bytes = match (form, constant.as_f32()) {
             (Form::Integer(parameters), Ok(items)) => {
-                items.iter().map(|&x| parameters.quantize(x).cast_unsigned()).collect()
+                items.iter().flat_map(|&x| parameters.quantized_bytes(x)).collect()
             }
             (_, Ok(items)) => float_bytes(items),
             (Form::Float, Err(_)) => float_bytes(&constant.to_i64().iter().map(|&x| x as f32).collect::<Vec<_>>()),
@@ -282,7 +302,8 @@ impl<'g> Builder<'g> {
     /// A quantised constant: its integers where they are asked for at its own scale.
     fn stored_quantized(&mut self, value: ValueId, integers: &Tensor, dequantize: &Dequantize, form: Form) -> u16 {
         let own = Form::Integer(self.parameters(value));
-        if let Some(bytes) = integer_bytes(integers).filter(|_| form == own && dequantize.axis.is_none()) {
+        let wide = self.parameters(value).wide;
+        if let Some(bytes) = integer_bytes(integers, wide).filter(|_| form == own && dequantize.axis.is_none()) {
             return self.add_constant(value, integers.shape(), form, bytes);
         }
         match dequantized(integers, dequantize) {
@@ -444,68 +465,87 @@ impl<'g> Builder<'g> {
         let (input, output) = (node.inputs[0], node.output());
         if self.computes_floats(node) {
             return Ok(Accumulation {
-                weight_type: DataType::F32.code(),
-                per_channel: 0,
+                weight_type: WeightType::F32.code(),
+                flags: 0,
                 weights: self.constants.add(reorder(float_bytes(&weights), 4)),
                 bias: if bias.is_empty() { ABSENT } else { self.constants.add(float_bytes(&bias)) },
                 epilogue: float_epilogue(activation),
             });
         }
-        let input_scale = self.parameters(input).scale;
-        let own = if self.own_integers { own_weights(self.graph, node, input_scale)? } else { None };
-        let own = own.unwrap_or_else(|| quantize_weights(&weights, &bias, channels, input_scale));
-        let QuantizedWeights { weights, scales, bias } = own;
-        let weights = weights.into_iter().map(i8::cast_unsigned).collect();
+        let from = self.parameters(input);
+        let own = if self.own_integers { own_weights(self.graph, node, from)? } else { None };
+        let chosen = || self.weights.get(&output).cloned().map(OwnWeights::from);
+        let own = own.or_else(chosen);
+        let own = own.unwrap_or_else(|| quantize_weights(&weights, &bias, channels, from.scale).into());
+        let OwnWeights { bits, weights, scales, bias, short_sums } = own;
+        let reach: Vec<_> = weights
+            .chunks((weights.len() / channels.max(1)).max(1))
+            .enumerate()
+            .map(|(channel, filter)| reach(filter, bias.get(channel).copied().unwrap_or(0)))
+            .collect();
+        let weights = reorder(weights.into_iter().map(i8::cast_unsigned).collect(), 1);
+        let (weight_type, weights) = match bits {
+            WeightBits::Four if !from.wide => (WeightType::I4, halves(&weights)),
+            _ => (WeightType::I8, weights),
+        };
+        let short_sums = from.wide && short_sums;
+        let bias_bytes = |&bias: &i64| {
+            if from.wide { bias.to_le_bytes().to_vec() } else { (bias as i32).to_le_bytes().to_vec() }
+        };
+        let per_channel = if scales.len() > 1 { Accumulation::PER_CHANNEL } else { 0 };
         Ok(Accumulation {
-            weight_type: DataType::I8.code(),
-            per_channel: u8::from(scales.len() > 1),
-            weights: self.constants.add(reorder(weights, 1)),
+            weight_type: weight_type.code(),
+            flags: per_channel | if short_sums { Accumulation::SHORT_SUMS } else { 0 },
+            weights: self.constants.add(weights),
             bias: if bias.iter().all(|&b| b == 0) {
                 ABSENT
             } else {
-                self.constants.add(bias.iter().flat_map(|b| b.to_le_bytes()).collect())
+                self.constants.add(bias.iter().flat_map(bias_bytes).collect())
             },
-            epilogue: self.integer_epilogue(input, output, &scales, activation),
+            epilogue: self.rescaling_epilogue(
+                from,
+                output,
+                &scales,
+                activation,
+                &Sums { reach: &reach, short: short_sums },
+            )?,
         })
     }
 
-    /// The epilogue of an op whose accumulators have scale `input scale * scales[channel]`.
-    pub fn integer_epilogue(
-        &mut self,
-        input: ValueId,
-        output: ValueId,
-        scales: &[f32],
-        activation: Activation,
-    ) -> Epilogue {
-        self.rescaling_epilogue(self.parameters(input), output, scales, activation)
-    }
-
-    /// The same for an input with these parameters.
+    /// The epilogue of an op whose accumulators have scale `from.scale * scales[channel]`.
     pub fn rescaling_epilogue(
         &mut self,
         from: Parameters,
         output: ValueId,
         scales: &[f32],
         activation: Activation,
-    ) -> Epilogue {
+        sums: &Sums<'_>,
+    ) -> Result<Epilogue, Refusal> {
         let to = self.parameters(output);
         let table = match self.arithmetic {
             Arithmetic::Tflite => {
                 let real = |&scale: &f32| f64::from(from.scale) * f64::from(scale) / f64::from(to.scale);
-                let entries: Vec<_> = scales.iter().map(real).map(QuantizedMultiplier::new).collect();
+                let entries = scales.iter().map(real).map(QuantizedMultiplier::new);
+                if from.wide {
+                    return wide::epilogue(self, &entries.collect::<Vec<_>>(), to, activation, sums.short);
+                }
+                let largest = sums.reach.iter().copied().reduce(f64::max);
+                let reach = |channel| if scales.len() == 1 { largest } else { sums.reach.get(channel).copied() };
+                let entries: Vec<_> =
+                    entries.enumerate().map(|(channel, entry)| entry.for_sums_up_to(reach(channel))).collect();
                 tflite_table(&entries)
             }
             _ => float_bytes(&scales.iter().map(|scale| from.scale * scale / to.scale).collect::<Vec<_>>()),
         };
         let (clamp_min, clamp_max) = clamp(self.arithmetic, to, activation);
-        IntegerEpilogue {
+        let epilogue = IntegerEpilogue {
             table: self.constants.add(table),
             input_zero_point: from.zero_point,
             output_zero_point: to.zero_point,
             clamp_min,
             clamp_max,
-        }
-        .into()
+        };
+        Ok(epilogue.into())
     }
 
     pub fn into_program(self, io: Vec<IoRecord>) -> Program {
@@ -527,6 +567,25 @@ impl<'g> Builder<'g> {
             values: self.values,
         }
     }
+}
+
+/// What is known of the sums that an epilogue takes.
+#[derive(Default)]
+pub struct Sums<'a> {
+    /// How large they get, by channel; empty where that is not known.
+    pub reach: &'a [f64],
+    /// Whether those over 16-bit integers have 32 bits.
+    pub short: bool,
+}
+
+/// The largest sum that a filter can make of 8-bit values less a zero point.
+fn reach(filter: &[i8], bias: i64) -> f64 {
+    255.0 * filter.iter().map(|&weight| f64::from(weight).abs()).sum::<f64>() + (bias as f64).abs()
+}
+
+/// The lower halves of bytes, two in a byte, the first in the lower half.
+fn halves(bytes: &[u8]) -> Vec<u8> {
+    bytes.chunks(2).map(|pair| (pair[0] & 0xf) | pair.get(1).map_or(0, |second| second << 4)).collect()
 }
 
 /// Multipliers, then shifts.

@@ -7,7 +7,9 @@ use crate::graph::ops::{Conv2d, ConvTranspose2d};
 use bantam_format::{Opcode, ops};
 
 pub(super) fn lower(builder: &mut Builder<'_>, node: &Node, conv: &Conv2d) -> Result<(), Refusal> {
-    let depthwise = conv.is_depthwise(builder.graph.value(node.inputs[0]).shape[3]);
+    // Of one input channel it is a convolution, whose weights lie in the order they are read.
+    let channels = builder.graph.value(node.inputs[0]).shape[3];
+    let depthwise = channels > 1 && conv.is_depthwise(channels);
     lower_as(builder, node, if depthwise { Opcode::DepthwiseConv2d } else { Opcode::Conv2d }, conv)
 }
 

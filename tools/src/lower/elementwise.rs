@@ -1,7 +1,7 @@
 //! Elementwise ops.
 
 use super::builder::{Builder, Form, Refusal, clamp, ordered};
-use super::words;
+use super::{wide, words};
 use crate::graph::ops::{Binary, BinaryKind as GraphBinary, Compare, Unary};
 use crate::graph::{Activation, Node, ValueId};
 use crate::quantize::Parameters;
@@ -11,10 +11,10 @@ use crate::tensor::DataType as HostType;
 use bantam_format::ops::{self, BinaryKind, UnaryKind};
 use bantam_format::{Arithmetic, Opcode};
 
-/// Bits by which `tflite` sums are scaled up before they are rounded.
-const LEFT_SHIFT: i32 = 20;
+/// Bits by which `tflite` sums of 8-bit and of 16-bit integers are scaled up before they are rounded.
+const LEFT_SHIFT: [i32; 2] = [20, 15];
 /// Bits by which the operands of a squared difference are.
-const SQUARE_SHIFT: i32 = 7;
+const SQUARE_SHIFT: [i32; 2] = [7, 0];
 
 pub(super) fn lower_binary(builder: &mut Builder<'_>, node: &Node, binary: &Binary) -> Result<(), Refusal> {
     let kind = match binary.kind {
@@ -91,13 +91,14 @@ fn binary_op(
     [first, second]: [ValueId; 2],
     activation: Activation,
 ) -> Result<(), Refusal> {
-    let parameters = [first, second].map(|operand| builder.operand_parameters(operand));
+    let mut parameters = [first, second].map(|operand| builder.operand_parameters(operand));
     let words = builder.graph.value(first).dtype != HostType::F32;
     let float = if kind.is_comparison() {
         let operands = [first, second];
         // A constant is at home in either.
         let float = |&operand: &ValueId| builder.graph.constant(operand).is_some() || builder.is_float_value(operand);
-        operands.iter().any(|&operand| builder.is_real(operand)) || operands.iter().all(float)
+        let mixed = parameters[0].wide != parameters[1].wide;
+        operands.iter().any(|&operand| builder.is_real(operand)) || operands.iter().all(float) || mixed
     } else {
         builder.is_float_value(node.output())
     };
@@ -120,7 +121,14 @@ fn binary_op(
     } else {
         let [first, second] = parameters;
         let output = builder.parameters(node.output());
-        scaled(builder.arithmetic, kind, [first, second, output], activation).write(&mut attributes);
+        let record = scaled(builder.arithmetic, kind, [first, second, output], activation);
+        if first.wide {
+            // 8-bit slopes of 16-bit values become 16-bit ones.
+            parameters[1] = Parameters { zero_point: 0, wide: true, ..second };
+            wide::binary(record, output, activation).write(&mut attributes);
+        } else {
+            record.write(&mut attributes);
+        }
         parameters.map(Form::Integer)
     };
     let inputs = vec![builder.read(first, forms[0]), builder.read(second, forms[1])];
@@ -160,7 +168,7 @@ fn order(builder: &Builder<'_>, node: &Node, binary: &Binary) -> [ValueId; 2] {
     }
 }
 
-/// The parameters of an 8-bit binary op.
+/// The parameters of an integer binary op, as of 8-bit integers.
 fn scaled(
     arithmetic: Arithmetic,
     kind: BinaryKind,
@@ -170,6 +178,7 @@ fn scaled(
     let (clamp_min, clamp_max) = clamp(arithmetic, output, activation);
     let none = QuantizedMultiplier { multiplier: 0, shift: 0 };
     let product = kind == BinaryKind::Mul;
+    let [left_shift, square_shift] = [LEFT_SHIFT, SQUARE_SHIFT].map(|shifts| shifts[usize::from(first.wide)]);
     let [first_scale, second_scale, output_scale] = [first, second, output].map(|p| f64::from(p.scale));
     let real = |scale: f32| QuantizedMultiplier { multiplier: scale.to_bits().cast_signed(), shift: 0 };
     let multipliers = if kind.is_comparison() && kind.is_tflite() {
@@ -187,7 +196,7 @@ fn scaled(
             [QuantizedMultiplier::new(identity), none, QuantizedMultiplier::new(slope)]
         } else if kind == BinaryKind::SquaredDifference {
             // The product of the output's scale is one of f32 (`squared_difference.cc`).
-            let steps = f64::from((1 << (2 * SQUARE_SHIFT)) as f32 * output.scale);
+            let steps = f64::from((1 << (2 * square_shift)) as f32 * output.scale);
             [
                 QuantizedMultiplier::new(first_scale / twice_max),
                 QuantizedMultiplier::new(second_scale / twice_max),
@@ -196,14 +205,14 @@ fn scaled(
         } else if kind == BinaryKind::Sub {
             // Where ADD divides in f64, SUB does in f32 (`sub_common.cc`).
             let twice_max = 2.0 * first.scale.max(second.scale);
-            let output_multiplier = twice_max / ((1 << LEFT_SHIFT) as f32 * output.scale);
+            let output_multiplier = twice_max / ((1 << left_shift) as f32 * output.scale);
             [first.scale / twice_max, second.scale / twice_max, output_multiplier]
                 .map(|real| QuantizedMultiplier::new(real.into()))
         } else {
             [
                 QuantizedMultiplier::new(first_scale / twice_max),
                 QuantizedMultiplier::new(second_scale / twice_max),
-                QuantizedMultiplier::new(twice_max / (2f64.powi(LEFT_SHIFT) * output_scale)),
+                QuantizedMultiplier::new(twice_max / (2f64.powi(left_shift) * output_scale)),
             ]
         }
     } else {
@@ -247,6 +256,9 @@ pub(super) fn lower_unary(builder: &mut Builder<'_>, node: &Node, unary: &Unary)
         let (kind, p, q) = float_kind(unary);
         ops::Unary { kind: kind.code(), reserved: [0; 3], p, q }.write(&mut attributes);
         return builder.op(node, Opcode::Unary, vec![input], attributes);
+    }
+    if builder.parameters(node.output()).wide {
+        return wide::unary(builder, node, input, unary);
     }
     table_op(builder, node, input, |from, to| reference::unary(unary, from, to), |x| unary.apply(x))
 }
@@ -319,6 +331,8 @@ pub(super) fn lower_clip(builder: &mut Builder<'_>, node: &Node, activation: &Ac
     if builder.computes_floats(node) {
         let Activation { min, max } = ordered(*activation);
         ops::FloatClamp { clamp_min: min, clamp_max: max }.write(&mut attributes);
+    } else if builder.parameters(node.output()).wide {
+        return wide::clip(builder, node, input, *activation);
     } else if builder.parameters(node.inputs[0]) != builder.parameters(node.output()) {
         return table_op(
             builder,

@@ -1,6 +1,6 @@
 //! Products with matrices.
 
-use super::builder::{Builder, Form, Refusal, float_epilogue};
+use super::builder::{Builder, Form, Refusal, Sums, float_epilogue};
 use crate::graph::{Activation, Node, ops::FullyConnected};
 use bantam_format::{Opcode, ops};
 
@@ -39,8 +39,13 @@ pub(super) fn lower_mat_mul(builder: &mut Builder<'_>, node: &Node) -> Result<()
     let (second_zero_point, epilogue) = if float {
         (0, float_epilogue(Activation::NONE))
     } else {
-        let epilogue =
-            builder.rescaling_epilogue(parameters[0], node.output(), &[parameters[1].scale], Activation::NONE);
+        let epilogue = builder.rescaling_epilogue(
+            parameters[0],
+            node.output(),
+            &[parameters[1].scale],
+            Activation::NONE,
+            &Sums::default(),
+        )?;
         (parameters[1].zero_point, epilogue)
     };
     let mut attributes = Vec::new();

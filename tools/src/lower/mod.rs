@@ -17,10 +17,12 @@ mod reduction;
 mod resize;
 mod state;
 pub mod view;
+mod wide;
 mod window;
 mod words;
 
 use crate::graph::{Graph, Layout, Node, Op, ValueId};
+use crate::quantize::{Parameters, QuantizedWeights};
 use crate::tensor::DataType;
 use bantam_format::writer::ModelDescription;
 use bantam_format::{Arithmetic, IoRecord, IoRole, MAX_RANK, SourceLayout};
@@ -40,6 +42,8 @@ pub enum Precision<'a> {
         ranges: &'a BTreeMap<ValueId, (f32, f32)>,
         /// Activations that stay in floating point, quantised where an integer op reads them.
         floats: &'a BTreeSet<ValueId>,
+        /// Integers chosen for the layer that makes a value; other layers round to the nearest 8-bit ones.
+        weights: &'a BTreeMap<ValueId, QuantizedWeights>,
         /// How accumulators are requantised.
         arithmetic: Arithmetic,
     },
@@ -92,6 +96,18 @@ impl fmt::Display for Unsupported {
     }
 }
 
+/// Scale and zero point of every activation that a program of 8-bit integers will have.
+///
+/// # Errors
+/// [`LowerError::NoRange`] where a range is missing.
+pub fn activation_parameters(
+    graph: &Graph,
+    ranges: &BTreeMap<ValueId, (f32, f32)>,
+    arithmetic: Arithmetic,
+) -> Result<BTreeMap<ValueId, Parameters>, LowerError> {
+    parameters::from_ranges(graph, ranges, arithmetic)
+}
+
 /// Lowers a graph.
 ///
 /// # Errors
@@ -141,7 +157,7 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
             Op::ConvTranspose2d(conv) => convolution::lower_transposed(&mut builder, node, conv),
             Op::Compare(compare) => elementwise::lower_compare(&mut builder, node, *compare),
             Op::Select => elementwise::lower_select(&mut builder, node),
-            Op::Quantize(_) => quantization::lower_quantize(&mut builder, node),
+            Op::Quantize(quantize) => quantization::lower_quantize(&mut builder, node, quantize),
             Op::Dequantize(dequantize) => quantization::lower_dequantize(&mut builder, node, dequantize),
         });
         if let Err(reason) = result {

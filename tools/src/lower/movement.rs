@@ -88,6 +88,7 @@ pub(super) fn lower_pad(builder: &mut Builder<'_>, node: &Node, pad: &Pad) -> Re
     let input = builder.read(node.inputs[0], form);
     let value = match form {
         Form::Float => pad.value.to_bits(),
+        Form::Integer(parameters) if parameters.wide => i32::from(parameters.quantize_wide(pad.value)).cast_unsigned(),
         Form::Integer(parameters) => i32::from(parameters.quantize(pad.value)).cast_unsigned(),
         Form::Word => (pad.value as i32).cast_unsigned(),
     };

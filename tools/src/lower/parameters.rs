@@ -92,9 +92,11 @@ pub(super) fn shifted(scale: f32, zero_point: i32, data_type: DataType) -> Optio
     let zero_point = match data_type {
         DataType::I8 => zero_point,
         DataType::U8 => zero_point - 128,
+        DataType::I16 if zero_point == 0 => 0,
         _ => return None,
     };
-    Some(Parameters { scale, zero_point: i8::try_from(zero_point).ok()? })
+    let wide = data_type == DataType::I16;
+    Some(Parameters { scale, zero_point: i8::try_from(zero_point).ok()?, wide })
 }
 
 /// What a `Dequantize` makes of its operand, if that has one scale.

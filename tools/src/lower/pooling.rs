@@ -1,9 +1,10 @@
 //! Pooling over windows.
 
 use super::builder::{Builder, Form, Refusal, clamp, float_epilogue};
+use super::wide;
 use super::window::{Fill, Steps, windowed};
 use crate::graph::{Node, ops::AveragePool2d, ops::Pool2d};
-use bantam_format::ops::{self, Epilogue, IntegerEpilogue};
+use bantam_format::ops::{self, Epilogue, IntegerEpilogue, WideEpilogue};
 use bantam_format::{Arithmetic, Opcode};
 
 pub(super) fn lower_max(builder: &mut Builder<'_>, node: &Node, pool: &Pool2d) -> Result<(), Refusal> {
@@ -33,6 +34,10 @@ fn epilogue(builder: &Builder<'_>, node: &Node, operand: Form, pool: &Pool2d, mu
         return float_epilogue(pool.activation);
     };
     let to = builder.parameters(node.output());
+    if from.wide {
+        let (clamp_min, clamp_max) = wide::clamp(to, pool.activation);
+        return WideEpilogue { table: 0, clamp_min, clamp_max }.into();
+    }
     let (clamp_min, clamp_max) = clamp(builder.arithmetic, to, pool.activation);
     IntegerEpilogue {
         table: multiplier,

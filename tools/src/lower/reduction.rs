@@ -2,7 +2,7 @@
 
 use super::builder::{Builder, Form, Refusal, clamp, float_bytes, float_epilogue, tflite_table};
 use super::view::View;
-use super::words;
+use super::{wide, words};
 use crate::graph::{Activation, Node, ops::ArgMax, ops::Normalize, ops::Reduce, ops::ReduceKind, ops::Softmax};
 use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
@@ -47,7 +47,8 @@ fn lower_reduction(
     let graph = builder.graph;
     let shape = &graph.value(node.inputs[0]).shape;
     let count: usize = axes.iter().map(|&axis| shape[axis]).product();
-    if !kind.has_integer_form() || count > i32::MAX as usize / 255 {
+    let largest = if builder.parameters(node.output()).wide { 1 << 15 } else { 255 };
+    if !kind.has_integer_form() || count > i32::MAX as usize / largest {
         builder.make_float(node.output());
     }
     let form = match builder.form(node.output()) {
@@ -75,22 +76,24 @@ fn lower_reduction(
     } else {
         let divisor = if kind == ops::ReduceKind::Mean { count } else { 1 };
         let (from, to) = (builder.parameters(node.inputs[0]), builder.parameters(node.output()));
+        let ratio = QuantizedMultiplier::new(f64::from(from.scale) / f64::from(to.scale)).divided(divisor);
         let table = match builder.arithmetic {
-            Arithmetic::Tflite => {
-                let ratio = QuantizedMultiplier::new(f64::from(from.scale) / f64::from(to.scale));
-                tflite_table(&[ratio.divided(divisor)])
-            }
+            Arithmetic::Tflite => tflite_table(&[ratio]),
             _ => (from.scale / (to.scale * divisor as f32)).to_le_bytes().to_vec(),
         };
         let (clamp_min, clamp_max) = clamp(builder.arithmetic, to, Activation::NONE);
-        IntegerEpilogue {
-            table: builder.constants.add(table),
-            input_zero_point: from.zero_point,
-            output_zero_point: to.zero_point,
-            clamp_min,
-            clamp_max,
+        if from.wide {
+            wide::epilogue(builder, &[ratio], to, Activation::NONE, true)?
+        } else {
+            IntegerEpilogue {
+                table: builder.constants.add(table),
+                input_zero_point: from.zero_point,
+                output_zero_point: to.zero_point,
+                clamp_min,
+                clamp_max,
+            }
+            .into()
         }
-        .into()
     };
     let mut attributes = Vec::new();
     ops::Reduce { kind: kind.code(), first_axis: first as u8, axis_count: axis_count as u8, reserved: 0, epilogue }
@@ -100,18 +103,27 @@ fn lower_reduction(
 
 /// Most classes of an 8-bit softmax.
 const MAX_INTEGER_CLASSES: usize = 4095;
+/// Most classes of a 16-bit softmax.
+const MAX_WIDE_CLASSES: usize = 65535;
 
 pub(super) fn lower_softmax(builder: &mut Builder<'_>, node: &Node, softmax: &Softmax) -> Result<(), Refusal> {
     let graph = builder.graph;
     let shape = &graph.value(node.inputs[0]).shape;
-    // The 8-bit form has fixed parameters.
-    if shape[softmax.axis] > MAX_INTEGER_CLASSES || builder.parameters(node.output()) != Parameters::PROBABILITY {
+    // The integer forms have fixed parameters.
+    let (largest, fixed) = if builder.parameters(node.output()).wide {
+        (MAX_WIDE_CLASSES, Parameters::WIDE_UNIT)
+    } else {
+        (MAX_INTEGER_CLASSES, Parameters::PROBABILITY)
+    };
+    if shape[softmax.axis] > largest || builder.parameters(node.output()) != fixed {
         builder.make_float(node.output());
     }
     let to = builder.form(node.output());
     let from = builder.own_form(node, node.inputs[0]);
     let mut attributes = Vec::new();
-    if let Form::Integer(parameters) = from {
+    if let Form::Integer(parameters @ Parameters { wide: true, .. }) = from {
+        attributes = wide::softmax(builder, parameters, softmax.beta);
+    } else if let Form::Integer(parameters) = from {
         // PreprocessSoftmaxScaling of TensorFlow Lite with five integer bits.
         let real =
             (f64::from(softmax.beta) * f64::from(parameters.scale) * f64::from(1u32 << 26)).min(f64::from(i32::MAX));

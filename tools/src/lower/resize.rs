@@ -3,22 +3,27 @@
 use super::builder::{Builder, Form, Refusal, clamp, float_epilogue};
 use crate::graph::ops::{Resize, Tap};
 use crate::graph::{Activation, Node};
-use bantam_format::Opcode;
 use bantam_format::ops::{self, IntegerEpilogue};
+use bantam_format::{Arithmetic, Opcode};
 
 pub(super) fn lower(builder: &mut Builder<'_>, node: &Node, resize: &Resize) -> Result<(), Refusal> {
+    let mut fixed_point = false;
     let epilogue = match builder.form(node.output()) {
         Form::Integer(to) => {
             let from = builder.parameters(node.inputs[0]);
             let (clamp_min, clamp_max) = clamp(builder.arithmetic, to, Activation::NONE);
-            IntegerEpilogue {
+            // Where the arithmetic's own form can express it.
+            let mut weights = resize.rows.iter().chain(&resize.columns).map(|tap| tap.weight);
+            fixed_point = builder.arithmetic == Arithmetic::Tflite && from == to && weights.all(ops::is_fixed_point);
+            let scaled = IntegerEpilogue {
                 table: (from.scale / to.scale).to_bits(),
                 input_zero_point: from.zero_point,
                 output_zero_point: to.zero_point,
                 clamp_min,
                 clamp_max,
-            }
-            .into()
+            };
+            let none = IntegerEpilogue { table: 0, input_zero_point: 0, output_zero_point: 0, ..scaled };
+            if fixed_point { none.into() } else { scaled.into() }
         }
         _ => float_epilogue(Activation::NONE),
     };
@@ -26,7 +31,8 @@ pub(super) fn lower(builder: &mut Builder<'_>, node: &Node, resize: &Resize) -> 
     let first_axis = u8::try_from(resize.first_axis).map_err(|_| "the axis is too large")?;
     let (rows, columns) = (taps(builder, &resize.rows)?, taps(builder, &resize.columns)?);
     let mut attributes = Vec::new();
-    ops::Resize { first_axis, reserved: [0; 3], rows, columns, epilogue }.write(&mut attributes);
+    let fixed_point = u8::from(fixed_point);
+    ops::Resize { first_axis, fixed_point, reserved: [0; 2], rows, columns, epilogue }.write(&mut attributes);
     builder.op(node, Opcode::Resize, vec![input], attributes)
 }
 

@@ -55,7 +55,7 @@ fn run(graph: &Graph, precision: Precision<'_>) -> Vec<Vec<Vec<f32>>> {
             if io.tensor.data_type == DeviceType::F32 {
                 session.input_mut::<f32>(index).unwrap().copy_from_slice(items);
             } else {
-                let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8 };
+                let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false };
                 let target = session.input_mut::<i8>(index).unwrap();
                 target.iter_mut().zip(items).for_each(|(to, &x)| *to = parameters.quantize(x));
             }
@@ -65,7 +65,7 @@ fn run(graph: &Graph, precision: Precision<'_>) -> Vec<Vec<Vec<f32>>> {
             DeviceType::F32 => session.output::<f32>(index).unwrap().to_vec(),
             DeviceType::I32 => session.output::<i32>(index).unwrap().iter().map(|&x| x as f32).collect(),
             _ => {
-                let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8 };
+                let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false };
                 session.output::<i8>(index).unwrap().iter().map(|&q| parameters.dequantize(q)).collect()
             }
         });
@@ -96,7 +96,8 @@ fn check(graph: &Graph) {
         execute_observed(graph, &inputs(graph, row), see).unwrap();
     }
     for arithmetic in [Arithmetic::Onnx, Arithmetic::Tflite] {
-        let precision = Precision::Int8 { ranges: &ranges, floats: &BTreeSet::new(), arithmetic };
+        let precision =
+            Precision::Int8 { ranges: &ranges, floats: &BTreeSet::new(), weights: &BTreeMap::new(), arithmetic };
         for (got, expected) in run(graph, precision).iter().flatten().zip(expected.iter().flatten()) {
             assert_eq!(got.len(), expected.len());
             let range = expected.iter().fold(0f32, |range, x| range.max(x.abs())) * 2.0;

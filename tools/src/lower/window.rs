@@ -3,6 +3,7 @@
 use super::builder::{Builder, Form, Refusal};
 use crate::graph::Node;
 use crate::graph::ops::Padding;
+use crate::quantize::Parameters;
 use bantam_format::ops::{self, PadMode, Window};
 use bantam_format::{MAX_RANK, Opcode};
 
@@ -45,6 +46,7 @@ pub(super) fn windowed(
     let fill = fill.ok_or("windows that lie wholly in the padding are not supported on devices")?;
     let value = match (form, fill) {
         (Form::Integer(parameters), Fill::Zero) => i32::from(parameters.zero_point).cast_unsigned(),
+        (Form::Integer(Parameters { wide: true, .. }), Fill::Lowest) => i32::from(i16::MIN).cast_unsigned(),
         (Form::Integer(_), Fill::Lowest) => i32::from(i8::MIN).cast_unsigned(),
         (_, Fill::Zero) => 0,
         (_, Fill::Lowest) => f32::NEG_INFINITY.to_bits(),

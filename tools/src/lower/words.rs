@@ -60,9 +60,9 @@ fn finish(builder: &mut Builder<'_>, node: &Node) {
     }
 }
 
-/// Whether a value has an integer type of 8 bits, whose arithmetic wraps earlier than that of words.
+/// Whether a value has an integer type of 8 or 16 bits, whose arithmetic wraps earlier than that of words.
 pub(super) fn is_narrow(builder: &Builder<'_>, value: ValueId) -> bool {
-    matches!(builder.graph.value(value).dtype, HostType::I8 | HostType::U8)
+    matches!(builder.graph.value(value).dtype, HostType::I8 | HostType::U8 | HostType::I16)
 }
 
 /// Integers that stand for real numbers are only moved and read.
@@ -73,21 +73,24 @@ fn expect_words(builder: &Builder<'_>, node: &Node) -> Result<(), Refusal> {
     }
 }
 
-/// Wraps words to the 8-bit type of the node's result.
+/// Wraps words to the narrow type of the node's result.
 fn wrap(builder: &mut Builder<'_>, node: &Node, value: u16) {
-    let signed = builder.graph.value(node.output()).dtype == HostType::I8;
+    let (half, signed) = match builder.graph.value(node.output()).dtype {
+        HostType::I16 => (1 << 15, true),
+        other => (1 << 7, other == HostType::I8),
+    };
     let mut words = words(builder, node);
     if signed {
-        let shifted = words.with(BinaryKind::Add, value, 128);
-        let low = words.with(BinaryKind::And, shifted, 255);
-        words.with(BinaryKind::Sub, low, 128);
+        let shifted = words.with(BinaryKind::Add, value, half);
+        let low = words.with(BinaryKind::And, shifted, 2 * half - 1);
+        words.with(BinaryKind::Sub, low, half);
     } else {
-        words.with(BinaryKind::And, value, 255);
+        words.with(BinaryKind::And, value, 2 * half - 1);
     }
     finish(builder, node);
 }
 
-/// Sums, differences and products of 8-bit integers.
+/// Sums, differences and products of narrow integers.
 pub(super) fn lower_narrow(
     builder: &mut Builder<'_>,
     node: &Node,
@@ -140,6 +143,7 @@ pub(super) fn lower_cast(builder: &mut Builder<'_>, node: &Node, to: HostType) -
         (HostType::F32, _) => {
             let source = builder.read(input, Form::Float);
             let range = match to {
+                HostType::I16 => Some([i16::MIN.into(), i16::MAX.into()]),
                 HostType::I8 => Some([i8::MIN.into(), i8::MAX.into()]),
                 HostType::U8 => Some([0, u8::MAX.into()]),
                 _ => None,
@@ -161,14 +165,14 @@ pub(super) fn lower_cast(builder: &mut Builder<'_>, node: &Node, to: HostType) -
             let source = builder.read(input, Form::Word);
             builder.op(node, Opcode::Cast, vec![source], vec![])
         }
-        (HostType::I32 | HostType::I64, HostType::I8 | HostType::U8)
-        | (HostType::I8, HostType::U8)
-        | (HostType::U8, HostType::I8) => {
+        (HostType::I32 | HostType::I64, HostType::I8 | HostType::U8 | HostType::I16)
+        | (HostType::I8 | HostType::I16, HostType::U8)
+        | (HostType::U8 | HostType::I16, HostType::I8) => {
             let source = builder.read(input, Form::Word);
             wrap(builder, node, source);
             Ok(())
         }
-        (HostType::I32 | HostType::I64 | HostType::I8 | HostType::U8, HostType::Bool) => {
+        (HostType::I32 | HostType::I64 | HostType::I16 | HostType::I8 | HostType::U8, HostType::Bool) => {
             let source = builder.read(input, Form::Word);
             let mut words = words(builder, node);
             let is_zero = words.with(BinaryKind::Equal, source, 0);

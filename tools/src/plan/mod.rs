@@ -31,10 +31,6 @@ pub const TENSOR_ALIGNMENT: usize = 4;
 /// Ops up to which all orders of execution are searched.
 const MOST_OPS_IN_ANY_ORDER: usize = 12;
 
-/// Overwriting an input channel by channel is slower than in bands of rows: done where it saves one part in so many of
-/// the arena, or where nothing else fits.
-const WORTHWHILE_SHARE: usize = 8;
-
 /// How good a plan is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -57,11 +53,6 @@ struct Candidate {
 /// Chooses the order of the ops, removes copies that placement makes unnecessary, sets the arena offset of every tensor
 /// and the direction in which banded ops walk. Deterministic.
 pub fn plan(program: &mut Program) -> Plan {
-    plan_within(program, None)
-}
-
-/// The same where an arena of `limit` bytes is asked for: slower ways are taken if nothing else fits it.
-pub fn plan_within(program: &mut Program, limit: Option<usize>) -> Plan {
     let rigid = Rigid::of(program);
     let mut absorbed = (program.clone(), rigid.clone());
     absorbed.1.absorb_moves(&mut absorbed.0);
@@ -75,17 +66,37 @@ pub fn plan_within(program: &mut Program, limit: Option<usize>) -> Plan {
     let extent = best.placement.extent;
     let depthwise = |op: &OpDescription| op.opcode == Opcode::DepthwiseConv2d;
     let may_overwrite = program.description.ops.iter().any(depthwise);
-    if let Some(other) = may_overwrite.then(|| least(true)).flatten() {
-        let fits = |extent: usize| limit.is_none_or(|limit| extent <= limit);
-        let smaller = other.placement.extent;
-        if smaller <= extent - extent / WORTHWHILE_SHARE || (!fits(extent) && smaller < extent) {
-            best = other;
-        }
+    if let Some(other) = may_overwrite.then(|| least(true)).flatten().filter(|it| it.placement.extent < extent) {
+        best = other;
     }
     polish::polish(&best.memory, &mut best.placement.offsets);
     let is_least = best.is_least;
     *program = finish(best);
     Plan { arena_bytes: place_states(program), is_least }
+}
+
+/// The program with every tensor at a place of its own, and every op walking upwards: for comparisons that no memory
+/// plan may disturb.
+#[must_use]
+pub fn apart(mut program: Program) -> Program {
+    let mut end = 0u32;
+    for index in 0..program.description.tensors.len() {
+        if program.description.tensors[index].kind != TensorKind::Arena {
+            continue;
+        }
+        program.description.tensors[index].location = match program.aliases[index] {
+            // An alias stands behind what it is an alias of.
+            Some(source) => program.description.tensors[usize::from(source)].location,
+            None => {
+                let here = end;
+                let bytes = tensor(&program, index as u16).bytes();
+                end = here.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)).next_multiple_of(16);
+                here
+            }
+        };
+    }
+    place_states(&mut program);
+    program
 }
 
 /// The best order and placement found for a program.

@@ -72,7 +72,7 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// `in_place` allows depthwise convolutions to overwrite their inputs channel by channel, which is slower.
+    /// `in_place` allows depthwise convolutions to overwrite their inputs channel by channel.
     pub fn of(program: &Program, places: &[Option<Place>], bodies: Vec<usize>, in_place: bool) -> Self {
         let description = &program.description;
         let count = description.ops.len();

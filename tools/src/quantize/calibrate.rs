@@ -33,6 +33,8 @@ pub enum CalibrationError {
 /// What calibration found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
+    /// What each activation was like.
+    pub histograms: BTreeMap<ValueId, Histogram>,
     /// The chosen range of each activation.
     pub ranges: BTreeMap<ValueId, (f32, f32)>,
     /// Rows looked at.
@@ -65,9 +67,6 @@ pub fn calibrate(graph: &Graph, data: &Dataset, method: RangeMethod) -> Result<C
             }
         },
     )?;
-    if method == RangeMethod::MinMax {
-        return Ok(Calibration { ranges: bounds, rows: data.rows() });
-    }
     type Histograms = BTreeMap<ValueId, Histogram>;
     let histograms = parallel::fold_rows(
         data.rows(),
@@ -84,8 +83,12 @@ pub fn calibrate(graph: &Graph, data: &Dataset, method: RangeMethod) -> Result<C
             }
         },
     )?;
-    let ranges = histograms.iter().map(|(&value, histogram)| (value, histogram.range(method))).collect();
-    Ok(Calibration { ranges, rows: data.rows() })
+    let chosen = parallel::map_rows(histograms.len(), |index| {
+        Ok::<_, std::convert::Infallible>(histograms.values().nth(index).map(|histogram| histogram.range(method)))
+    });
+    let Ok(chosen) = chosen;
+    let ranges = histograms.keys().copied().zip(chosen).filter_map(|(value, range)| Some((value, range?))).collect();
+    Ok(Calibration { ranges, histograms, rows: data.rows() })
 }
 
 /// Shows every float activation of one row.

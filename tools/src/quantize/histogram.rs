@@ -49,6 +49,16 @@ impl Histogram {
         }
     }
 
+    /// The bounds, and the counts summed up to `bars` parts of the range.
+    #[must_use]
+    pub fn grouped(&self, bars: usize) -> (f32, f32, Vec<u64>) {
+        let mut counts = vec![0; bars.max(1)];
+        for (bin, count) in self.counts.iter().enumerate() {
+            counts[bin * bars.max(1) / BINS] += count;
+        }
+        (self.min, self.max, counts)
+    }
+
     fn width(&self) -> f64 {
         (f64::from(self.max) - f64::from(self.min)) / BINS as f64
     }

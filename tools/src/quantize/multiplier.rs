@@ -32,6 +32,14 @@ impl QuantizedMultiplier {
         Self { multiplier: fixed as i32, shift: exponent as i8 }
     }
 
+    /// The same for sums of at most `reach`, where that is known: nought where nothing else can come of them. Devices are
+    /// quicker where every channel shifts to the right, so nought does too.
+    #[must_use]
+    pub fn for_sums_up_to(self, reach: Option<f64>) -> Self {
+        let vanishes = reach.is_some_and(|reach| reach * self.real() < 0.25);
+        if self.multiplier == 0 || vanishes { Self { multiplier: 0, shift: -1 } } else { self }
+    }
+
     /// The real number it stands for.
     #[must_use]
     pub fn real(self) -> f64 {
@@ -52,6 +60,16 @@ impl QuantizedMultiplier {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_can_only_become_nought_is_nought() {
+        let nought = QuantizedMultiplier { multiplier: 0, shift: -1 };
+        let small = QuantizedMultiplier::new(2f64.powi(-30));
+        assert_eq!(small.for_sums_up_to(Some(1e6)), nought);
+        assert_eq!(small.for_sums_up_to(Some(1e9)), small);
+        assert_eq!(small.for_sums_up_to(None), small);
+        assert_eq!(QuantizedMultiplier::new(0.0).for_sums_up_to(None), nought);
+    }
 
     #[test]
     fn known_values() {

@@ -46,12 +46,18 @@ pub fn clamped(from: Parameters, to: Parameters, activation: Activation) -> Entr
 /// half away from zero.
 #[must_use]
 pub fn bounds(parameters: Parameters, activation: Activation) -> [i8; 2] {
+    bounds_within(parameters, activation, [-128, 127]).map(|bound| bound as i8)
+}
+
+/// The same of integers between a smallest and a largest one.
+#[must_use]
+pub fn bounds_within(parameters: Parameters, activation: Activation, [least, greatest]: [i32; 2]) -> [i32; 2] {
     let integer = |bound: f32| {
         let steps = (bound / parameters.scale).round() as i32;
-        steps.saturating_add(parameters.zero_point.into()).clamp(-128, 127) as i8
+        steps.saturating_add(parameters.zero_point.into()).clamp(least, greatest)
     };
-    let low = if activation.min == f32::NEG_INFINITY { i8::MIN } else { integer(activation.min) };
-    let high = if activation.max == f32::INFINITY { i8::MAX } else { integer(activation.max) };
+    let low = if activation.min == f32::NEG_INFINITY { least } else { integer(activation.min) };
+    let high = if activation.max == f32::INFINITY { greatest } else { integer(activation.max) };
     [low, high.max(low)]
 }
 
@@ -211,7 +217,7 @@ fn inverse_square_root(input: i32) -> (i32, i8) {
 mod tests {
     use super::*;
 
-    const INPUT: Parameters = Parameters { scale: 0.04, zero_point: -13 };
+    const INPUT: Parameters = Parameters { scale: 0.04, zero_point: -13, wide: false };
 
     /// The largest distance in steps to the real function, where it is not saturated.
     fn distance(entries: &Entries, from: Parameters, to: Parameters, real: impl Fn(f32) -> f32) -> f32 {
@@ -224,7 +230,7 @@ mod tests {
 
     #[test]
     fn tables_are_near_the_real_functions() {
-        let to = Parameters { scale: 0.05, zero_point: 7 };
+        let to = Parameters { scale: 0.05, zero_point: 7, wide: false };
         for (function, to, bound) in [
             (Unary::Sigmoid, Parameters::PROBABILITY, 0.51),
             (Unary::Tanh, Parameters::SIGNED_UNIT, 0.51),
@@ -237,7 +243,7 @@ mod tests {
             let far = distance(&table, INPUT, to, |x| function.apply(x));
             assert!(far <= bound, "{function:?}: {far}");
         }
-        let positive = Parameters { scale: 0.04, zero_point: -128 };
+        let positive = Parameters { scale: 0.04, zero_point: -128, wide: false };
         let table = unary(&Unary::Rsqrt, positive, to).unwrap();
         assert!(distance(&table, positive, to, |x| if x > 0.0 { 1.0 / x.sqrt() } else { 1e9 }) < 0.6);
         assert!(unary(&Unary::Sin, INPUT, to).is_none());
@@ -247,11 +253,11 @@ mod tests {
     fn other_integers_for_the_same_numbers() {
         let same = requantized(INPUT, INPUT);
         assert!((i8::MIN..=i8::MAX).eq(same));
-        let to = Parameters { scale: 0.08, zero_point: 0 };
+        let to = Parameters { scale: 0.08, zero_point: 0, wide: false };
         assert!(distance(&requantized(INPUT, to), INPUT, to, |x| x) <= 0.51);
         assert!(distance(&clamped(INPUT, to, Activation::RELU6), INPUT, to, |x| x.clamp(0.0, 6.0)) <= 0.51);
         // 2.5 steps: away from zero, not to even.
-        assert_eq!(bounds(Parameters { scale: 2.4, zero_point: 0 }, Activation::RELU6), [0, 3]);
+        assert_eq!(bounds(Parameters { scale: 2.4, zero_point: 0, wide: false }, Activation::RELU6), [0, 3]);
         assert_eq!(bounds(to, Activation::NONE), [-128, 127]);
     }
 }

@@ -48,7 +48,7 @@ fn run(model: &Model<'_>, data: &Dataset, row: usize) -> Row {
     let mut arena = AlignedBytes::zeroed(Session::arena_bytes(model, &bantam::ops::ALL));
     let mut session = Session::new(model, arena.bytes_mut(), &bantam::ops::ALL).unwrap();
     let io = model.inputs().next().unwrap();
-    let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8 };
+    let parameters = Parameters { scale: io.scale, zero_point: io.zero_point as i8, wide: false };
     session.input_mut::<i8>(0).unwrap().copy_from_slice(&data.integers(0, row, parameters));
     let mut results: Vec<Vec<u8>> = Vec::new();
     session.run_each(|step| results.push(step.output(0).1.to_vec())).unwrap();

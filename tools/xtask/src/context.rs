@@ -9,8 +9,8 @@ use crate::nextest;
 use crate::process::Run;
 
 /// The files of a fixture directory: the digits artifact, int8 inputs one after another, the host's int8 outputs likewise;
-/// packed runs of TensorFlow Lite models, and those of them for the smallest board.
-pub const FIXTURE_FILES: [&str; 5] = ["digits.bantam", "inputs.bin", "outputs.bin", "cases.bin", "cases-small.bin"];
+/// packed runs of TensorFlow Lite models.
+pub const FIXTURE_FILES: [&str; 4] = ["digits.bantam", "inputs.bin", "outputs.bin", "cases.bin"];
 
 /// Paths shared by all steps.
 pub struct Context {

@@ -4,12 +4,14 @@
 //! steps need. The same line is what continuous integration runs, so a green run here is a green run there.
 
 mod bench;
+mod cifar;
 mod conformance;
 mod context;
-mod embedded;
 mod lint;
+mod mcu;
 mod networks;
 mod nextest;
+mod no_panic;
 mod process;
 mod python;
 mod report;
@@ -74,6 +76,27 @@ enum Command {
         /// Further models with one 8-bit input and one 8-bit output.
         models: Vec<PathBuf>,
     },
+    /// Run the firmware on emulated boards and measure it; fails if a bit differs or more is taken than the baseline lets through.
+    Mcu {
+        /// Boards; all where none is named.
+        #[arg(value_name = "BOARD", value_parser = clap::builder::PossibleValuesParser::new(mcu::BOARDS.iter().map(|board| board.name)))]
+        boards: Vec<String>,
+        /// Print instructions, memory and flash of every model on every board as a table.
+        #[arg(long)]
+        table: bool,
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Make them the baseline, and the table in the README.
+        #[arg(long)]
+        bless: bool,
+        /// Fit the estimates of `bantam inspect --target` to what was measured.
+        #[arg(long)]
+        fit: bool,
+    },
+    /// Shrink an image classifier, to 8 bits and to 4 and 8, beside ONNX Runtime's own quantisation; fails if more is lost
+    /// than promised.
+    Cifar,
     /// Measure the time per run beside that of other engines, one thread each: on this machine or in its browser.
     Bench {
         /// Alternating samples of each engine; natively.
@@ -130,8 +153,12 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Conformance { engine, json } => conformance::run(&mut context, &engine, json),
         Command::Networks { seed, count, save } => networks::run(&context, seed, count, save.as_deref()),
         Command::Tflite { count, models } => tflite::run(&context, count, &models),
+        Command::Cifar => cifar::run(&context),
         Command::Bench { triple, json, place, .. } if place == "web" => web::bench::run(&mut context, triple, json),
         Command::Bench { rounds, tract, json, .. } => bench::native(&context, rounds, tract, json),
+        Command::Mcu { boards, table, json, bless, fit } => {
+            mcu::run(&mut context, &boards, mcu::Show { table, json, bless, fit })
+        }
         Command::Web { model } => web::run(&mut context, model.as_deref()),
         Command::Demo { port } => web::demo(&mut context, port),
         Command::Setup { from_source: Some(target) } => rust_std::install(&context, &target).map(|()| true),

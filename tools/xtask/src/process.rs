@@ -70,13 +70,19 @@ impl Run {
 
     /// Like [`Run::output`], but hands over the output of a failed run too. Err means it could not be started.
     pub fn capture(mut self) -> Result<(String, Result<()>)> {
-        let mut child = self
-            .command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start `{self}`"))?;
-        let mut pipe = child.stdout.take().context("the output was not captured")?;
+        self.command.stdout(Stdio::piped());
+        self.collect(|child| child.stdout.take())
+    }
+
+    /// Like [`Run::capture`], of what the program wrote to its standard error.
+    pub fn capture_errors(mut self) -> Result<(String, Result<()>)> {
+        self.command.stderr(Stdio::piped());
+        self.collect(|child| child.stderr.take())
+    }
+
+    fn collect<P: Read + Send + 'static>(mut self, pipe: fn(&mut Child) -> Option<P>) -> Result<(String, Result<()>)> {
+        let mut child = self.command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start `{self}`"))?;
+        let mut pipe = pipe(&mut child).context("the output was not captured")?;
         let reader = thread::spawn(move || {
             let mut bytes = Vec::new();
             pipe.read_to_end(&mut bytes).map(|_| bytes)

@@ -94,13 +94,13 @@ mod tests {
     fn the_last_line_is_the_counts_alone() {
         let mut report = Report::new();
         report.record("fmt", Verdict::Passed, Duration::from_millis(1250), String::new());
-        report.record("qemu/cortex-m4", Verdict::Skipped, Duration::ZERO, "no qemu-system-arm".to_owned());
+        report.record("mcu/cortex-m4f", Verdict::Skipped, Duration::ZERO, "no qemu-system-arm".to_owned());
         report.record("test", Verdict::Failed, Duration::from_secs(100), "exit 1".to_owned());
         let text = report.to_string();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "step            result   seconds");
         assert_eq!(lines[1], "fmt             passed       1.2");
-        assert_eq!(lines[2], "qemu/cortex-m4  skipped      0.0  no qemu-system-arm");
+        assert_eq!(lines[2], "mcu/cortex-m4f  skipped      0.0  no qemu-system-arm");
         assert_eq!(lines[3], "test            FAILED     100.0  exit 1");
         assert_eq!(lines.last(), Some(&"1 passed, 1 failed, 1 skipped"));
         assert_eq!(report.count(Verdict::Failed), 1);

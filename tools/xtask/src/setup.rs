@@ -22,6 +22,8 @@ pub enum Need {
     Nextest,
     /// The emulator of Arm boards.
     Qemu,
+    /// The emulator of RISC-V boards.
+    QemuRiscv,
     /// The browser.
     Chromium,
     /// Node.js; never installed from here.
@@ -59,6 +61,7 @@ impl Need {
             Self::Target(target) => rust_std::is_installed(context, target),
             Self::Nextest => context.cargo().args(["nextest", "--version"]).succeeds(),
             Self::Qemu => find_program(&["qemu-system-arm"]).is_some(),
+            Self::QemuRiscv => find_program(&["qemu-system-riscv32"]).is_some(),
             Self::Chromium => chromium().is_some(),
             Self::Node => find_program(&["node"]).is_some(),
             Self::NodeModules => node_modules_are_current(context),
@@ -75,6 +78,7 @@ impl Need {
                 missing("cargo-nextest", &format!("cargo install cargo-nextest --locked --version {NEXTEST_VERSION}"))
             }
             Self::Qemu => missing("qemu-system-arm", "apt-get install qemu-system-arm, or --setup"),
+            Self::QemuRiscv => missing("qemu-system-riscv32", "apt-get install qemu-system-misc, or --setup"),
             Self::Chromium => missing("Chromium", "apt-get install chromium, or --setup, or name it in CHROMIUM"),
             Self::Node => missing("node", "install Node.js 20 or newer"),
             Self::NodeModules => missing("current wasm/node_modules", "npm ci in wasm/, or --setup"),
@@ -101,6 +105,10 @@ pub fn install(context: &Context, needs: &[Need]) {
             Need::Nextest => install_nextest(context),
             Need::Qemu => {
                 packages.push("qemu-system-arm");
+                Ok(())
+            }
+            Need::QemuRiscv => {
+                packages.push("qemu-system-misc");
                 Ok(())
             }
             Need::Chromium => {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::context::Context;
 use crate::report::{Report, Verdict};
 use crate::setup::{self, Need};
-use crate::{embedded, lint, nextest, web};
+use crate::{lint, mcu, nextest, no_panic, web};
 
 /// One thing that must hold.
 pub struct Step {
@@ -26,6 +26,8 @@ pub struct Step {
 const WASM: &str = "wasm32-unknown-unknown";
 const CORTEX_M0: &str = "thumbv6m-none-eabi";
 const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
+const CORTEX_M3: &str = "thumbv7m-none-eabi";
+const CORTEX_M33: &str = "thumbv8m.main-none-eabihf";
 const RISCV: &str = "riscv32imc-unknown-none-elf";
 
 const REQUIRED: Step = Step { name: "", about: "", needs: &[], optional: false, run: |_, _| Ok(String::new()) };
@@ -46,24 +48,39 @@ pub const STEPS: &[Step] = &[
     no_std("no-std/thumbv7em-none-eabihf", &[Need::Target(CORTEX_M4F)]),
     no_std("no-std/riscv32imc-unknown-none-elf", &[Need::Target(RISCV)]),
     no_std("no-std/wasm32-unknown-unknown", &[Need::Target(WASM)]),
+    no_panic("no-panic/thumbv7em-none-eabihf", &[Need::Target(CORTEX_M4F)]),
+    no_panic("no-panic/wasm32-unknown-unknown", &[Need::Target(WASM)]),
     in_browser("wasm/size", "what a page downloads is within its budget", web::size),
     in_browser("wasm/node", "the same bits in Node.js as on the host, in every build it runs", web::parity),
     in_browser("wasm/browser", "the same bits in Chromium as on the host, in every build", web::parity),
     in_browser("wasm/interface", "the npm package in Node.js and in a page under a strict policy", web::interface),
     in_browser("wasm/demo", "the demo recognises digits, works offline and looks as it did", web::demo_test),
-    in_browser("wasm/packaging", "the npm package through bundlers, Next.js, Node.js and TypeScript", web::packaging),
     Step {
-        name: "qemu/cortex-m4",
-        about: "the same bits on an emulated Cortex-M4F as on the host",
+        name: "report",
+        about: "the report of `bantam shrink` in a browser: every plot, no error, no sideways scrolling on a phone",
+        needs: &[Need::Node, Need::NodeModules, Need::Chromium],
+        run: web::report,
+        ..REQUIRED
+    },
+    in_browser("wasm/packaging", "the npm package through bundlers, Next.js, Node.js and TypeScript", web::packaging),
+    on_board("mcu/cortex-m0", &[Need::Target(CORTEX_M0), Need::Qemu]),
+    on_board("mcu/cortex-m3", &[Need::Target(CORTEX_M3), Need::Qemu]),
+    on_board("mcu/cortex-m4f", &[Need::Target(CORTEX_M4F), Need::Qemu]),
+    on_board("mcu/cortex-m33", &[Need::Target(CORTEX_M33), Need::Qemu]),
+    on_board("mcu/cortex-m55", &[Need::Target(CORTEX_M33), Need::Qemu]),
+    on_board("mcu/riscv32imc", &[Need::Target(RISCV), Need::QemuRiscv]),
+    Step {
+        name: "mcu/start",
+        about: "the README's first program for a microcontroller",
         needs: &[Need::Target(CORTEX_M4F), Need::Qemu],
-        run: embedded::emulate,
+        run: mcu::start,
         ..REQUIRED
     },
     Step {
-        name: "qemu/cortex-m0",
-        about: "the same bits on an emulated Cortex-M0 as on the host",
-        needs: &[Need::Target(CORTEX_M0), Need::Qemu],
-        run: embedded::emulate,
+        name: "mcu/boards",
+        about: "the example on real chips, built",
+        needs: &[Need::Target(CORTEX_M0), Need::Target(CORTEX_M4F), Need::Target(RISCV)],
+        run: mcu::boards,
         ..REQUIRED
     },
     Step {
@@ -81,6 +98,14 @@ const fn in_browser(name: &'static str, about: &'static str, run: fn(&mut Contex
 
 const fn no_std(name: &'static str, needs: &'static [Need]) -> Step {
     Step { name, about: "the runtime without and with alloc", needs, run: lint::no_std, ..REQUIRED }
+}
+
+const fn no_panic(name: &'static str, needs: &'static [Need]) -> Step {
+    Step { name, about: "no panic can be reached in the runtime", needs, run: no_panic::step, ..REQUIRED }
+}
+
+const fn on_board(name: &'static str, needs: &'static [Need]) -> Step {
+    Step { name, about: "the same bits on an emulated board, within the budgets", needs, run: mcu::step, ..REQUIRED }
 }
 
 /// Runs the selected steps (none selected: all); true when none failed.
@@ -142,8 +167,8 @@ mod tests {
     fn a_group_selects_all_its_steps() {
         let count = |name: &str| STEPS.iter().filter(|step| step.matches(name)).count();
         assert_eq!(count("no-std"), 4);
-        assert_eq!(count("qemu/cortex-m0"), 1);
-        assert_eq!(count("qemu/"), 0);
+        assert_eq!(count("mcu/cortex-m0"), 1);
+        assert_eq!(count("mcu/"), 0);
         assert!(step_name("wasm").is_ok());
         assert!(step_name("wasmm").unwrap_err().contains("wasm/node"));
     }

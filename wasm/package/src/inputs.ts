@@ -6,8 +6,8 @@ import { view, type InputInfo, type Place, type TensorInfo } from "./tensor.js";
 /**
  * Numbers for an input.
  *
- * For an int8 input an `Int8Array` holds the model's own integers; every other array holds real values, which are
- * rounded to the nearest step of the model (ties to even) and saturate. For a float32 input every array holds real
+ * For an int8 input an `Int8Array` holds the model's own integers, for an int16 input an `Int16Array`; every other array
+ * holds real values, which are rounded to the nearest step of the model (ties to even) and saturate. For a float32 input every array holds real
  * values. For an int32 input all values must be 32-bit integers.
  */
 export type InputArray =
@@ -85,7 +85,8 @@ export function check(info: TensorInfo, values: InputArray): void {
 
 /** @internal Writes checked values into the model's memory. */
 export function fill(runtime: Runtime, session: Session, index: number, place: Place<InputInfo>, values: InputArray): void {
-  if (place.info.type === "int8" && !(values instanceof Int8Array)) {
+  const own = { int8: Int8Array, int16: Int16Array, int32: undefined, float32: undefined }[place.info.type];
+  if (own && !(values instanceof own)) {
     session.fill(index, values instanceof Float32Array ? values : Float32Array.from(values));
   } else {
     view(runtime.memory, place).set(values);

@@ -8,6 +8,7 @@ const LOAD = 1;
 const OPERATOR = 2;
 const ARITHMETIC = 3;
 const MEMORY = 5;
+const TYPE = 6;
 
 /** Rules with a code of their own; the others are `invalid-model`. The numbers are those of SPEC.md. */
 const CODES: ReadonlyMap<number, BantamErrorCode> = new Map<number, BantamErrorCode>([
@@ -55,6 +56,9 @@ export function describe(failure: readonly number[]): Explanation {
     const name = kind === ARITHMETIC ? ARITHMETICS[rule] : OPCODES[operands[unlinked ? 1 : 0] ?? 0];
     const missing = `the ${kind === ARITHMETIC ? "arithmetic" : "operator"} ${name ?? "of the model"}`;
     return { code: "operator", message: `this build of the runtime lacks ${missing}; use the full build of bantam-wasm` };
+  }
+  if (kind === TYPE) {
+    return { code: "operator", message: "this build of the runtime lacks 16-bit integers; build one with them: cargo xtask web --for" };
   }
   if (kind === MEMORY) {
     return { code: "memory", message: "there is not enough memory for the model" };

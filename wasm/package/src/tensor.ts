@@ -2,10 +2,10 @@ import type { Session } from "./bindings.js";
 import type { Runtime } from "./runtime.js";
 
 /** The numbers a tensor is made of. */
-export type TensorType = "int8" | "int32" | "float32";
+export type TensorType = "int8" | "int16" | "int32" | "float32";
 
 /** The numbers of an output as the model has them. */
-export type TensorArray = Int8Array | Int32Array | Float32Array;
+export type TensorArray = Int8Array | Int16Array | Int32Array | Float32Array;
 
 /** An input or an output of a model. */
 export interface TensorInfo {
@@ -16,7 +16,7 @@ export interface TensorInfo {
   /** Product of the dimensions. */
   readonly length: number;
   readonly type: TensorType;
-  /** Real value of one step of an int8 tensor; 1 for the other types. */
+  /** Real value of one step of an int8 or int16 tensor; 1 for the other types. */
   readonly scale: number;
   /** The integer that stands for zero in an int8 tensor: q means `scale * (q - zeroPoint)`. 0 for the other types. */
   readonly zeroPoint: number;
@@ -52,7 +52,7 @@ export interface Description {
 
 const NAMES = 256;
 /** By the codes of SPEC.md. */
-const TYPES: ReadonlyMap<number, TensorType> = new Map([[1, "int8"], [3, "int32"], [4, "float32"]]);
+const TYPES: ReadonlyMap<number, TensorType> = new Map([[1, "int8"], [2, "int16"], [3, "int32"], [4, "float32"]]);
 const PREPROCESSING = ["raw", "image", "fields"] as const;
 
 /** @internal The numbers a session has just written down. */
@@ -113,6 +113,8 @@ export function view(memory: ArrayBuffer, { address, info }: Place<TensorInfo>):
   switch (info.type) {
     case "int8":
       return new Int8Array(memory, address, info.length);
+    case "int16":
+      return new Int16Array(memory, address, info.length);
     case "int32":
       return new Int32Array(memory, address, info.length);
     case "float32":
@@ -122,7 +124,7 @@ export function view(memory: ArrayBuffer, { address, info }: Place<TensorInfo>):
 
 /** @internal What the numbers of a tensor mean: each step is one operation in single precision, as on a device. */
 export function realValues(info: TensorInfo, values: TensorArray): Float32Array {
-  return info.type === "int8"
+  return info.type === "int8" || info.type === "int16"
     ? Float32Array.from(values, (q) => (q - info.zeroPoint) * info.scale)
     : new Float32Array(values);
 }

@@ -1,20 +1,43 @@
 //! What the ops that sum products with constant weights have in common.
 
 use super::Epilogue;
-use crate::bytes::record;
+use crate::bytes::{coded, record};
 use crate::check::ensure;
 use crate::{DataType, LoadError, Op};
+
+coded! {
+    /// How the weights of an op are stored.
+    pub enum WeightType: u8 {
+        /// Signed bytes, for 8-bit and 16-bit inputs.
+        I8 = 1,
+        /// IEEE 754 binary32, for inputs of that type.
+        F32 = 4,
+        /// Signed 4-bit integers, two in a byte, the first in the lower half, for 8-bit inputs.
+        I4 = 5,
+    }
+}
+
+impl WeightType {
+    /// Bytes that `count` weights take.
+    pub const fn bytes(self, count: usize) -> Option<usize> {
+        match self {
+            Self::I8 => Some(count),
+            Self::F32 => count.checked_mul(4),
+            Self::I4 => Some(count.div_ceil(2)),
+        }
+    }
+}
 
 record! {
     /// 18 bytes. Weights, bias and requantisation of an op whose outputs are sums of products with constant weights.
     pub struct Accumulation {
-        /// Code of the weights' [`DataType`]: that of the input.
+        /// Code of the [`WeightType`].
         pub weight_type: u8,
-        /// 1 where the requantisation table has one entry per output channel, 0 where it has a single one.
-        pub per_channel: u8,
+        /// [`Self::PER_CHANNEL`] and, for 16-bit inputs, [`Self::SHORT_SUMS`].
+        pub flags: u8,
         /// Byte offset of the weights in the constants section.
         pub weights: u32,
-        /// Byte offset of the bias, one value per output channel, or [`crate::ABSENT`].
+        /// Byte offset of the bias, one value per output channel (64 bits for 16-bit inputs), or [`crate::ABSENT`].
         pub bias: u32,
         /// What the accumulators become.
         pub epilogue: Epilogue,
@@ -22,21 +45,50 @@ record! {
 }
 
 impl Accumulation {
+    /// How the weights are stored; bytes where the code is not known.
+    pub fn weight_type(&self) -> WeightType {
+        WeightType::from_code(self.weight_type).unwrap_or(WeightType::I8)
+    }
+
+    /// The requantisation table has one entry per output channel; without, a single one.
+    pub const PER_CHANNEL: u8 = 1;
+    /// Sums over 16-bit inputs have 32 bits and are requantised as those of 8-bit ones; without, they have 64 bits.
+    pub const SHORT_SUMS: u8 = 2;
+
+    /// Whether the requantisation table has one entry per output channel.
+    pub fn is_per_channel(&self) -> bool {
+        self.flags & Self::PER_CHANNEL != 0
+    }
+
+    /// Whether sums over 16-bit inputs have 32 bits.
+    pub fn has_short_sums(&self) -> bool {
+        self.flags & Self::SHORT_SUMS != 0
+    }
+
     /// The rules of operand types and constants, with weights of `taps` per output channel.
     pub(crate) fn check(&self, op: &Op<'_>, channels: usize, taps: usize) -> Result<(), LoadError> {
-        let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::F32])?;
+        let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::I16, DataType::F32])?;
         op.check_type(&op.output(0), &[data_type])?;
-        ensure(self.weight_type == data_type.code(), LoadError::WeightType { op: op.index, code: self.weight_type })?;
-        let weights = channels.checked_mul(taps).and_then(|n| n.checked_mul(data_type.bytes()));
-        op.check_constant(self.weights, weights)?;
-        let entries = match self.per_channel {
-            0 => 1,
-            1 => channels,
-            _ => return Err(LoadError::AttributeReserved { op: op.index }),
-        };
+        let error = LoadError::WeightType { op: op.index, code: self.weight_type };
+        let stored = WeightType::from_code(self.weight_type).ok_or(error)?;
+        let wide = data_type.is_wide();
+        ensure((stored == WeightType::F32) == (data_type == DataType::F32), error)?;
+        ensure(!wide || stored == WeightType::I8, error)?;
+        let weights = channels.checked_mul(taps);
+        let bytes = op.check_constant(self.weights, weights.and_then(|count| stored.bytes(count)))?;
+        if stored == WeightType::I4 && weights.is_some_and(|count| count % 2 == 1) {
+            let half = bytes.last().is_some_and(|byte| byte >> 4 == 0);
+            ensure(half, LoadError::UnusedHalf { op: op.index })?;
+        }
+        let known = if wide { Self::PER_CHANNEL | Self::SHORT_SUMS } else { Self::PER_CHANNEL };
+        ensure(self.flags & !known == 0, LoadError::AttributeReserved { op: op.index })?;
+        let entries = if self.is_per_channel() { channels } else { 1 };
         if data_type == DataType::F32 {
             op.check_float_bias(self.bias, channels)?;
             self.epilogue.check_float(op)
+        } else if wide {
+            op.check_wide_bias(self.bias, channels, taps, self.has_short_sums())?;
+            self.epilogue.check_wide(op, entries, self.has_short_sums())
         } else {
             op.check_integer_bias(self.bias, channels, taps)?;
             self.epilogue.check_integer(op, entries)

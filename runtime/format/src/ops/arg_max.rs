@@ -32,7 +32,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let flags = attributes.select_last <= 1 && attributes.select_least <= 1;
     ensure(flags, LoadError::AttributeReserved { op: op.index })?;
     op.check_operands(1, 1)?;
-    op.check_type(&op.input(0), &[DataType::I8, DataType::F32])?;
+    op.check_type(&op.input(0), &[DataType::I8, DataType::I16, DataType::F32])?;
     op.check_type(&op.output(0), &[DataType::I32])?;
     let shape = op.input(0).shape;
     ensure(shape.rank() > 0, LoadError::OperandRank { op: op.index })?;

@@ -114,6 +114,34 @@ record! {
 }
 
 record! {
+    /// 24 bytes, for 16-bit operands: as [`IntegerBinary`] without zero points.
+    pub struct WideBinary {
+        /// Code of [`BinaryKind`].
+        pub kind: u8,
+        /// Zero.
+        pub reserved: u8,
+        /// Smallest output.
+        pub clamp_min: i16,
+        /// Largest output.
+        pub clamp_max: i16,
+        /// Shift of the first input's multiplier.
+        pub first_shift: i8,
+        /// Shift of the second input's multiplier.
+        pub second_shift: i8,
+        /// Shift of the output's multiplier.
+        pub output_shift: i8,
+        /// Zero.
+        pub reserved_b: [u8; 3],
+        /// Multiplier of the first input.
+        pub first_multiplier: u32,
+        /// Multiplier of the second input.
+        pub second_multiplier: u32,
+        /// Multiplier of the output.
+        pub output_multiplier: u32,
+    }
+}
+
+record! {
     /// 12 bytes, for float operands.
     pub struct FloatBinary {
         /// Code of [`BinaryKind`].
@@ -160,6 +188,20 @@ fn check_integer(op: &Op<'_>) -> Result<(), LoadError> {
     op.check_reserved(&attributes.reserved)?;
     let kind = check_operands(op, attributes.kind, DataType::I8)?;
     op.check_clamp(attributes.clamp_min, attributes.clamp_max)?;
+    check_multipliers(op, kind, &attributes)
+}
+
+fn check_wide(op: &Op<'_>) -> Result<(), LoadError> {
+    let attributes: WideBinary = op.read_attributes()?;
+    op.check_reserved(&[attributes.reserved])?;
+    op.check_reserved(&attributes.reserved_b)?;
+    let kind = check_operands(op, attributes.kind, DataType::I16)?;
+    op.check_clamp(attributes.clamp_min, attributes.clamp_max)?;
+    // The multipliers stand where those of 8-bit operands do.
+    check_multipliers(op, kind, &op.read_attributes()?)
+}
+
+fn check_multipliers(op: &Op<'_>, kind: BinaryKind, attributes: &IntegerBinary) -> Result<(), LoadError> {
     let product = kind == BinaryKind::Mul;
     let tflite = op.artifact.arithmetic() == Arithmetic::Tflite;
     let rescales = !kind.is_comparison() && (!kind.is_integer_arithmetic() || product || tflite);
@@ -190,7 +232,7 @@ fn check_float(op: &Op<'_>) -> Result<(), LoadError> {
     let attributes: FloatBinary = op.read_attributes()?;
     op.check_reserved(&attributes.reserved)?;
     check_operands(op, attributes.kind, DataType::F32)?;
-    op.check_clamp(attributes.clamp_min, attributes.clamp_max)
+    op.check_real_clamp(attributes.clamp_min, attributes.clamp_max)
 }
 
 fn check_words(op: &Op<'_>) -> Result<(), LoadError> {
@@ -204,6 +246,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     match op.input(0).data_type {
         DataType::F32 => check_float(op)?,
         DataType::I32 => check_words(op)?,
+        data_type if data_type.is_wide() => check_wide(op)?,
         _ => check_integer(op)?,
     }
     Ok(Cost::work(&[op.output(0).shape.elements()]))

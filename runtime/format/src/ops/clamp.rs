@@ -18,6 +18,16 @@ record! {
 }
 
 record! {
+    /// 4 bytes, for 16-bit tensors; input and output share their quantisation.
+    pub struct WideClamp {
+        /// Smallest output.
+        pub clamp_min: i16,
+        /// Largest output.
+        pub clamp_max: i16,
+    }
+}
+
+record! {
     /// 8 bytes, for float tensors.
     pub struct FloatClamp {
         /// Smallest output.
@@ -29,9 +39,12 @@ record! {
 
 pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     op.check_operands(1, 1)?;
-    let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::F32])?;
+    let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::I16, DataType::F32])?;
     if data_type == DataType::F32 {
         let attributes: FloatClamp = op.read_attributes()?;
+        op.check_real_clamp(attributes.clamp_min, attributes.clamp_max)?;
+    } else if data_type.is_wide() {
+        let attributes: WideClamp = op.read_attributes()?;
         op.check_clamp(attributes.clamp_min, attributes.clamp_max)?;
     } else {
         let attributes: IntegerClamp = op.read_attributes()?;

@@ -11,8 +11,8 @@ record! {
     pub struct FullyConnected {
         /// Code of the weights' [`DataType`](crate::DataType).
         pub weight_type: u8,
-        /// 1 where the requantisation table has one entry per output, 0 where it has a single one.
-        pub per_channel: u8,
+        /// As in [`Accumulation`].
+        pub flags: u8,
         /// Zero.
         pub reserved: [u8; 2],
         /// Byte offset of the weights in the constants section.
@@ -34,15 +34,15 @@ impl FullyConnected {
 
     /// Weights, bias and requantisation, which here have reserved bytes between them.
     pub fn accumulation(&self) -> Accumulation {
-        let Self { weight_type, per_channel, weights, bias, epilogue, .. } = *self;
-        Accumulation { weight_type, per_channel, weights, bias, epilogue }
+        let Self { weight_type, flags, weights, bias, epilogue, .. } = *self;
+        Accumulation { weight_type, flags, weights, bias, epilogue }
     }
 }
 
 impl From<Accumulation> for FullyConnected {
     fn from(accumulation: Accumulation) -> Self {
-        let Accumulation { weight_type, per_channel, weights, bias, epilogue } = accumulation;
-        Self { weight_type, per_channel, reserved: [0; 2], weights, bias, epilogue }
+        let Accumulation { weight_type, flags, weights, bias, epilogue } = accumulation;
+        Self { weight_type, flags, reserved: [0; 2], weights, bias, epilogue }
     }
 }
 

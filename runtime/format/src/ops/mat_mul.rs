@@ -8,11 +8,11 @@ use crate::{DataType, LoadError, Op, Shape};
 record! {
     /// 12 bytes. Inputs `[.., m, k]` and `[.., k, n]`, output `[.., m, n]`; the leading dimensions broadcast.
     pub struct MatMul {
-        /// 8-bit: zero point of the second input. Float: zero.
+        /// 8-bit: zero point of the second input. Else zero.
         pub second_zero_point: i8,
         /// Zero.
         pub reserved: [u8; 3],
-        /// What the sums become; an 8-bit table has one entry.
+        /// What the sums become; a table has one entry.
         pub epilogue: Epilogue,
     }
 }
@@ -34,7 +34,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     op.check_reserved(&attributes.reserved)?;
     op.check_any_operands(2..=2)?;
     let (first, second, output) = (op.input(0), op.input(1), op.output(0));
-    let data_type = op.check_type(&first, &[DataType::I8, DataType::F32])?;
+    let data_type = op.check_type(&first, &[DataType::I8, DataType::I16, DataType::F32])?;
     op.check_type(&second, &[data_type])?;
     op.check_type(&output, &[data_type])?;
     let [m, k, n] = MatMul::sizes(&first.shape, &second.shape, &output.shape).ok_or(op.shape_error())?;
@@ -46,6 +46,11 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     if data_type == DataType::F32 {
         op.check_reserved(&attributes.second_zero_point.to_le_bytes())?;
         attributes.epilogue.check_float(op)?;
+    } else if data_type.is_wide() {
+        op.check_reserved(&attributes.second_zero_point.to_le_bytes())?;
+        // |element| <= 2^15, and sums stay below 2^47.
+        ensure(k < 1 << 17, LoadError::Accumulator { op: op.index })?;
+        attributes.epilogue.check_wide(op, 1, false)?;
     } else {
         let sum = k.checked_mul(255 * 255).and_then(|s| i32::try_from(s).ok());
         ensure(sum.is_some(), LoadError::Accumulator { op: op.index })?;

@@ -20,6 +20,7 @@ mod pad;
 mod pool_2d;
 mod quantize;
 mod reduce;
+mod rescale;
 mod reshape;
 mod resize;
 mod select;
@@ -31,14 +32,14 @@ mod transpose_conv_2d;
 mod unary;
 mod window;
 
-pub use accumulation::Accumulation;
+pub use accumulation::{Accumulation, WeightType};
 pub use arg_max::ArgMax;
-pub use binary::{BinaryKind, FloatBinary, IntegerBinary, WordBinary};
-pub use clamp::{FloatClamp, IntegerClamp};
+pub use binary::{BinaryKind, FloatBinary, IntegerBinary, WideBinary, WordBinary};
+pub use clamp::{FloatClamp, IntegerClamp, WideClamp};
 pub use concat::Concat;
 pub use conv_2d::Conv2d;
 pub use depthwise_conv_2d::DepthwiseConv2d;
-pub use epilogue::{Epilogue, FloatEpilogue, IntegerEpilogue};
+pub use epilogue::{Epilogue, FloatEpilogue, IntegerEpilogue, WideEpilogue};
 pub use fully_connected::FullyConnected;
 pub use gather::Gather;
 pub use mat_mul::MatMul;
@@ -47,10 +48,11 @@ pub use pad::{Pad, PadMode};
 pub use pool_2d::Pool2d;
 pub use quantize::QuantizeParameters;
 pub use reduce::{Reduce, ReduceKind};
-pub use resize::{Resize, ResizeTap};
-pub use softmax::{FloatSoftmax, IntegerSoftmax};
+pub use rescale::{Negation, Rescale};
+pub use resize::{FIXED_POINT_ONE, Resize, ResizeTap, is_fixed_point};
+pub use softmax::{FloatSoftmax, IntegerSoftmax, WIDE_TABLE_ENTRIES, WideSoftmax};
 pub use strided_copy::StridedCopy;
-pub use table::{TABLE_ENTRIES, Table};
+pub use table::{SIGMOID_ENTRIES, TABLE_ENTRIES, Table, WideFunction, WideTable};
 pub use top_k::TopK;
 pub use unary::{Unary, UnaryKind};
 pub use window::Window;
@@ -88,7 +90,7 @@ pub fn overlap(opcode: Opcode, attributes: &[u8], position: usize, input: &Tenso
         Opcode::FullyConnected => Some(FullyConnected::rows(input, output)),
         Opcode::Reduce => Reduce::read(attributes).rows(input),
         Opcode::ArgMax => Some(ArgMax::rows(input)),
-        Opcode::Quantize | Opcode::Dequantize => Some(QuantizeParameters::rows(input, output)),
+        Opcode::Quantize | Opcode::Dequantize | Opcode::Rescale => Some(QuantizeParameters::rows(input, output)),
         Opcode::Pad => Pad::read(attributes).rows(input, output),
         Opcode::StridedCopy
         | Opcode::Concat
@@ -144,6 +146,7 @@ fn check_opcode<const OPCODES: u64>(op: &Op<'_>) -> Result<Cost, LoadError> {
         Opcode::Normalize if has(Opcode::Normalize) => normalize::check(op),
         Opcode::Cast if has(Opcode::Cast) => cast::check(op),
         Opcode::TopK if has(Opcode::TopK) => top_k::check(op),
+        Opcode::Rescale if has(Opcode::Rescale) => rescale::check(op),
         other => Err(LoadError::UnknownOpcode { op: op.index, code: other.code() }),
     }
 }

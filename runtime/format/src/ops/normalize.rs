@@ -3,6 +3,7 @@
 use super::table::check_elementwise;
 use crate::bytes::record;
 use crate::check::{Cost, ensure};
+use crate::real;
 use crate::{ABSENT, DataType, LoadError, Op};
 
 record! {
@@ -37,7 +38,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     op.check_reserved(&attributes.reserved)?;
     ensure(attributes.root_mean_square <= 1, LoadError::AttributeReserved { op: op.index })?;
     op.check_operands(1, 1)?;
-    let valid = attributes.epsilon.is_finite() && attributes.epsilon >= 0.0;
+    let valid = real::is_finite(attributes.epsilon) && real::is_at_most(0.0, attributes.epsilon);
     ensure(valid, LoadError::FloatParameter { op: op.index })?;
     check_elementwise(op, DataType::F32)?;
     let inner = attributes

@@ -26,7 +26,7 @@ record! {
         pub mode: u8,
         /// Zero.
         pub reserved: [u8; 3],
-        /// The bits of the constant, an 8-bit one with its sign extended; zero in other modes.
+        /// The bits of the constant, a shorter one with its sign extended; zero in other modes.
         pub value: u32,
         /// Elements before the input along each axis; zero for axes the tensors do not have.
         pub before: [u32; MAX_RANK],
@@ -65,7 +65,11 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     op.check_type(&output, &[input.data_type])?;
     let value = attributes.value.cast_signed();
     let fits = if mode == PadMode::Constant {
-        input.data_type != DataType::I8 || i8::try_from(value).is_ok()
+        match input.data_type {
+            DataType::I8 => i8::try_from(value).is_ok(),
+            DataType::I16 => i16::try_from(value).is_ok(),
+            _ => true,
+        }
     } else {
         value == 0
     };

@@ -1,7 +1,7 @@
 //! Attributes and rules of [`Opcode::MaxPool2d`](crate::Opcode::MaxPool2d) and
 //! [`Opcode::AveragePool2d`](crate::Opcode::AveragePool2d).
 
-use super::{Epilogue, Window};
+use super::{Epilogue, IntegerEpilogue, Window};
 use crate::bytes::record;
 use crate::check::{Cost, ensure};
 use crate::{Arithmetic, DataType, LoadError, Op};
@@ -27,7 +27,7 @@ fn check(op: &Op<'_>, average: bool) -> Result<Cost, LoadError> {
     op.check_reserved(&attributes.reserved)?;
     ensure(attributes.count_include_pad <= u8::from(average), LoadError::AttributeReserved { op: op.index })?;
     op.check_operands(1, 1)?;
-    let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::F32])?;
+    let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::I16, DataType::F32])?;
     op.check_type(&op.output(0), &[data_type])?;
     let [batch, height, width, channels] = op.check_nhwc(&op.input(0).shape)?;
     let [out_batch, out_height, out_width, out_channels] = op.check_nhwc(&op.output(0).shape)?;
@@ -37,18 +37,18 @@ fn check(op: &Op<'_>, average: bool) -> Result<Cost, LoadError> {
     if data_type == DataType::F32 {
         attributes.epilogue.check_float(op)?;
     } else {
-        let epilogue = attributes.epilogue.integer();
-        op.check_clamp(epilogue.clamp_min, epilogue.clamp_max)?;
+        let wide = data_type.is_wide();
         if average {
-            // A sum of `taps` offset 8-bit values.
-            let sum = taps.checked_mul(255).and_then(|s| i32::try_from(s).ok());
+            // A sum of `taps` offset values.
+            let sum = taps.checked_mul(if wide { 1 << 15 } else { 255 }).and_then(|s| i32::try_from(s).ok());
             ensure(sum.is_some(), LoadError::Accumulator { op: op.index })?;
         }
-        if average && op.artifact.arithmetic() == Arithmetic::Onnx {
-            op.check_multiplier(epilogue.table, 0)?;
-        } else {
+        if wide {
+            let epilogue = attributes.epilogue.wide();
+            op.check_clamp(epilogue.clamp_min, epilogue.clamp_max)?;
             op.check_reserved(&epilogue.table.to_le_bytes())?;
-            ensure(epilogue.input_zero_point == epilogue.output_zero_point, LoadError::ZeroPoint { op: op.index })?;
+        } else {
+            check_integer(op, &attributes.epilogue.integer(), average)?;
         }
         ensure(
             !average || op.artifact.arithmetic() != Arithmetic::Float,
@@ -56,6 +56,15 @@ fn check(op: &Op<'_>, average: bool) -> Result<Cost, LoadError> {
         )?;
     }
     Ok(Cost::work(&[batch, out_height, out_width, out_channels, taps]))
+}
+
+fn check_integer(op: &Op<'_>, epilogue: &IntegerEpilogue, average: bool) -> Result<(), LoadError> {
+    op.check_clamp(epilogue.clamp_min, epilogue.clamp_max)?;
+    if average && op.artifact.arithmetic() == Arithmetic::Onnx {
+        return op.check_multiplier(epilogue.table, 0);
+    }
+    op.check_reserved(&epilogue.table.to_le_bytes())?;
+    ensure(epilogue.input_zero_point == epilogue.output_zero_point, LoadError::ZeroPoint { op: op.index })
 }
 
 pub(crate) fn check_max(op: &Op<'_>) -> Result<Cost, LoadError> {

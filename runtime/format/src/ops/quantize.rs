@@ -11,7 +11,7 @@ record! {
     pub struct QuantizeParameters {
         /// Real value of one integer step.
         pub scale: f32,
-        /// The integer that stands for real zero, -128 to 127.
+        /// The integer that stands for real zero, one of the type.
         pub zero_point: i32,
     }
 }
@@ -23,21 +23,25 @@ impl QuantizeParameters {
     }
 }
 
-fn check(op: &Op<'_>, from: DataType, to: DataType) -> Result<Cost, LoadError> {
+fn check(op: &Op<'_>, real: &Tensor, integers: &Tensor) -> Result<Cost, LoadError> {
     let attributes: QuantizeParameters = op.read_attributes()?;
     op.check_operands(1, 1)?;
     op.check_scale(attributes.scale)?;
-    ensure(i8::try_from(attributes.zero_point).is_ok(), LoadError::ZeroPoint { op: op.index })?;
-    op.check_type(&op.input(0), &[from])?;
-    op.check_type(&op.output(0), &[to])?;
+    op.check_type(real, &[DataType::F32])?;
+    let zero_point = attributes.zero_point;
+    let is_value = match op.check_type(integers, &[DataType::I8, DataType::I16])? {
+        DataType::I16 => i16::try_from(zero_point).is_ok(),
+        _ => i8::try_from(zero_point).is_ok(),
+    };
+    ensure(is_value, LoadError::ZeroPoint { op: op.index })?;
     ensure(op.input(0).shape == op.output(0).shape, op.shape_error())?;
     Ok(Cost::work(&[op.output(0).shape.elements()]))
 }
 
 pub(crate) fn check_quantize(op: &Op<'_>) -> Result<Cost, LoadError> {
-    check(op, DataType::F32, DataType::I8)
+    check(op, &op.input(0), &op.output(0))
 }
 
 pub(crate) fn check_dequantize(op: &Op<'_>) -> Result<Cost, LoadError> {
-    check(op, DataType::I8, DataType::F32)
+    check(op, &op.output(0), &op.input(0))
 }

@@ -51,7 +51,7 @@ record! {
 }
 
 impl ReduceKind {
-    /// Whether it exists for 8-bit elements.
+    /// Whether it exists for 8-bit and 16-bit elements.
     pub const fn has_integer_form(self) -> bool {
         matches!(self, Self::Mean | Self::Sum | Self::Max | Self::Min)
     }
@@ -87,7 +87,8 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let unknown = LoadError::OperatorKind { op: op.index, code: attributes.kind };
     let kind = ReduceKind::from_code(attributes.kind).ok_or(unknown)?;
     let input = op.input(0);
-    let data_type = op.check_type(&input, &[DataType::I8, DataType::I32, DataType::F32])?;
+    let data_type = op.check_type(&input, &[DataType::I8, DataType::I16, DataType::I32, DataType::F32])?;
+    let wide = data_type.is_wide();
     let exists = match data_type {
         DataType::F32 => true,
         DataType::I32 => kind.has_word_form(),
@@ -103,9 +104,13 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     } else if data_type == DataType::I32 {
         attributes.epilogue.check_absent(op)?;
     } else {
-        let sum = reduced.checked_mul(255).and_then(|s| i32::try_from(s).ok());
+        let sum = reduced.checked_mul(if wide { 1 << 15 } else { 255 }).and_then(|s| i32::try_from(s).ok());
         ensure(sum.is_some(), LoadError::Accumulator { op: op.index })?;
-        attributes.epilogue.check_integer(op, 1)?;
+        if wide {
+            attributes.epilogue.check_wide(op, 1, true)?;
+        } else {
+            attributes.epilogue.check_integer(op, 1)?;
+        }
     }
     Ok(Cost::work(&[outer, reduced, inner]))
 }

@@ -21,7 +21,6 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     op.check_reserved(&attributes.reserved)?;
     ensure(attributes.select_least <= 1, LoadError::AttributeReserved { op: op.index })?;
     op.check_operands(1, 1)?;
-    op.check_type(&op.input(0), &[DataType::I8, DataType::I32, DataType::F32])?;
     op.check_type(&op.output(0), &[DataType::I32])?;
     let shape = op.input(0).shape;
     ensure(shape.rank() > 0, LoadError::OperandRank { op: op.index })?;

@@ -1,81 +1,17 @@
 //! Cortex-M with the DSP extension: pairs of 16-bit products (SMLAD) over bytes that are widened in twos (SXTB16,
 //! SXTAB16, which takes the zero point off on the way).
 //!
-//! The loops are functions of their own, without a compiler's prologue, because they need every register. They read
-//! through pointers; the safe functions around them check first that all they read lies inside the slices.
+//! The loops are functions of their own, without a compiler's prologue, because they need every register. They read and
+//! write through pointers; the safe functions around them check first that all of it lies inside the slices.
 
-use crate::kernels::direct::{Rows, Sums, Taps};
+use crate::kernels::direct::Lines;
+use crate::kernels::requantize::Requantization;
 use core::arch::naked_asm;
-use core::marker::PhantomData;
+use core::ops::Range;
 
-/// What [`dot_words`] takes. The order of fields is that of its loads.
-#[repr(C)]
-#[derive(Clone, Copy)]
-#[allow(dead_code)] // the assembly reads them
-struct Runs {
-    values: [*const i8; 2],
-    /// Minus the zero point, in both halves.
-    offset: u32,
-    /// Bytes from the last word of a run to the first of the next, in values and in weights.
-    skips: [isize; 2],
-    count: usize,
-    /// Bytes of a run that are read four words at a time, and one word at a time after them.
-    bytes: [usize; 2],
-}
-
-/// Minus the zero point, in both halves.
-fn offset(zero_point: i32) -> u32 {
-    let minus = zero_point.wrapping_neg().cast_unsigned() & 0xffff;
-    minus << 16 | minus
-}
-
-/// Bytes from the first one of `count` runs of `length` elements, `step` apart, to the last one's end.
-fn span(count: usize, length: usize, step: usize) -> Option<usize> {
-    count.checked_sub(1)?.checked_mul(step)?.checked_add(length)
-}
-
-/// The whole words of runs of values of two pixels, which lie in the slices they were made of.
-pub struct Words<'a> {
-    runs: Runs,
-    /// Elements of a run that are in whole words; 0 where there is nothing to add.
-    length: usize,
-    /// Bytes that the weights must have.
-    weights: usize,
-    slices: PhantomData<&'a [i8]>,
-}
-
-impl<'a> Words<'a> {
-    /// Of these pixels. None at all where a run lies outside a slice.
-    pub fn new(values: [&'a [i8]; 2], rows: &Rows, zero_point: i32) -> Self {
-        let [step, weight_step] = rows.steps;
-        let mut length = rows.length & !3;
-        let needed = span(rows.count, length, step).filter(|&end| end <= values[0].len() && end <= values[1].len());
-        let weights = span(rows.count, length, weight_step).filter(|_| needed.is_some());
-        if weights.is_none() {
-            length = 0;
-        }
-        let runs = Runs {
-            values: [values[0].as_ptr(), values[1].as_ptr()],
-            offset: offset(zero_point),
-            skips: [step.wrapping_sub(length).cast_signed(), weight_step.wrapping_sub(length).cast_signed()],
-            count: rows.count,
-            bytes: [length & !15, length & 15],
-        };
-        Self { runs, length, weights: weights.unwrap_or(0), slices: PhantomData }
-    }
-
-    /// Adds the products with the weights of two channels; returns how many elements of each run these are.
-    pub fn add(&self, weights: [&[i8]; 2], sums: &mut Sums) -> usize {
-        if self.length == 0 || weights[0].len() < self.weights || weights[1].len() < self.weights {
-            return 0;
-        }
-        // SAFETY: `length` is a multiple of 4, not 0, and so are its two parts; `span` has shown that there is a run at
-        // least, that all lie in the slices of values, which live as long as `self`, and in `weights` first bytes of the
-        // weights.
-        unsafe { dot_words(&self.runs, weights[0].as_ptr(), weights[1].as_ptr(), sums) };
-        self.length
-    }
-}
+/// Four neighbouring values of two pixels, less the zero point: the even and the odd ones of the first pixel, then of
+/// the second.
+pub type Quad = [u32; 4];
 
 /// Tells the assembler of the extension, which it does not know of where that is optional.
 #[cfg(bantam_dsp = "optional")]
@@ -91,180 +27,515 @@ macro_rules! extension {
     };
 }
 
-/// One word of each pointer: r1 and r2 point to values, r3 and r4 to weights, r5 to r8 are the sums.
-macro_rules! word {
+/// Widens runs of values, `step` apart, into the half of the quads that is a pixel's (0 or 1), as many values of each run
+/// as fill quads. Where something does not fit nothing is done.
+pub fn widen(
+    values: &[i8],
+    step: usize,
+    zero_point: i32,
+    [runs, length]: [usize; 2],
+    quads: &mut [Quad],
+    pixel: usize,
+) {
+    let words = length / 4;
+    let last = runs.checked_sub(1).and_then(|last| last.checked_mul(step)?.checked_add(length));
+    let reads = last.is_some_and(|end| end <= values.len());
+    let writes = runs.checked_mul(words).is_some_and(|count| count > 0 && count <= quads.len());
+    if !reads || !writes || pixel > 1 {
+        return;
+    }
+    let minus = zero_point.wrapping_neg().cast_unsigned() & 0xffff;
+    let into = quads.as_mut_ptr().cast::<[u32; 2]>().wrapping_add(pixel);
+    let job =
+        Runs { offset: minus << 16 | minus, runs, words, skip: step.wrapping_sub(words.wrapping_mul(4)).cast_signed() };
+    // SAFETY: there is a run and a word; `reads` tells that the values have all runs, `writes` that there are as many
+    // quads, of which one half each is written.
+    unsafe { widen_words(values.as_ptr(), into, &job) };
+}
+
+/// What [`widen_words`] takes. The order of fields is that of its loads.
+#[repr(C)]
+#[allow(dead_code)] // the assembly reads them
+struct Runs {
+    /// Minus the zero point, in both halves.
+    offset: u32,
+    runs: usize,
+    words: usize,
+    /// Bytes from the last word of a run to the first of the next.
+    skip: isize,
+}
+
+/// Widens the words of runs, each into the first half of a quad.
+///
+/// # Safety
+/// There is at least one run of at least one word; all must be readable, and as many halves of quads writable.
+#[unsafe(naked)]
+unsafe extern "C" fn widen_words(values: *const i8, into: *mut [u32; 2], job: &Runs) {
+    naked_asm!(
+        extension!(),
+        "push {{r4-r8, lr}}",
+        "ldm r2, {{r3-r6}}",
+        "2:",
+        "mov r2, r5",
+        "3:",
+        "ldr r12, [r0], #4",
+        "sxtab16 r7, r3, r12",
+        "sxtab16 r8, r3, r12, ror #8",
+        "strd r7, r8, [r1], #16",
+        "subs r2, #1",
+        "bne 3b",
+        "add r0, r6",
+        "subs r4, #1",
+        "bne 2b",
+        "pop {{r4-r8, pc}}",
+    )
+}
+
+/// Makes a pixel's half of the quads nought.
+pub fn clear(quads: &mut [Quad], pixel: usize) {
+    for quad in quads {
+        if let Some(own) = quad.as_chunks_mut::<2>().0.get_mut(pixel) {
+            *own = [0; 2];
+        }
+    }
+}
+
+/// What [`multiply_words`] takes. The order of fields is that of its loads.
+#[repr(C)]
+#[allow(dead_code)] // the assembly reads them
+struct Products {
+    quads: *const Quad,
+    /// The end of the quads that are read four at a time, and of all.
+    ends: [*const Quad; 2],
+    sums: *mut [i32; 4],
+    pairs: usize,
+    /// From the end of a channel's words to those of the next but one.
+    advance: isize,
+    /// Where the sums start, one for each channel; null where they go on.
+    bias: *const i32,
+}
+
+/// Adds the products of values and weights. An entry of `sums` is of two channels, whose weights are `taps` apart: the
+/// first one's at both pixels, then the second one's. Sums start with the channels' bias where there is one, and go on
+/// elsewhere. Where weights or bias do not suffice nothing is done.
+pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]]) {
+    let words = quads.len().wrapping_mul(4);
+    let last = sums.len().checked_mul(2).and_then(|channels| channels.checked_sub(1));
+    let reaches = last.and_then(|last| last.checked_mul(taps)?.checked_add(words));
+    let starts = bias.is_none_or(|bias| bias.len() / 2 >= sums.len());
+    if quads.is_empty() || !starts || reaches.is_none_or(|end| end > weights.len()) {
+        return;
+    }
+    let range = quads.as_ptr_range();
+    let products = Products {
+        quads: range.start,
+        ends: [range.start.wrapping_add(quads.len() & !3), range.end],
+        sums: sums.as_mut_ptr(),
+        pairs: sums.len(),
+        advance: taps.wrapping_mul(2).wrapping_sub(words).cast_signed(),
+        bias: bias.map_or(core::ptr::null(), <[i32]>::as_ptr),
+    };
+    let first = weights.as_ptr();
+    // SAFETY: there is a quad and an entry of sums; `reaches` has shown that the words of the last channel, and so those
+    // of all, lie in the weights, and `starts` that each channel has a bias, or none.
+    unsafe { multiply_words(&products, first, first.wrapping_add(taps)) };
+}
+
+/// A quad at r0, and a word of weights at r1 and at r2; r3 to r6 are the sums.
+macro_rules! quad {
     () => {
-        "ldr r0, [r1], #4
-         ldr r9, [r2], #4
-         ldr r12, [sp]
-         sxtab16 r10, r12, r0
-         sxtab16 r0, r12, r0, ror #8
-         sxtab16 r11, r12, r9
-         sxtab16 r9, r12, r9, ror #8
-         ldr r12, [r3], #4
-         sxtb16 lr, r12
-         sxtb16 r12, r12, ror #8
-         smlad r5, r10, lr, r5
-         smlad r6, r11, lr, r6
-         smlad r5, r0, r12, r5
-         smlad r6, r9, r12, r6
-         ldr r12, [r4], #4
-         sxtb16 lr, r12
-         sxtb16 r12, r12, ror #8
-         smlad r7, r10, lr, r7
-         smlad r8, r11, lr, r8
-         smlad r7, r0, r12, r7
-         smlad r8, r9, r12, r8
+        "ldm r0!, {{r7-r10}}
+         ldr r11, [r1], #4
+         sxtb16 lr, r11
+         sxtb16 r11, r11, ror #8
+         smlad r3, r7, lr, r3
+         smlad r4, r9, lr, r4
+         smlad r3, r8, r11, r3
+         smlad r4, r10, r11, r4
+         ldr r11, [r2], #4
+         sxtb16 lr, r11
+         sxtb16 r11, r11, ror #8
+         smlad r5, r7, lr, r5
+         smlad r6, r9, lr, r6
+         smlad r5, r8, r11, r5
+         smlad r6, r10, r11, r6
         "
     };
 }
 
-/// Adds up whole words of runs. On the stack: offset, skips (+4, +8), runs left (+12), bytes (+16, +20), the end of
-/// the part at hand (+24), the sums (+28).
+/// Multiplies quads by the weights of pairs of channels. On the stack: quads, ends (+4, +8), sums (+12), pairs left
+/// (+16), advance (+20), bias (+24).
 ///
 /// # Safety
-/// There is at least one run, of at least one word; every word that the runs hold must be readable.
+/// There is at least one quad and one pair; the words of all pairs must be readable, their sums writable.
 #[unsafe(naked)]
-unsafe extern "C" fn dot_words(runs: &Runs, first: *const i8, second: *const i8, sums: &mut Sums) {
+unsafe extern "C" fn multiply_words(products: &Products, first: *const i8, second: *const i8) {
     naked_asm!(
         extension!(),
-        "push {{r3-r11, lr}}",
+        "push {{r4-r11, lr}}",
         "sub sp, #28",
-        "ldm r3, {{r5-r8}}",
-        "mov r3, r1",
-        "mov r4, r2",
-        "ldm r0!, {{r1, r2}}",
-        "ldm r0, {{r0, r9-r12, lr}}",
-        "stm sp, {{r0, r9-r12, lr}}",
+        "ldm r0, {{r3-r9}}",
+        "stm sp, {{r3-r9}}",
         "2:",
-        "cmp r12, #0",
-        "beq 4f",
-        "add r0, r1, r12",
-        "str r0, [sp, #24]",
-        "3:",
-        word!(),
-        word!(),
-        word!(),
-        word!(),
         "ldr r0, [sp, #24]",
-        "cmp r1, r0",
+        "cmp r0, #0",
+        "beq 7f",
+        "ldrd r3, r5, [r0], #8",
+        "mov r4, r3",
+        "mov r6, r5",
+        "str r0, [sp, #24]",
+        "8:",
+        "ldrd r0, r12, [sp]",
+        "cmp r0, r12",
+        "beq 4f",
+        "3:",
+        quad!(),
+        quad!(),
+        quad!(),
+        quad!(),
+        "cmp r0, r12",
         "bne 3b",
         "4:",
-        "ldr r0, [sp, #20]",
-        "cmp r0, #0",
+        "ldr r12, [sp, #8]",
+        "cmp r0, r12",
         "beq 6f",
-        "add r0, r1",
-        "str r0, [sp, #24]",
         "5:",
-        word!(),
-        "ldr r0, [sp, #24]",
-        "cmp r1, r0",
+        quad!(),
+        "cmp r0, r12",
         "bne 5b",
         "6:",
-        "ldr r0, [sp, #12]",
+        "ldrd r12, r0, [sp, #12]",
+        "stm r12!, {{r3-r6}}",
         "subs r0, #1",
-        "beq 7f",
-        "str r0, [sp, #12]",
-        "ldr r12, [sp, #16]",
-        "ldrd r9, r10, [sp, #4]",
-        "add r1, r9",
-        "add r2, r9",
-        "add r3, r10",
-        "add r4, r10",
-        "b 2b",
-        "7:",
-        "ldr r0, [sp, #28]",
-        "stm r0, {{r5-r8}}",
-        "add sp, #32",
+        "strd r12, r0, [sp, #12]",
+        "ldr r12, [sp, #20]",
+        "add r1, r12",
+        "add r2, r12",
+        "bne 2b",
+        "add sp, #28",
         "pop {{r4-r11, pc}}",
+        "7:",
+        "ldr r12, [sp, #12]",
+        "ldm r12, {{r3-r6}}",
+        "b 8b",
     )
 }
 
-/// What [`depthwise_taps`] takes. The order of fields is that of its loads.
+/// What [`requantize_pairs`] takes. The order of fields is that of its loads.
 #[repr(C)]
 #[allow(dead_code)] // the assembly reads them
-pub struct Grid {
-    /// Bytes from one tap to the next, in values and in weights alike.
-    step: usize,
-    offset: u32,
-    /// Taps of a row.
-    columns: usize,
-    /// Bytes from beyond a row's last tap to the first of the next, in values and in weights.
-    skips: [isize; 2],
-    rows: usize,
-    /// Bytes that values and weights must have.
-    spans: [usize; 2],
+struct Scales {
+    multipliers: *const i32,
+    shifts: *const i8,
+    channels: usize,
+    /// Twice the zero point, and 1.
+    offset: i32,
+    ahead: usize,
 }
 
-impl Grid {
-    /// Of these taps; `None` where they cannot be added up here.
-    pub fn new(taps: &Taps, zero_point: i32) -> Option<Self> {
-        let [rows, columns] = taps.counts;
-        let ([row, step], [weight_row, weight_step]) = (taps.value_steps, taps.weight_steps);
-        let length = span(columns, 4, step).filter(|_| step == weight_step)?;
-        let skip = |row: usize| row.wrapping_sub(columns.wrapping_mul(step)).cast_signed();
-        Some(Self {
-            step,
-            offset: offset(zero_point),
-            columns,
-            skips: [skip(row), skip(weight_row)],
-            rows,
-            spans: [span(rows, length, row)?, span(rows, length, weight_row)?],
-        })
+/// Turns sums, laid out as [`multiply`] does, into the outputs of some channels at a pixel, and at another one `ahead`
+/// bytes further where that is not 0. For requantisations that are [plain](Requantization::is_plain). What does not fit
+/// into the slices is left out.
+pub fn requantize(
+    scales: &Requantization<'_>,
+    outputs: &Range<usize>,
+    sums: &[[i32; 4]],
+    pixels: &mut [i8],
+    ahead: usize,
+) {
+    let (Some(multipliers), Some(shifts)) =
+        (scales.multipliers.get(outputs.clone()), scales.shifts.get(outputs.clone()))
+    else {
+        return;
+    };
+    let channels = outputs.len();
+    let fits = ahead.checked_add(channels).is_some_and(|end| end <= pixels.len());
+    if channels == 0 || !fits || sums.len() < channels.div_ceil(2) {
+        return;
     }
-
-    /// Adds the taps of four neighbouring channels; false where they do not lie in the slices, and nothing was done.
-    pub fn add(&self, values: &[i8], weights: &[i8], sums: &mut [i32; 4]) -> bool {
-        if values.len() < self.spans[0] || weights.len() < self.spans[1] {
-            return false;
-        }
-        // SAFETY: `span` has shown that there is a tap at least, and that the words of all taps lie inside both slices.
-        unsafe { depthwise_taps(self, values.as_ptr(), weights.as_ptr(), sums) };
-        true
-    }
+    let scales = Scales {
+        multipliers: multipliers.as_ptr(),
+        shifts: shifts.as_ptr(),
+        channels,
+        offset: scales.zero_point.wrapping_mul(2).wrapping_add(1),
+        ahead,
+    };
+    // SAFETY: there is a channel; the tables have an entry for each, the sums two, and `ahead` plus so many bytes lie in
+    // the pixels.
+    unsafe { requantize_pairs(&scales, sums.as_ptr(), pixels.as_mut_ptr()) };
 }
 
-/// Adds up the taps of four channels. On the stack: columns, skips (+4, +8), the sums (+12).
+/// `round(round(2 sum multiplier / 2^32) / 2^-shift) + zero_point`, saturated, for the two sums of each channel. Halves
+/// of the second rounding go away from nought: what is negative counts one less before half is added.
 ///
 /// # Safety
-/// There is at least one tap; the word of every tap must be readable.
+/// There is at least one channel; tables, sums and outputs must be as long as there are channels.
 #[unsafe(naked)]
-unsafe extern "C" fn depthwise_taps(grid: &Grid, values: *const i8, weights: *const i8, sums: &mut [i32; 4]) {
+unsafe extern "C" fn requantize_pairs(scales: &Scales, sums: *const [i32; 4], first: *mut i8) {
     naked_asm!(
         extension!(),
-        "push {{r3-r11, lr}}",
-        "sub sp, #12",
-        "mov r12, r0",
-        "mov r0, r1",
-        "mov r1, r2",
-        "ldm r3, {{r4-r7}}",
-        "ldm r12, {{r2, r3, r8-r10, lr}}",
-        "stm sp, {{r8-r10}}",
+        "push {{r4-r11}}",
+        // r3 multipliers, r4 shifts, r5 channels, r6 twice the zero point and 1, r0 the second pixel
+        "ldm r0, {{r3-r7}}",
+        "add r0, r2, r7",
+        "2:",
+        "ldrd r7, r8, [r1], #8",
+        "ldr r9, [r3], #4",
+        "ldrsb r10, [r4], #1",
+        "lsl r7, r7, #1",
+        "lsl r8, r8, #1",
+        "smmulr r7, r7, r9",
+        "smmulr r8, r8, r9",
+        "mvn r11, r10",
+        "rsb r10, r10, #0",
+        // Zero point and half, to be shifted with the product.
+        "lsl r11, r6, r11",
+        "add r7, r7, r7, asr #31",
+        "add r8, r8, r8, asr #31",
+        "add r7, r7, r11",
+        "add r8, r8, r11",
+        "asr r7, r7, r10",
+        "asr r8, r8, r10",
+        "ssat r7, #8, r7",
+        "ssat r8, #8, r8",
+        // The first one last: it stands where there is no second.
+        "strb r8, [r0], #1",
+        "strb r7, [r2], #1",
+        "subs r5, #1",
+        "bne 2b",
+        "pop {{r4-r11}}",
+        "bx lr",
+    )
+}
+
+/// Sets rows of a channel aside, less the zero point. The steps are from row to row and from value to value of the input;
+/// the lines begin at value `at`, `pitch` apart. Where something does not fit nothing is done.
+pub fn set_aside(
+    values: &[i8],
+    [row_step, step]: [usize; 2],
+    zero_point: i32,
+    [rows, columns]: [usize; 2],
+    lines: &mut Lines,
+    [at, pitch]: [usize; 2],
+) {
+    let last = |steps: [usize; 2]| {
+        let row = rows.checked_sub(1)?.checked_mul(steps[0])?;
+        row.checked_add(columns.checked_sub(1)?.checked_mul(steps[1])?)
+    };
+    let reads = last([row_step, step]).is_some_and(|last| last < values.len());
+    let writes = last([pitch, 1]).and_then(|last| last.checked_add(at)).is_some_and(|last| last < lines.0.len());
+    if !reads || !writes {
+        return;
+    }
+    let strides = Strides {
+        zero_point,
+        rows,
+        columns,
+        step,
+        row_skip: row_step.wrapping_sub(columns.wrapping_mul(step)).cast_signed(),
+        line_skip: pitch.wrapping_sub(columns).wrapping_mul(2).cast_signed(),
+    };
+    // SAFETY: there is a row and a column; `reads` and `writes` tell that the last ones lie in the slices, and so do all
+    // before them.
+    unsafe { set_values_aside(&strides, values.as_ptr(), lines.0.as_mut_ptr().wrapping_add(at)) };
+}
+
+/// What [`set_values_aside`] takes. The order of fields is that of its loads.
+#[repr(C)]
+#[allow(dead_code)] // the assembly reads them
+struct Strides {
+    zero_point: i32,
+    rows: usize,
+    columns: usize,
+    /// From a value to the next.
+    step: usize,
+    /// From beyond a row's last value to the first of the next, in bytes.
+    row_skip: isize,
+    line_skip: isize,
+}
+
+/// # Safety
+/// There is at least one row and one column; values and lines must be as [`Strides`] says.
+#[unsafe(naked)]
+unsafe extern "C" fn set_values_aside(strides: &Strides, values: *const i8, lines: *mut i16) {
+    naked_asm!(
+        extension!(),
+        "push {{r4-r8, lr}}",
+        // r3 zero point, r4 rows, r5 columns, r6 step, r7 and r8 skips
+        "ldm r0, {{r3-r8}}",
+        "2:",
+        "mov r12, r5",
         "3:",
-        "ldr r9, [r0]",
-        "ldr r11, [r1]",
-        "add r0, r2",
-        "add r1, r2",
-        "sxtab16 r10, r3, r9",
-        "sxtab16 r9, r3, r9, ror #8",
-        "sxtb16 r12, r11",
-        "sxtb16 r11, r11, ror #8",
-        "smlabb r4, r10, r12, r4",
-        "smlatt r6, r10, r12, r6",
-        "smlabb r5, r9, r11, r5",
-        "smlatt r7, r9, r11, r7",
-        "subs r8, #1",
+        "ldrsb r0, [r1]",
+        "add r1, r6",
+        "subs r12, #1",
+        "sub r0, r0, r3",
+        "strh r0, [r2], #2",
         "bne 3b",
-        "subs lr, #1",
-        "beq 4f",
-        "ldm sp, {{r8-r10}}",
-        "add r0, r9",
-        "add r1, r10",
-        "b 3b",
-        "4:",
-        "ldr r0, [sp, #12]",
-        "stm r0, {{r4-r7}}",
-        "add sp, #16",
+        "add r1, r7",
+        "add r2, r8",
+        "subs r4, #1",
+        "bne 2b",
+        "pop {{r4-r8, pc}}",
+    )
+}
+
+/// Windows of three times three taps over lines of a channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// Values from one line to the next; even.
+    pub pitch: usize,
+    /// Output rows and columns.
+    pub rows: usize,
+    /// Output columns.
+    pub columns: usize,
+    /// Output elements from one column to the next.
+    pub step: usize,
+    /// Columns of a whole output row.
+    pub width: usize,
+    /// Where each sum starts.
+    pub bias: i32,
+}
+
+/// What [`windows_3x3`] takes. The order of fields is that of its loads.
+#[repr(C)]
+#[allow(dead_code)] // the assembly reads them
+struct Grid {
+    /// For each row of the window the first two weights, and the last two.
+    weights: [u32; 6],
+    bias: i32,
+    multiplier: i32,
+    /// Zero point and half, to be shifted with the product.
+    offset: i32,
+    shift: u32,
+    step: usize,
+    /// From the last pair of columns to the next row: output elements, and bytes of lines.
+    skips: [isize; 2],
+    /// Bytes of the outputs' own values in a line.
+    line: usize,
+    rows: usize,
+}
+
+/// Sums the windows and stores their outputs; `scales` are of one channel and [plain](Requantization::is_plain), the
+/// first output is that of the first window. What does not fit into the slices is left out.
+pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32; 9], lines: &Lines, output: &mut [i8]) {
+    let &Windows { pitch, rows, columns, step, width, bias } = job;
+    let pairs = columns.div_ceil(2);
+    // Windows are computed in pairs, which read four values of each of three lines.
+    let values = rows.checked_add(1).and_then(|lines| lines.checked_mul(pitch)?.checked_add(pairs.checked_mul(2)?));
+    let reads = values.and_then(|values| values.checked_add(2));
+    let last = rows.checked_sub(1).and_then(|row| row.checked_mul(width)?.checked_add(columns.checked_sub(1)?));
+    let writes = last.and_then(|last| last.checked_mul(step));
+    let fits = reads.is_some_and(|end| end <= lines.0.len()) && writes.is_some_and(|last| last < output.len());
+    let (&[multiplier], &[shift]) = (scales.multipliers, scales.shifts) else { return };
+    if !fits || pitch % 2 != 0 {
+        return;
+    }
+    // Sums are doubled, as rounding asks.
+    let pack = |low: i32, high: i32| low.wrapping_mul(2).cast_unsigned() & 0xffff | high.cast_unsigned() << 17;
+    let [a, b, c, d, e, f, g, h, i] = *weights;
+    let shift = u32::from(shift.unsigned_abs());
+    let grid = Grid {
+        weights: [pack(a, b), pack(b, c), pack(d, e), pack(e, f), pack(g, h), pack(h, i)],
+        bias: bias.wrapping_mul(2),
+        multiplier,
+        offset: scales.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(shift.wrapping_sub(1)),
+        shift,
+        step,
+        skips: [
+            width.wrapping_sub(2 * pairs).wrapping_mul(step).cast_signed(),
+            pitch.wrapping_sub(2 * pairs).wrapping_mul(2).cast_signed(),
+        ],
+        line: columns.wrapping_mul(2),
+        rows,
+    };
+    // SAFETY: there is a row and a column at least, and `fits` tells that all values read and outputs written lie in the
+    // slices; lines start at words, as `Lines` is aligned and `pitch` even.
+    unsafe { windows_3x3(&grid, lines.0.as_ptr(), output.as_mut_ptr(), pitch.wrapping_mul(2)) };
+}
+
+/// Four values of a line, of which two windows share two.
+macro_rules! line {
+    ($pointer:literal, $first:literal, $last:literal) => {
+        concat!(
+            "ldrd r12, lr, [",
+            $pointer,
+            "], #4\n smlad r10, r12, ",
+            $first,
+            ", r10\n smlatb r11, r12, ",
+            $first,
+            ", r11\n smlabt r10, lr, ",
+            $last,
+            ", r10\n smlad r11, lr, ",
+            $last,
+            ", r11\n"
+        )
+    };
+}
+
+/// Computes rows of outputs, two at a time. r0 to r2 point to lines, r3 to outputs, r4 to r9 are weights, r10 and r11 the
+/// sums. On the stack: bias, multiplier (+4), offset (+8), shift (+12), step (+16), skips (+20, +24), bytes of a line
+/// (+28), rows left (+32), the end of a line (+36). Rounds as [`requantize_pairs`] does.
+///
+/// # Safety
+/// There is at least one row and one column; values and outputs must lie where [`Grid`] says.
+#[unsafe(naked)]
+unsafe extern "C" fn windows_3x3(grid: &Grid, lines: *const i16, output: *mut i8, pitch: usize) {
+    naked_asm!(
+        extension!(),
+        "push {{r4-r11, lr}}",
+        "sub sp, #40",
+        "add r12, r0, #24",
+        "ldm r12!, {{r4-r8}}",
+        "stm sp, {{r4-r8}}",
+        "add lr, sp, #20",
+        "ldm r12, {{r4-r7}}",
+        "stm lr, {{r4-r7}}",
+        "ldm r0, {{r4-r9}}",
+        "mov r0, r1",
+        "add r1, r0, r3",
+        "mov r12, r2",
+        "add r2, r1, r3",
+        "mov r3, r12",
+        "2:",
+        "ldr r12, [sp, #28]",
+        "add r12, r0, r12",
+        "str r12, [sp, #36]",
+        "3:",
+        "ldr r10, [sp]",
+        "mov r11, r10",
+        line!("r0", "r4", "r5"),
+        line!("r1", "r6", "r7"),
+        line!("r2", "r8", "r9"),
+        "ldrd r12, lr, [sp, #4]",
+        "smmulr r10, r10, r12",
+        "smmulr r11, r11, r12",
+        "add r10, r10, r10, asr #31",
+        "add r11, r11, r11, asr #31",
+        "add r10, r10, lr",
+        "add r11, r11, lr",
+        "ldrd r12, lr, [sp, #12]",
+        "asr r10, r10, r12",
+        "asr r11, r11, r12",
+        "ldr r12, [sp, #36]",
+        "ssat r10, #8, r10",
+        "ssat r11, #8, r11",
+        "strb r10, [r3]",
+        "cmp r0, r12",
+        "it ls",
+        "strbls r11, [r3, lr]",
+        "add r3, r3, lr, lsl #1",
+        "blo 3b",
+        "ldrd r10, r11, [sp, #20]",
+        "ldr r12, [sp, #32]",
+        "add r3, r10",
+        "add r0, r11",
+        "add r1, r11",
+        "add r2, r11",
+        "subs r12, #1",
+        "str r12, [sp, #32]",
+        "bne 2b",
+        "add sp, #40",
         "pop {{r4-r11, pc}}",
     )
 }

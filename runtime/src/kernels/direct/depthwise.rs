@@ -1,115 +1,235 @@
-//! Depthwise convolutions, four channels at a time.
+//! Depthwise convolutions, channel by channel: some rows of a channel are set aside as lines of 16-bit numbers, padding
+//! included, and windows are summed over them. So the output may overwrite the input channel by channel.
 
-use super::Inside;
-#[cfg(bantam_dsp)]
-use crate::kernels::arch::thumb;
+use super::{Direct, words};
+use crate::kernels::weights::{ByteWeights, Weights};
 use crate::kernels::{Accumulation, Band, Convolution, Epilogue, Requantization};
+use bantam_format::overlap::{LINE_VALUES, lines};
+use core::ops::Range;
 
-/// Channels summed at a time.
-const BLOCK: usize = 4;
+/// Outputs of a row that are handed to the epilogue at once.
+const TILE: usize = 32;
 
-/// Convolution of each channel by itself, as [`depthwise_conv_2d`](crate::kernels::scalar::depthwise_conv_2d) does it.
-#[inline(never)]
-pub fn depthwise_conv_2d(
-    geometry: &Convolution,
-    band: &Band,
-    input: &[i8],
-    &Accumulation { zero_point, weights, bias, ref epilogue }: &Accumulation<'_, i8, Requantization<'_>>,
-    output: &mut [i8],
-) {
-    let [_, width, channels] = geometry.input;
-    let [_, out_width, out_channels] = geometry.output;
-    let multiplier = out_channels.checked_div(channels).unwrap_or(1).max(1);
-    let row_elements = out_width.saturating_mul(out_channels).max(1);
-    for (y, row) in band.output.clone().zip(output.chunks_exact_mut(row_elements)) {
-        let tall = Inside::rows(geometry, y);
-        let Some(first) = tall.position.checked_sub(band.input.start).or((tall.taps == 0).then_some(0)) else { return };
-        for (x, pixel) in row.chunks_exact_mut(out_channels.max(1)).enumerate() {
-            let wide = Inside::columns(geometry, x);
-            let at = first.wrapping_mul(width).wrapping_add(wide.position).wrapping_mul(channels);
-            let tap = tall.tap.wrapping_mul(geometry.kernel[1]).wrapping_add(wide.tap);
-            let taps = Taps {
-                counts: [tall.taps, wide.taps],
-                value_steps: [
-                    width.wrapping_mul(channels).wrapping_mul(geometry.dilation[0]),
-                    channels.wrapping_mul(geometry.dilation[1]),
-                ],
-                weight_steps: [out_channels.wrapping_mul(geometry.kernel[1]), out_channels],
-            };
-            #[cfg(bantam_dsp)]
-            let grid = if multiplier == 1 { thumb::Grid::new(&taps, zero_point) } else { None };
-            for (block, outputs) in pixel.chunks_mut(BLOCK).enumerate() {
-                let channel = block.wrapping_mul(BLOCK);
-                let mut sums = [0; BLOCK];
-                for (sum, bias) in sums.iter_mut().zip(bias.get(channel..).unwrap_or(&[])) {
-                    *sum = *bias;
-                }
-                let filter = weights.get(tap.wrapping_mul(out_channels).wrapping_add(channel)..).unwrap_or(&[]);
-                if multiplier == 1 {
-                    let values = input.get(at.wrapping_add(channel)..).unwrap_or(&[]);
-                    #[cfg(bantam_dsp)]
-                    if let Some(grid) = &grid
-                        && outputs.len() == BLOCK
-                        && grid.add(values, filter, &mut sums)
-                    {
-                        epilogue.store(channel, &sums, outputs);
-                        continue;
-                    }
-                    taps.sum(&mut sums, values, filter, outputs.len(), zero_point);
-                } else {
-                    for (offset, sum) in sums.iter_mut().take(outputs.len()).enumerate() {
-                        let source = channel.wrapping_add(offset).checked_div(multiplier).unwrap_or(0);
-                        let values = input.get(at.wrapping_add(source)..).unwrap_or(&[]);
-                        taps.sum_one(sum, values, filter.get(offset..).unwrap_or(&[]), zero_point);
-                    }
-                }
-                epilogue.store(channel, &sums, outputs);
-            }
+/// Lines of a channel, one behind the other.
+#[derive(Debug)]
+#[repr(align(4))]
+pub struct Lines(pub [i16; LINE_VALUES]);
+
+/// The tensors of an op.
+enum Memory<'a> {
+    Apart(&'a [i8], &'a mut [i8]),
+    /// Output elements lie over those of the input.
+    Same(&'a mut [i8]),
+}
+
+impl Memory<'_> {
+    fn input(&self) -> &[i8] {
+        match self {
+            Self::Apart(input, _) => input,
+            Self::Same(both) => both,
+        }
+    }
+
+    fn output(&mut self) -> &mut [i8] {
+        match self {
+            Self::Apart(_, output) => output,
+            Self::Same(both) => both,
         }
     }
 }
 
-/// Taps inside the input: pairs are rows, then columns.
+/// A depthwise convolution whose lines can be set aside.
 #[derive(Clone, Copy, Debug)]
-pub struct Taps {
-    /// How many.
-    pub counts: [usize; 2],
-    /// From one to the next in the values.
-    pub value_steps: [usize; 2],
-    /// From one to the next in the weights.
-    pub weight_steps: [usize; 2],
+pub struct Depthwise<'a> {
+    direct: Direct<'a>,
+    /// Input rows that a window spans.
+    span: usize,
+    /// Output columns computed together, and the values of a line under them.
+    columns: usize,
+    pitch: usize,
+    /// Output channels of an input channel.
+    multiplier: usize,
 }
 
-impl Taps {
-    /// Adds up `count` neighbouring channels.
-    fn sum(&self, sums: &mut [i32; BLOCK], values: &[i8], weights: &[i8], count: usize, zero_point: i32) {
-        for row in 0..self.counts[0] {
-            for column in 0..self.counts[1] {
-                let at =
-                    |[rows, columns]: [usize; 2]| row.wrapping_mul(rows).wrapping_add(column.wrapping_mul(columns));
-                let values = values.get(at(self.value_steps)..).unwrap_or(&[]);
-                let weights = weights.get(at(self.weight_steps)..).unwrap_or(&[]);
-                for ((sum, &value), &weight) in sums.iter_mut().zip(values).zip(weights).take(count) {
-                    *sum = multiply_add(*sum, value, zero_point, weight);
+impl<'a> Depthwise<'a> {
+    /// `None` where not even the lines of a single window can be set aside.
+    pub fn new(geometry: &Convolution, accumulation: &Accumulation<'a, i8, Requantization<'a>>) -> Option<Self> {
+        let &Convolution { kernel, stride, dilation, input, output, .. } = geometry;
+        let [columns, pitch] = lines(kernel, stride, dilation, output[1])?;
+        let span = kernel[0].checked_sub(1)?.checked_mul(dilation[0])?.checked_add(1)?;
+        let one = Convolution { groups: input[2], ..*geometry };
+        let multiplier = output[2].checked_div(input[2])?.max(1);
+        Some(Self { direct: Direct::new(&one, accumulation), span, columns, pitch, multiplier })
+    }
+
+    /// Computes a band of output rows, as [`depthwise_conv_2d`](crate::kernels::scalar::depthwise_conv_2d) does.
+    pub fn band(&self, band: &Band, input: &[i8], output: &mut [i8]) {
+        self.run(band, Memory::Apart(input, output));
+    }
+
+    /// Computes all rows over the input, as
+    /// [`depthwise_conv_2d_in_place`](crate::kernels::scalar::depthwise_conv_2d_in_place) does; `None` where whole rows
+    /// cannot be set aside.
+    pub fn in_place(&self, data: &mut [i8]) -> Option<()> {
+        let [height, width, _] = self.direct.geometry.output;
+        (self.columns == width).then(|| self.run(&Band { input: 0..height, output: 0..height }, Memory::Same(data)))
+    }
+
+    #[inline(never)]
+    fn run(&self, band: &Band, mut memory: Memory<'_>) {
+        let geometry = &self.direct.geometry;
+        let [_, out_width, channels] = geometry.output;
+        let stride = geometry.stride[0].max(1);
+        let mut lines = Lines([0; LINE_VALUES]);
+        // Output rows of which all lines can be set aside.
+        let rows = LINE_VALUES.checked_div(self.pitch).unwrap_or(0).saturating_sub(self.span) / stride + 1;
+        for channel in 0..channels {
+            let filter = Filter::new(&self.direct, channel);
+            for first in (0..out_width).step_by(self.columns) {
+                let columns = first..out_width.min(first + self.columns);
+                let mut y = band.output.start;
+                // Padded input rows: the first one whose line is not set aside, and the one whose line is the first.
+                let (mut next, mut top) = (y.wrapping_mul(stride), y.wrapping_mul(stride));
+                while y < band.output.end {
+                    let end = band.output.end.min(y + rows);
+                    let start = y.wrapping_mul(stride);
+                    // What the rows before have set aside and these need too.
+                    let kept = next.saturating_sub(start).wrapping_mul(self.pitch);
+                    if let Some(from) = start.checked_sub(top).filter(|_| kept > 0) {
+                        let from = from.wrapping_mul(self.pitch);
+                        if from.checked_add(kept).is_some_and(|end| end <= LINE_VALUES) {
+                            lines.0.copy_within(from..from + kept, 0);
+                        }
+                    }
+                    let last = (end - 1).wrapping_mul(stride).wrapping_add(self.span);
+                    let new = next.max(start)..last;
+                    let at = (new.start - start).wrapping_mul(self.pitch);
+                    let source = channel.checked_div(self.multiplier).unwrap_or(0);
+                    self.set_aside(&new, [columns.start, source], band, memory.input(), &mut lines, at);
+                    (next, top) = (last, start);
+                    let at = (y - band.output.start).wrapping_mul(out_width).wrapping_add(columns.start);
+                    let output = memory.output().get_mut(at.wrapping_mul(channels)..).unwrap_or(&mut []);
+                    let output = output.get_mut(channel..).unwrap_or(&mut []);
+                    self.sum(&filter, &lines, [end - y, columns.len()], output);
+                    y = end;
                 }
             }
         }
     }
 
-    /// Adds up one channel.
-    fn sum_one(&self, sum: &mut i32, values: &[i8], weights: &[i8], zero_point: i32) {
-        for row in 0..self.counts[0] {
-            let values = values.get(row.wrapping_mul(self.value_steps[0])..).unwrap_or(&[]);
-            let weights = weights.get(row.wrapping_mul(self.weight_steps[0])..).unwrap_or(&[]);
-            let values = values.iter().step_by(self.value_steps[1].max(1));
-            let weights = weights.iter().step_by(self.weight_steps[1].max(1));
-            for (&value, &weight) in values.zip(weights).take(self.counts[1]) {
-                *sum = multiply_add(*sum, value, zero_point, weight);
+    /// Sets rows of the padded input aside, from value `at` of the lines on.
+    fn set_aside(
+        &self,
+        rows: &Range<usize>,
+        [column, channel]: [usize; 2],
+        band: &Band,
+        input: &[i8],
+        lines: &mut Lines,
+        at: usize,
+    ) {
+        let geometry = &self.direct.geometry;
+        let [_, width, channels] = geometry.input;
+        // Columns of the line that are padding before the first one inside, and those inside.
+        let start = column.wrapping_mul(geometry.stride[1]);
+        let before = geometry.pad[1].saturating_sub(start).min(self.pitch);
+        let from = start.saturating_sub(geometry.pad[1]);
+        let inside = width.saturating_sub(from).min(self.pitch - before);
+        // The same of rows.
+        let first = rows.start.max(band.input.start.wrapping_add(geometry.pad[0])).min(rows.end);
+        let last = rows.end.min(band.input.end.wrapping_add(geometry.pad[0])).max(first);
+        let place = |row: usize| (row - rows.start).wrapping_mul(self.pitch).wrapping_add(at);
+        if self.columns < geometry.output[1] {
+            // Columns that are padding here were values before.
+            if let Some(lines) = lines.0.get_mut(place(first)..place(last)) {
+                lines.fill(0);
+            }
+        }
+        for outside in [place(rows.start)..place(first), place(last)..place(rows.end)] {
+            if let Some(lines) = lines.0.get_mut(outside).filter(|lines| !lines.is_empty()) {
+                lines.fill(0);
+            }
+        }
+        let row = first.wrapping_sub(geometry.pad[0]).wrapping_sub(band.input.start);
+        let source = row.wrapping_mul(width).wrapping_add(from).wrapping_mul(channels).wrapping_add(channel);
+        words::set_aside(
+            input.get(source..).unwrap_or(&[]),
+            [width.wrapping_mul(channels), channels],
+            self.direct.zero_point,
+            [last - first, inside],
+            lines,
+            [place(first).wrapping_add(before), self.pitch],
+        );
+    }
+
+    /// Sums the windows over the lines; the first output is that of the first window.
+    fn sum(&self, filter: &Filter<'_>, lines: &Lines, [rows, columns]: [usize; 2], output: &mut [i8]) {
+        let geometry = &self.direct.geometry;
+        #[cfg(bantam_dsp)]
+        if self.direct.plain && geometry.kernel == [3; 2] && geometry.dilation == [1; 2] && geometry.stride == [1; 2] {
+            let [_, width, step] = geometry.output;
+            let job = words::Windows { pitch: self.pitch, rows, columns, step, width, bias: filter.bias };
+            words::depthwise_3x3(&job, &filter.scales, &filter.square(), lines, output);
+            return;
+        }
+        let [_, width, channels] = geometry.output;
+        let stride = geometry.stride[1].max(1);
+        for row in 0..rows {
+            for first in (0..columns).step_by(TILE) {
+                let tile = first..columns.min(first + TILE);
+                let mut sums = [filter.bias; TILE];
+                let sums = sums.get_mut(..tile.len()).unwrap_or(&mut []);
+                for tap_y in 0..geometry.kernel[0] {
+                    let line =
+                        row.wrapping_mul(geometry.stride[0]).wrapping_add(tap_y.wrapping_mul(geometry.dilation[0]));
+                    for tap_x in 0..geometry.kernel[1] {
+                        let at = tile.start.wrapping_mul(stride).wrapping_add(tap_x.wrapping_mul(geometry.dilation[1]));
+                        let values = lines.0.get(line.wrapping_mul(self.pitch).wrapping_add(at)..).unwrap_or(&[]);
+                        let weight = filter.weight(tap_y.wrapping_mul(geometry.kernel[1]).wrapping_add(tap_x));
+                        for (sum, &value) in sums.iter_mut().zip(values.iter().step_by(stride)) {
+                            *sum = sum.wrapping_add(weight.wrapping_mul(value.into()));
+                        }
+                    }
+                }
+                let mut outputs = [0; TILE];
+                filter.scales.store(0, sums, &mut outputs);
+                let at = row.wrapping_mul(width).wrapping_add(tile.start).wrapping_mul(channels);
+                let places = output.get_mut(at..).unwrap_or(&mut []).iter_mut().step_by(channels.max(1));
+                for (to, value) in places.zip(outputs).take(tile.len()) {
+                    *to = value;
+                }
             }
         }
     }
 }
 
-fn multiply_add(sum: i32, value: i8, zero_point: i32, weight: i8) -> i32 {
-    sum.wrapping_add(i32::from(value).wrapping_sub(zero_point).wrapping_mul(weight.into()))
+/// The constants of an output channel.
+struct Filter<'a> {
+    weights: ByteWeights<'a>,
+    /// Its first weight, and from one to the next.
+    first: usize,
+    step: usize,
+    bias: i32,
+    scales: Requantization<'a>,
+}
+
+impl<'a> Filter<'a> {
+    fn new(direct: &Direct<'a>, channel: usize) -> Self {
+        Self {
+            weights: direct.weights,
+            first: channel,
+            step: direct.geometry.output[2],
+            bias: direct.bias.get(channel).copied().unwrap_or(0),
+            scales: direct.epilogue.only(channel),
+        }
+    }
+
+    fn weight(&self, tap: usize) -> i32 {
+        self.weights.at(tap.wrapping_mul(self.step).wrapping_add(self.first)).unwrap_or(0).into()
+    }
+
+    /// Of three times three taps.
+    #[cfg(bantam_dsp)]
+    fn square(&self) -> [i32; 9] {
+        core::array::from_fn(|tap| self.weight(tap))
+    }
 }

@@ -1,8 +1,10 @@
 //! Equal to the oracle, whatever the geometry.
 
 use super::*;
+use crate::kernels::requantize::tflite;
 use crate::kernels::scalar;
-use bantam_format::overlap::RowWindow;
+use crate::kernels::weights::ByteWeights;
+use bantam_format::overlap::{Band, RowWindow};
 use proptest::prelude::*;
 use std::vec::Vec;
 
@@ -55,7 +57,7 @@ fn compare(
     taps: usize,
     seed: u64,
     zero_point: i32,
-    kernels: impl Fn(&Band, &[i8], &Accumulation<'_, i8, Requantization<'_>>, [&mut [i8]; 2]),
+    kernels: impl for<'w> Fn(&Band, &[i8], &Accumulation<'w, i8, Requantization<'w>>, [&mut [i8]; 2]),
 ) {
     let [height, width, channels] = geometry.input;
     let [out_height, out_width, out_channels] = geometry.output;
@@ -72,16 +74,29 @@ fn compare(
         output_row_bytes: out_width * out_channels,
         transposed: false,
     };
-    for (kept, bias) in [(0, &bias[..]), (8, &[])] {
-        let epilogue = Requantization {
-            requantizer: keep,
-            multipliers: &[],
-            shifts: &[],
-            per_channel: false,
-            zero_point: kept,
-            clamp: [0; 2],
-        };
-        let accumulation = Accumulation { zero_point, weights: &weights, bias, epilogue };
+    let multipliers: Vec<i32> =
+        bytes(seed ^ 0xff, out_channels).into_iter().map(|it| i32::from(it).abs() << 24).collect();
+    let shifts: Vec<i8> = bytes(seed ^ 0x33, out_channels).into_iter().map(|it| -1 - it.rem_euclid(12)).collect();
+    let kept = |zero_point| Requantization {
+        requantizer: keep,
+        multipliers: &[],
+        shifts: &[],
+        per_channel: false,
+        zero_point,
+        clamp: [0; 2],
+    };
+    let plain = Requantization {
+        requantizer: tflite,
+        multipliers: &multipliers,
+        shifts: &shifts,
+        per_channel: true,
+        zero_point: zero_point / 2,
+        clamp: [-128, 127],
+    };
+    let unsigned: Vec<u8> = weights.iter().map(|weight| weight.cast_unsigned()).collect();
+    let (whole, halves) = (ByteWeights::Bytes(&weights), ByteWeights::Nibbles(&unsigned));
+    for (epilogue, bias, weights) in [(kept(0), &bias[..], whole), (kept(8), &[], halves), (plain, &bias, whole)] {
+        let accumulation = Accumulation { zero_point, weights, bias, epilogue };
         for step in [1, 2, out_height] {
             for start in (0..out_height).step_by(step) {
                 let band = rows.band(start..out_height.min(start + step));
@@ -93,6 +108,28 @@ fn compare(
             }
         }
     }
+}
+
+/// A convolution of all rows, apart from the input; of a band that is not all rows there is nothing to compare.
+fn convolve<'w>(
+    geometry: &Convolution,
+    band: &Band,
+    input: &[i8],
+    accumulation: &Accumulation<'w, i8, Requantization<'w>>,
+    [expected, got]: [&mut [i8]; 2],
+) {
+    if band.output != (0..geometry.output[0]) {
+        return;
+    }
+    scalar::conv_2d(geometry, band, input, accumulation, expected);
+    for down in [false, true] {
+        let mut memory = input.to_vec();
+        memory.extend_from_slice(got);
+        let place = Place { memory: &mut memory, input: 0, output: input.len(), down };
+        Direct::new(geometry, accumulation).conv_2d(place, 1).expect("tensors inside the memory");
+        assert_eq!(expected, &memory[input.len()..], "{geometry:?} {down}");
+    }
+    got.copy_from_slice(expected);
 }
 
 proptest! {
@@ -107,9 +144,8 @@ proptest! {
         seed: u64,
     ) {
         let geometry = geometry(tall, wide, [depth * groups, outputs * groups], groups);
-        compare(&geometry, geometry.taps(), seed, zero_point, |band, input, accumulation, [expected, got]| {
-            scalar::conv_2d(&geometry, band, input, accumulation, expected);
-            conv_2d(&geometry, band, input, accumulation, got);
+        compare(&geometry, geometry.taps(), seed, zero_point, |band, input, accumulation, outputs| {
+            convolve(&geometry, band, input, accumulation, outputs);
         });
     }
 
@@ -117,18 +153,39 @@ proptest! {
     fn pointwise_convolutions(size in [1usize..6, 1usize..6], depth in 1usize..40, outputs in 1usize..40, seed: u64) {
         let [tall, wide] = size.map(|size| [1, 1, 1, 0, size]);
         let geometry = geometry(tall, wide, [depth, outputs], 1);
-        compare(&geometry, depth, seed, 3, |band, input, accumulation, [expected, got]| {
-            scalar::conv_2d(&geometry, band, input, accumulation, expected);
-            conv_2d(&geometry, band, input, accumulation, got);
+        compare(&geometry, depth, seed, 3, |band, input, accumulation, outputs| {
+            convolve(&geometry, band, input, accumulation, outputs);
         });
     }
 
     #[test]
-    fn fully_connected_layers(rows in 1usize..5, depth in 1usize..70, outputs in 1usize..40, seed: u64) {
-        let flat = geometry([1, 1, 1, 0, 1], [1, 1, 1, 0, rows], [depth, outputs], 1);
-        compare(&flat, depth, seed, -7, |_, input, accumulation, [expected, got]| {
-            scalar::fully_connected(depth, outputs, input, accumulation, expected);
-            fully_connected(depth, outputs, input, accumulation, got);
+    fn pointwise_convolutions_over_their_input(
+        pixels in 1usize..9,
+        depth in 1usize..200,
+        outputs in 1usize..40,
+        groups in 1usize..3,
+        down: bool,
+        seed: u64,
+    ) {
+        let [tall, wide] = [[1, 1, 1, 0, pixels], [1, 1, 1, 0, 1]];
+        let geometry = geometry(tall, wide, [depth * groups, outputs * groups], groups);
+        let [from, to] = [depth * groups, outputs * groups];
+        compare(&geometry, depth, seed, 3, |band, input, accumulation, [expected, got]| {
+            if band.output != (0..pixels) {
+                return;
+            }
+            scalar::conv_2d(&geometry, band, input, accumulation, expected);
+            // As near as bands of a pixel allow.
+            let size = input.len() + expected.len() + from + to;
+            let reach = |pixel: usize| if down { (pixel + 1) * from } else { (pixel + 1) * to };
+            let need = |pixel: usize| if down { pixel * to } else { pixel * from };
+            let distance = (0..pixels).map(|pixel| reach(pixel).saturating_sub(need(pixel))).max().unwrap_or(0);
+            let (first, second) = if down { (0, distance) } else { (distance, 0) };
+            let mut memory = std::vec![0; size];
+            memory[first..first + input.len()].copy_from_slice(input);
+            let place = Place { memory: &mut memory, input: first, output: second, down };
+            Direct::new(&geometry, accumulation).conv_2d(place, 1).expect("tensors inside the memory");
+            got.copy_from_slice(&memory[second..second + expected.len()]);
         });
     }
 
@@ -145,7 +202,51 @@ proptest! {
         let taps = geometry.kernel[0] * geometry.kernel[1];
         compare(&geometry, taps, seed, zero_point, |band, input, accumulation, [expected, got]| {
             scalar::depthwise_conv_2d(&geometry, band, input, accumulation, expected);
-            depthwise_conv_2d(&geometry, band, input, accumulation, got);
+            match Depthwise::new(&geometry, accumulation) {
+                Some(depthwise) => depthwise.band(band, input, got),
+                None => got.copy_from_slice(expected),
+            }
+        });
+    }
+
+    #[test]
+    fn depthwise_convolutions_of_three_by_three(
+        size in [1usize..12, 1usize..150],
+        pad in [0usize..3, 0usize..3],
+        channels in 1usize..6,
+        zero_point in -128i32..128,
+        seed: u64,
+    ) {
+        let [tall, wide] = [0, 1].map(|axis| [3, 1, 1, pad[axis], size[axis]]);
+        let geometry = geometry(tall, wide, [channels, channels], 1);
+        compare(&geometry, 9, seed, zero_point, |band, input, accumulation, [expected, got]| {
+            scalar::depthwise_conv_2d(&geometry, band, input, accumulation, expected);
+            Depthwise::new(&geometry, accumulation).expect("lines that fit").band(band, input, got);
+        });
+    }
+
+    #[test]
+    fn depthwise_convolutions_in_place(
+        kernel in [1usize..6, 1usize..6],
+        size in [1usize..30, 1usize..86],
+        channels in 1usize..6,
+        zero_point in -128i32..128,
+        seed: u64,
+    ) {
+        let [tall, wide] = [0, 1].map(|axis| [kernel[axis], 1, 1, kernel[axis] / 2, size[axis]]);
+        let mut geometry = geometry(tall, wide, [channels, channels], 1);
+        // Windows of an even kernel end one position further.
+        geometry.output = geometry.input;
+        compare(&geometry, kernel[0] * kernel[1], seed, zero_point, |band, input, accumulation, [expected, got]| {
+            scalar::depthwise_conv_2d(&geometry, band, input, accumulation, expected);
+            if band.output == (0..size[0]) {
+                got.copy_from_slice(input);
+                let depthwise = Depthwise::new(&geometry, accumulation).expect("lines that fit");
+                if depthwise.in_place(got).is_some() {
+                    return;
+                }
+            }
+            got.copy_from_slice(expected);
         });
     }
 }

@@ -7,6 +7,7 @@ use super::pack::{Sizes, part, take, take_mut};
 use super::tile::tile;
 use super::{Kernel, Place, Products, Simd, Tables, Value, blocks, put};
 use crate::kernels::Convolution;
+use crate::kernels::weights::Weights;
 
 /// Vectors of channels per panel.
 const VECTORS: usize = 2;
@@ -65,7 +66,7 @@ pub fn convolution_sizes<T: Value, P: Products<T>>(geometry: &Convolution, _: P)
 pub fn pack_convolution<T: Value, P: Products<T>>(
     geometry: &Convolution,
     zero_point: i32,
-    (weights, strides): (&[T], [usize; 2]),
+    (weights, strides): (T::Weights<'_>, [usize; 2]),
     bias: &[T::Accumulator],
     tables: Tables<'_>,
     _: P,
@@ -80,7 +81,7 @@ pub fn pack_convolution<T: Value, P: Products<T>>(
     };
     let weight = |index: usize, tap: usize| {
         let at = channel(index).filter(|_| tap < taps).map(|channel| channel * strides[0] + tap * strides[1]);
-        at.and_then(|at| weights.get(at).copied()).unwrap_or(T::NOTHING)
+        at.and_then(|at| weights.at(at)).unwrap_or(T::NOTHING)
     };
     let start = take_mut::<T::Accumulator>(&mut packed, channels)?;
     for (index, start) in start.iter_mut().enumerate() {

@@ -1,11 +1,13 @@
 //! Depthwise convolutions. A strip of input rows is widened to floats and padded in scratch memory, then every window
 //! is summed in vectors of channels. Sums of 8-bit products are whole numbers that floats hold exactly.
 //!
-//! A strip is widened whole before its outputs are written, so the output may overlap the input as far as bands may.
+//! A strip is widened whole before its outputs are written, so the output may overlap the input as far as bands may, and
+//! lie exactly over it.
 
 use super::pack::{Sizes, part, take, take_mut};
 use super::{Kernel, Place, Products, Simd, Tables, Value, blocks, put};
 use crate::kernels::Convolution;
+use crate::kernels::weights::Weights;
 use zerocopy::FromZeros;
 
 /// Outputs computed side by side, so that a weight is loaded once for all of them.
@@ -79,7 +81,7 @@ pub fn depthwise_sizes<T: Value, P: Products<f32>>(geometry: &Convolution, _: P)
 /// Packs the weights `[taps, channels]`, the bias and the tables.
 pub fn pack_depthwise<T: Value, P: Products<f32>>(
     geometry: &Convolution,
-    weights: &[T],
+    weights: T::Weights<'_>,
     bias: &[T::Accumulator],
     tables: Tables<'_>,
     _: P,
@@ -106,7 +108,7 @@ pub fn pack_depthwise<T: Value, P: Products<f32>>(
     for vector in 0..layout.vectors {
         for tap in 0..layout.taps {
             for channel in vector * P::LANES..(vector + 1) * P::LANES {
-                let weight = if channel < channels { weights.get(tap * channels + channel) } else { None };
+                let weight = if channel < channels { weights.at(tap * channels + channel) } else { None };
                 *target.next()? = weight.map_or(0.0, |weight| weight.real(0));
             }
         }
@@ -148,15 +150,23 @@ impl<T: Value> Kernel for DepthwiseJob<'_, T> {
         let widened = take_mut::<f32>(&mut scratch, layout.scratch::<S>()?)?;
         let [height, width, channels] = geometry.input;
         let [out_height, out_width, out_channels] = geometry.output;
+        let down = place.down && place.input != place.output;
         for image in 0..images {
             let input = place.input.checked_add(image.checked_mul(height * width * channels)?)?;
             let output = place.output.checked_add(image.checked_mul(out_height * out_width * out_channels)?)?;
-            for strip in blocks(out_height, layout.strip, place.down) {
+            for strip in blocks(out_height, layout.strip, down) {
                 let rows = (strip.len().saturating_sub(1) * geometry.stride[0]).saturating_add(layout.extent);
                 let source = place.memory.get(input..)?;
                 let row_vectors = layout.line * layout.vectors;
-                let lines = widened.chunks_exact_mut((row_vectors * lanes::<S>()).max(1)).take(rows);
-                for (row, line) in lines.enumerate() {
+                let row_values = row_vectors * lanes::<S>();
+                // Going up, the strip before has widened the first rows, and may have written over them.
+                let kept = if down || strip.start == 0 { 0 } else { layout.extent.saturating_sub(geometry.stride[0]) };
+                let from = layout.strip * geometry.stride[0] * row_values;
+                if widened.len() >= from + kept * row_values {
+                    widened.copy_within(from..from + kept * row_values, 0);
+                }
+                let lines = widened.chunks_exact_mut(row_values.max(1)).take(rows);
+                for (row, line) in lines.enumerate().skip(kept) {
                     let y = (strip.start * geometry.stride[0] + row).checked_sub(geometry.pad[0]);
                     let values = y.filter(|&y| y < height).and_then(|y| source.get(y * width * channels..));
                     widen::<T, S>(geometry, &layout, zero_point, values, line);
@@ -281,7 +291,7 @@ impl<T: Value, S: Simd> Row<'_, T, S> {
                         *sum = Products::<f32>::multiply_add(simd, *sum, value, weight);
                     }
                 }
-                let pixels = output.get_mut(first * out_channels..)?.chunks_exact_mut(out_channels);
+                let pixels = output.get_mut(first * out_channels..)?.chunks_exact_mut(out_channels.max(1));
                 for (sum, pixel) in sums.into_iter().zip(pixels) {
                     let sums = T::whole(simd, sum, starts);
                     let target = pixel.get_mut(channel..)?.get_mut(..channels)?;

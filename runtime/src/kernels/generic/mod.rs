@@ -24,7 +24,7 @@ pub trait Plain: Copy + FromBytes + IntoBytes + Immutable + KnownLayout + 'stati
 impl<T: Copy + FromBytes + IntoBytes + Immutable + KnownLayout + 'static> Plain for T {}
 
 /// What fast kernels need of an element type.
-pub trait Value: Number<Accumulator: Plain> + Plain {
+pub trait Value: Number<Accumulator: Plain, Weight = Self> + Plain {
     /// The weight that changes nothing.
     const NOTHING: Self;
     /// Entries per channel of the epilogue's packed tables.

@@ -1,6 +1,7 @@
 //! Convolutions. Taps in the padding are skipped, which is what a tap on the zero point adds.
 
-use super::{Number, TILE, biased};
+use super::{Number, TILE, add_products, biased};
+use crate::kernels::weights::{RUN, Weights};
 use crate::kernels::{Accumulation, Band, Convolution, Epilogue};
 use bantam_format::overlap::LINE_BUFFER_ELEMENTS;
 
@@ -54,7 +55,8 @@ pub fn depthwise_conv_2d<T: Number, E: Epilogue<T::Accumulator, T>>(
                         let Some(input_x) = geometry.input_column(x, tap_x) else { continue };
                         let pixel = input.get((input_y * width + input_x) * channels..).unwrap_or(&[]);
                         let at = (tap_y * geometry.kernel[1] + tap_x) * out_channels + first;
-                        let filter = weights.get(at..).unwrap_or(&[]);
+                        let mut buffer = [T::NO_WEIGHT; RUN];
+                        let filter = weights.run(at, outputs.len(), &mut buffer);
                         let sums = accumulators.iter_mut().take(outputs.len());
                         for (channel, (accumulator, &weight)) in (first..).zip(sums.zip(filter)) {
                             let Some(value) = pixel.get(channel / multiplier) else { continue };
@@ -80,7 +82,7 @@ pub fn depthwise_conv_2d_in_place<T: Number, E: Epilogue<T::Accumulator, T>>(
     let line_of = |y: usize| y.checked_rem(kept).unwrap_or(0) * width;
     for channel in 0..channels {
         let mut lines = [T::LOWEST; LINE_BUFFER_ELEMENTS];
-        let start = bias.get(channel).copied().unwrap_or(T::ZERO);
+        let start = bias.get(channel).map_or(T::ZERO, |&bias| T::start(bias));
         for y in 0..height {
             let line = lines.get_mut(line_of(y)..).unwrap_or(&mut []);
             let row = data.get((y * width * channels + channel)..).unwrap_or(&[]).iter().step_by(channels.max(1));
@@ -98,8 +100,8 @@ pub fn depthwise_conv_2d_in_place<T: Number, E: Epilogue<T::Accumulator, T>>(
                         } else {
                             data.get((input_y * width + input_x) * channels + channel)
                         };
-                        let weight = weights.get((tap_y * geometry.kernel[1] + tap_x) * channels + channel);
-                        let (Some(&value), Some(&weight)) = (value, weight) else { continue };
+                        let weight = weights.at((tap_y * geometry.kernel[1] + tap_x) * channels + channel);
+                        let (Some(&value), Some(weight)) = (value, weight) else { continue };
                         sum = value.multiply_add(sum, zero_point, weight);
                     }
                 }
@@ -135,18 +137,16 @@ fn sum_of_taps<T: Number, E: Epilogue<T::Accumulator, T>>(
                 for (offset, accumulator) in accumulators.iter_mut().take(outputs.len()).enumerate() {
                     let channel = first + offset;
                     let first_input = channel / group_outputs * depth;
-                    let filter = weights.get(channel * taps..).unwrap_or(&[]);
                     for tap_y in 0..geometry.kernel[0] {
                         let Some(input_y) = row_under(geometry, y, tap_y) else { continue };
                         let Some(input_y) = input_y.checked_sub(band.input.start) else { continue };
                         for tap_x in 0..geometry.kernel[1] {
                             let Some(input_x) = column_under(geometry, x, tap_x) else { continue };
                             let at = (input_y * width + input_x) * channels + first_input;
-                            let values = input.get(at..).unwrap_or(&[]).iter().take(depth);
-                            let at = (tap_y * geometry.kernel[1] + tap_x) * depth;
-                            for (&value, &weight) in values.zip(filter.get(at..).unwrap_or(&[])) {
-                                *accumulator = value.multiply_add(*accumulator, zero_point, weight);
-                            }
+                            let values = input.get(at..).unwrap_or(&[]);
+                            let values = values.get(..depth).unwrap_or(values);
+                            let at = channel * taps + (tap_y * geometry.kernel[1] + tap_x) * depth;
+                            add_products(accumulator, values, zero_point, weights, at);
                         }
                     }
                 }

@@ -1,7 +1,7 @@
 //! Elementwise functions, in place.
 
-use super::Number;
-use crate::kernels::requantize::{clamp_f32, multiply_by_quantized_multiplier, round_and_saturate};
+use super::{Number, angle};
+use crate::kernels::requantize::{Scale, clamp_f32, multiply_by_quantized_multiplier, round_and_clamp};
 use bantam_format::ops::{BinaryKind, UnaryKind};
 
 /// A kind of integer arithmetic ([`BinaryKind::is_integer_arithmetic`]) under `tflite`: Q31 multipliers and shifts. Sums
@@ -16,56 +16,94 @@ pub struct FixedPointBinary {
     pub clamp: [i32; 2],
     /// Multipliers and shifts of the first input, the second input and the output.
     pub multipliers: [(u32, i8); 3],
+    /// Whether elements have 16 bits.
+    pub wide: bool,
 }
 
-/// Bits by which `tflite` sums are scaled up before they are rounded.
-const LEFT_SHIFT: u32 = 20;
+/// Bits by which `tflite` sums are scaled up before they are rounded: of 8-bit and of 16-bit elements.
+const LEFT_SHIFT: [u32; 2] = [20, 15];
 /// Bits by which the operands of a squared difference are.
-const SQUARE_SHIFT: u32 = 7;
+const SQUARE_SHIFT: [u32; 2] = [7, 0];
 /// Bits by which the operands of a comparison are.
 const COMPARISON_SHIFT: u32 = 8;
 
 impl FixedPointBinary {
     /// The comparison of the real values that two elements stand for.
-    pub fn compare(&self, first: i8, second: i8) -> bool {
+    pub fn compare(&self, first: i32, second: i32) -> bool {
         let [a, b] = self.scaled(first, second, COMPARISON_SHIFT);
         compare(self.kind, a, b)
     }
 
     /// The result for two elements.
-    pub fn compute(&self, first: i8, second: i8) -> i8 {
+    pub fn compute(&self, first: i32, second: i32) -> i32 {
         let [first_zero, second_zero, output_zero] = self.zero_points;
         let [first_scale, _, output_scale] = self.multipliers;
-        let (a, b) = (i32::from(first) - first_zero, i32::from(second) - second_zero);
+        let (a, b) = (first - first_zero, second - second_zero);
+        let bits = |[narrow, wide]: [u32; 2]| if self.wide { wide } else { narrow };
         let (raw, multiplier) = match self.kind {
             BinaryKind::IntegerPRelu if a >= 0 => (a, first_scale),
             BinaryKind::Mul | BinaryKind::IntegerPRelu => (a * b, output_scale),
             BinaryKind::SquaredDifference => {
-                let [a, b] = self.scaled(first, second, SQUARE_SHIFT);
+                let [a, b] = self.scaled(first, second, bits(SQUARE_SHIFT));
                 let difference = a.wrapping_sub(b);
                 (difference.wrapping_mul(difference), output_scale)
             }
             kind => {
-                let [a, b] = self.scaled(first, second, LEFT_SHIFT);
+                let [a, b] = self.scaled(first, second, bits(LEFT_SHIFT));
                 (if kind == BinaryKind::Sub { a.wrapping_sub(b) } else { a.wrapping_add(b) }, output_scale)
             }
         };
         let [low, high] = self.clamp;
-        scale(raw, multiplier).saturating_add(output_zero).max(low).min(high) as i8
+        scale(raw, multiplier).saturating_add(output_zero).max(low).min(high)
     }
 
     /// The scaled values of two elements, with so many extra bits.
-    fn scaled(&self, first: i8, second: i8, bits: u32) -> [i32; 2] {
+    fn scaled(&self, first: i32, second: i32, bits: u32) -> [i32; 2] {
         let ([first_zero, second_zero, _], [first_scale, second_scale, _]) = (self.zero_points, self.multipliers);
-        [
-            scale((i32::from(first) - first_zero) << bits, first_scale),
-            scale((i32::from(second) - second_zero) << bits, second_scale),
-        ]
+        [scale((first - first_zero) << bits, first_scale), scale((second - second_zero) << bits, second_scale)]
     }
 }
 
 fn scale(value: i32, (multiplier, shift): (u32, i8)) -> i32 {
     multiply_by_quantized_multiplier(value, multiplier as i32, shift)
+}
+
+/// A sum or a difference of [`FixedPointBinary`], prepared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FixedPointSum {
+    zero_points: [i32; 3],
+    clamp: [i32; 2],
+    /// -1 where the second operand is taken off.
+    sign: i32,
+    scales: [Scale; 3],
+}
+
+impl FixedPointSum {
+    /// `None` for other kinds, wider elements and unusual scales.
+    pub fn new(parameters: &FixedPointBinary) -> Option<Self> {
+        let &FixedPointBinary { kind, zero_points, clamp, multipliers, wide } = parameters;
+        let sign = match kind {
+            BinaryKind::Add if !wide => 1,
+            BinaryKind::Sub if !wide => -1,
+            _ => return None,
+        };
+        let [first, second, output] = multipliers.map(|(multiplier, shift)| Scale::new(multiplier as i32, shift));
+        Some(Self { zero_points, clamp, sign, scales: [first?, second?, output?] })
+    }
+
+    /// The result for two elements.
+    #[inline(always)]
+    pub fn compute(&self, first: i32, second: i32) -> i32 {
+        let ([first_zero, second_zero, output_zero], [first_scale, second_scale, output_scale]) =
+            (self.zero_points, &self.scales);
+        let [bits, _] = LEFT_SHIFT;
+        // Of less than 2^28 each, and no scale makes more of it.
+        let a = first_scale.apply(first.wrapping_sub(first_zero) << bits);
+        let b = second_scale.apply(second.wrapping_sub(second_zero) << bits);
+        let [low, high] = self.clamp;
+        let sum = output_scale.apply(a.wrapping_add(b.wrapping_mul(self.sign)));
+        sum.wrapping_add(output_zero).max(low).min(high)
+    }
 }
 
 /// A sum, difference or product under `onnx`.
@@ -83,16 +121,16 @@ pub struct LinearBinary {
 
 impl LinearBinary {
     /// The result for two elements.
-    pub fn compute(&self, first: i8, second: i8) -> i8 {
+    pub fn compute(&self, first: i32, second: i32) -> i32 {
         let ([first_zero, second_zero, output_zero], [first_scale, second_scale, scale]) =
             (self.zero_points, self.scales);
-        let (a, b) = (i32::from(first) - first_zero, i32::from(second) - second_zero);
+        let (a, b) = (first - first_zero, second - second_zero);
         let value = match self.kind {
             BinaryKind::Mul => (a * b) as f32 * scale,
             BinaryKind::Sub => a as f32 * first_scale - b as f32 * second_scale,
             _ => a as f32 * first_scale + b as f32 * second_scale,
         };
-        round_and_saturate(value, output_zero, self.clamp)
+        round_and_clamp(value, output_zero, self.clamp)
     }
 }
 
@@ -112,22 +150,22 @@ pub struct RealBinary {
 
 impl RealBinary {
     /// The comparison of the real values that two elements stand for.
-    pub fn compare(&self, first: i8, second: i8) -> bool {
+    pub fn compare(&self, first: i32, second: i32) -> bool {
         let [first, second] = self.real(first, second);
         compare(self.kind, first, second)
     }
 
     /// The scaled values of two elements.
-    fn real(&self, first: i8, second: i8) -> [f32; 2] {
+    fn real(&self, first: i32, second: i32) -> [f32; 2] {
         let ([first_zero, second_zero, _], [first_scale, second_scale, _]) = (self.zero_points, self.scales);
-        [(i32::from(first) - first_zero) as f32 * first_scale, (i32::from(second) - second_zero) as f32 * second_scale]
+        [(first - first_zero) as f32 * first_scale, (second - second_zero) as f32 * second_scale]
     }
 
     /// The result for two elements.
-    pub fn compute(&self, first: i8, second: i8) -> i8 {
+    pub fn compute(&self, first: i32, second: i32) -> i32 {
         let ([_, _, output_zero], [_, _, output_scale]) = (self.zero_points, self.scales);
         let [a, b] = self.real(first, second);
-        round_and_saturate(float_operation(self.kind, a, b) * output_scale, output_zero, self.clamp)
+        round_and_clamp(float_operation(self.kind, a, b) * output_scale, output_zero, self.clamp)
     }
 }
 
@@ -218,7 +256,7 @@ fn softplus(x: f32) -> f32 {
     positive + libm::log1pf(libm::expf(-libm::fabsf(x)))
 }
 
-/// One float function of `x`. Transcendentals are those of the `libm` crate, on every target.
+/// One float function of `x`. Transcendentals are those of the `libm` crate or equal to them, on every target.
 pub fn unary(kind: UnaryKind, p: f32, q: f32, x: f32) -> f32 {
     let sigmoid = |x: f32| 1.0 / (1.0 + libm::expf(-x));
     let hard_sigmoid = |x: f32| clamp_f32(p * x + q, [0.0, 1.0]);
@@ -263,12 +301,12 @@ pub fn unary(kind: UnaryKind, p: f32, q: f32, x: f32) -> f32 {
         UnaryKind::Celu => p * libm::expm1f(x / p),
         UnaryKind::ThresholdedRelu if x > p => x,
         UnaryKind::ThresholdedRelu => 0.0,
-        UnaryKind::Sin => libm::sinf(x),
-        UnaryKind::Cos => libm::cosf(x),
+        UnaryKind::Sin => angle::sin(x),
+        UnaryKind::Cos => angle::cos(x),
         UnaryKind::Sign if x > 0.0 => 1.0,
         UnaryKind::Sign if x < 0.0 => -1.0,
         UnaryKind::Sign => x,
-        UnaryKind::Tan => libm::tanf(x),
+        UnaryKind::Tan => angle::tan(x),
         UnaryKind::Asin => libm::asinf(x),
         UnaryKind::Acos => libm::acosf(x),
         UnaryKind::Atan => libm::atanf(x),
@@ -284,16 +322,31 @@ pub fn unary(kind: UnaryKind, p: f32, q: f32, x: f32) -> f32 {
 
 /// `saturate(round(x / scale) + zero_point)`, rounding half to even or half away from zero. NaN gives the zero point.
 pub fn quantize(x: f32, scale: f32, zero_point: i32, half_away: bool) -> i8 {
+    quantize_within(x, scale, zero_point, half_away, [-128, 127]) as i8
+}
+
+/// The same to 16 bits.
+pub fn quantize_wide(x: f32, scale: f32, zero_point: i32, half_away: bool) -> i16 {
+    quantize_within(x, scale, zero_point, half_away, [-32768, 32767]) as i16
+}
+
+fn quantize_within(x: f32, scale: f32, zero_point: i32, half_away: bool, range: [i32; 2]) -> i32 {
     let value = x / scale;
+    let [low, high] = range;
     if value.is_nan() {
-        return zero_point.clamp(-128, 127) as i8;
+        return zero_point.max(low).min(high);
     }
     let rounded = if half_away { libm::roundf(value) } else { value };
-    round_and_saturate(rounded, zero_point, [-128, 127])
+    round_and_clamp(rounded, zero_point, range)
 }
 
 /// `(q - zero_point) * scale`.
 pub fn dequantize(q: i8, scale: f32, zero_point: i32) -> f32 {
+    (i32::from(q) - zero_point) as f32 * scale
+}
+
+/// The same of 16 bits.
+pub fn dequantize_wide(q: i16, scale: f32, zero_point: i32) -> f32 {
     (i32::from(q) - zero_point) as f32 * scale
 }
 

@@ -1,6 +1,6 @@
 //! Matrix products with constant weights.
 
-use super::{Number, TILE, biased};
+use super::{Number, TILE, add_products, biased};
 use crate::kernels::{Accumulation, Epilogue};
 
 /// Every row of `depth` inputs times weights `[channels, depth]`.
@@ -16,11 +16,9 @@ pub fn fully_connected<T: Number, E: Epilogue<T::Accumulator, T>>(
         for (tile, outputs) in outputs.chunks_mut(TILE).enumerate() {
             let first = tile * TILE;
             let mut accumulators = biased::<T>(bias, first);
-            let filters = weights.chunks_exact(depth.max(1)).skip(first);
-            for (accumulator, filter) in accumulators.iter_mut().take(outputs.len()).zip(filters) {
-                for (&value, &weight) in inputs.iter().zip(filter) {
-                    *accumulator = value.multiply_add(*accumulator, zero_point, weight);
-                }
+            let starts = (first * depth..).step_by(depth.max(1));
+            for (accumulator, start) in accumulators.iter_mut().take(outputs.len()).zip(starts) {
+                add_products(accumulator, inputs, zero_point, weights, start);
             }
             epilogue.store(first, &accumulators, outputs);
         }

@@ -4,29 +4,36 @@ use super::Number;
 use crate::kernels::requantize::Average;
 use crate::kernels::{Band, Convolution};
 
-/// Visits the input elements under the window of output `(y, x, channel)`.
-fn window<'i, T: Number>(
-    geometry: &'i Convolution,
-    band: &'i Band,
-    input: &'i [T],
-    [y, x, channel]: [usize; 3],
-) -> impl Iterator<Item = T> + 'i {
-    let [_, width, channels] = geometry.input;
-    let rows = (0..geometry.kernel[0]).filter_map(move |tap| geometry.input_row(y, tap));
-    rows.filter_map(|row| row.checked_sub(band.input.start)).flat_map(move |row| {
-        let columns = (0..geometry.kernel[1]).filter_map(move |tap| geometry.input_column(x, tap));
-        columns.filter_map(move |column| input.get((row * width + column) * channels + channel).copied())
-    })
-}
+/// Channels folded side by side.
+const BLOCK: usize = 16;
 
-/// Calls `compute` for every output of a band with its `[row, column, channel]`.
-fn outputs<T>(geometry: &Convolution, band: &Band, output: &mut [T], mut compute: impl FnMut([usize; 3]) -> T) {
-    let [_, width, channels] = geometry.output;
-    let rows = output.chunks_exact_mut((width * channels).max(1));
-    for (y, row) in band.output.clone().zip(rows) {
+/// Folds the input elements under each window, channel by channel, and stores what `finish` makes of that and of how many
+/// positions of the window lie inside the input.
+#[inline(always)]
+fn fold<T: Number, A: Copy>(
+    geometry: &Convolution,
+    band: &Band,
+    input: &[T],
+    start: A,
+    add: impl Fn(A, T) -> A,
+    finish: impl Fn(A, usize) -> T,
+    output: &mut [T],
+) {
+    let [[_, width, channels], [_, out_width, _]] = [geometry.input, geometry.output];
+    for (y, row) in band.output.clone().zip(output.chunks_exact_mut((out_width * channels).max(1))) {
         for (x, pixel) in row.chunks_exact_mut(channels.max(1)).enumerate() {
-            for (channel, out) in pixel.iter_mut().enumerate() {
-                *out = compute([y, x, channel]);
+            for (block, outputs) in pixel.chunks_mut(BLOCK).enumerate() {
+                let (mut folded, mut count) = ([start; BLOCK], 0);
+                for row in (0..geometry.kernel[0]).filter_map(|tap| geometry.input_row(y, tap)) {
+                    let Some(row) = row.checked_sub(band.input.start) else { continue };
+                    for column in (0..geometry.kernel[1]).filter_map(|tap| geometry.input_column(x, tap)) {
+                        let values = input.get((row * width + column) * channels + block * BLOCK..).unwrap_or(&[]);
+                        let folded = folded.iter_mut().take(outputs.len());
+                        folded.zip(values).for_each(|(folded, &value)| *folded = add(*folded, value));
+                        count += 1;
+                    }
+                }
+                outputs.iter_mut().zip(folded).for_each(|(out, folded)| *out = finish(folded, count));
             }
         }
     }
@@ -34,10 +41,8 @@ fn outputs<T>(geometry: &Convolution, band: &Band, output: &mut [T], mut compute
 
 /// Maximum over each window, clamped.
 pub fn max_pool_2d<T: Number>(geometry: &Convolution, band: &Band, input: &[T], clamp: [T; 2], output: &mut [T]) {
-    outputs(geometry, band, output, |at| {
-        let values = window(geometry, band, input, at);
-        values.fold(T::LOWEST, |max, value| if value.exceeds(max) { value } else { max }).clamp(clamp)
-    });
+    let larger = |max: T, value: T| if value.exceeds(max) { value } else { max };
+    fold(geometry, band, input, T::LOWEST, larger, |max, _| max.clamp(clamp), output);
 }
 
 /// Mean over each window. With `include_pad` the divisor counts the window's positions that lie in the declared
@@ -51,9 +56,7 @@ pub fn average_pool_2d<T: Number, A: Average<T::Accumulator, T>>(
     average: &A,
     output: &mut [T],
 ) {
-    outputs(geometry, band, output, |at| {
-        let values = window(geometry, band, input, at);
-        let (sum, count) = values.fold((T::ZERO, 0), |(sum, count), value| (value.add(sum, zero_point), count + 1));
-        average.average(sum, if include_pad { geometry.kernel[0] * geometry.kernel[1] } else { count })
-    });
+    let taps = geometry.kernel[0] * geometry.kernel[1];
+    let mean = |sum, count| average.average(sum, if include_pad { taps } else { count });
+    fold(geometry, band, input, T::ZERO, |sum, value| value.add(sum, zero_point), mean, output);
 }

@@ -28,20 +28,20 @@ pub fn sum<T: Number, E: Epilogue<T::Accumulator, T>>(
 }
 
 /// The largest (or smallest) of `input - zero_point` over the middle of `[outer, reduced, inner]`, requantised.
-pub fn extreme<E: Epilogue<i32, i8>>(
+pub fn extreme<T: Number<Accumulator: Ord>, E: Epilogue<T::Accumulator, T>>(
     [_, reduced, inner]: [usize; 3],
     smallest: bool,
-    input: &[i8],
+    input: &[T],
     zero_point: i32,
     epilogue: &E,
-    output: &mut [i8],
+    output: &mut [T],
 ) {
     let blocks = input.chunks_exact((reduced * inner).max(1));
     for (outputs, block) in output.chunks_exact_mut(inner.max(1)).zip(blocks) {
         for (index, out) in outputs.iter_mut().enumerate() {
-            let values = block.iter().skip(index).step_by(inner.max(1)).map(|&value| i32::from(value) - zero_point);
+            let values = block.iter().skip(index).step_by(inner.max(1)).map(|&value| value.add(T::ZERO, zero_point));
             let best = if smallest { values.min() } else { values.max() };
-            epilogue.store(0, &[best.unwrap_or(0)], core::slice::from_mut(out));
+            epilogue.store(0, &[best.unwrap_or(T::ZERO)], core::slice::from_mut(out));
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct Quantize {
     pub scale: f32,
     /// The integer that stands for zero, one of the type.
     pub zero_point: i32,
-    /// [`DataType::I8`] or [`DataType::U8`].
+    /// [`DataType::I8`], [`DataType::U8`], [`DataType::I16`] or [`DataType::I32`].
     pub to: DataType,
 }
 
@@ -23,18 +23,18 @@ impl Quantize {
         let operand = one(operands)?;
         operand.expect_type("the operand", DataType::F32)?;
         check(&[self.scale], &[self.zero_point], self.to)?;
-        if integer_range(self.to).is_none_or(|range| range.start() == &i64::from(i32::MIN)) {
+        if self.to == DataType::I64 {
             return Err(ShapeError::Attribute {
                 attribute: "type",
                 got: self.to.to_string(),
-                expected: "which must be i8 or u8",
+                expected: "which must be i8, u8, i16 or i32",
             });
         }
         Facts::new(operand.shape.clone(), self.to)
     }
 }
 
-/// Real numbers from integers: `(q - zero_point) * scale`, one f32 multiplication. Operand i8, u8 or i32.
+/// Real numbers from integers: `(q - zero_point) * scale`, one f32 multiplication. Operand i8, u8, i16, i32 or i64.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dequantize {
     /// Real value of one step, positive and finite: one number, or with an axis one per position.
@@ -86,7 +86,9 @@ pub fn integer_range(data_type: DataType) -> Option<std::ops::RangeInclusive<i64
     match data_type {
         DataType::I8 => Some(i8::MIN.into()..=i8::MAX.into()),
         DataType::U8 => Some(0..=u8::MAX.into()),
+        DataType::I16 => Some(i16::MIN.into()..=i16::MAX.into()),
         DataType::I32 => Some(i32::MIN.into()..=i32::MAX.into()),
+        DataType::I64 => Some(i64::MIN..=i64::MAX),
         _ => None,
     }
 }
@@ -95,7 +97,7 @@ fn check(scales: &[f32], zero_points: &[i32], data_type: DataType) -> Result<(),
     let refuse =
         |attribute, got: String, expected: &'static str| Err(ShapeError::Attribute { attribute, got, expected });
     let Some(range) = integer_range(data_type) else {
-        return refuse("type", data_type.to_string(), "which must be i8, u8 or i32");
+        return refuse("type", data_type.to_string(), "which must be i8, u8, i16, i32 or i64");
     };
     if let Some(scale) = scales.iter().find(|&&scale| !(scale > 0.0 && scale.is_finite())) {
         return refuse("scale", scale.to_string(), "which must be positive and finite");
@@ -123,8 +125,8 @@ mod tests {
             (f32::INFINITY, 0, DataType::I8),
             (0.5, 200, DataType::I8),
             (0.5, -1, DataType::U8),
-            (0.5, 0, DataType::I32),
             (0.5, 0, DataType::I64),
+            (0.5, 0, DataType::Bool),
         ] {
             assert!(quantize(scale, zero_point, to).is_err(), "{scale} {zero_point} {to}");
         }

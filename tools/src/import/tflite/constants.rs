@@ -1,7 +1,7 @@
 //! Constants of the file.
 
 use super::schema::{Quantization, TensorInfo, kind};
-use crate::graph::ops::Dequantize;
+use crate::graph::ops::{Dequantize, Quantize};
 use crate::import::Reason;
 use crate::tensor::{Data, DataType, Tensor, element_count};
 
@@ -21,6 +21,7 @@ pub(super) fn data_type(info: &TensorInfo<'_>) -> Result<DataType, Reason> {
     Ok(match info.kind {
         kind::F32 | kind::F16 => DataType::F32,
         kind::I32 => DataType::I32,
+        kind::I16 => DataType::I16,
         kind::I64 => DataType::I64,
         kind::I8 | kind::I4 => DataType::I8,
         kind::U8 => DataType::U8,
@@ -59,6 +60,7 @@ pub(super) fn load(info: &TensorInfo<'_>, bytes: &[u8]) -> Result<Tensor, Reason
             DataType::F32 => Data::F32(words().map(|&word| f32::from_le_bytes(word)).collect()),
             DataType::I32 => Data::I32(words().map(|&word| i32::from_le_bytes(word)).collect()),
             DataType::I64 => Data::I64(bytes.as_chunks().0.iter().map(|&word| i64::from_le_bytes(word)).collect()),
+            DataType::I16 => Data::I16(bytes.as_chunks().0.iter().map(|&half| i16::from_le_bytes(half)).collect()),
             DataType::I8 => Data::I8(bytes.iter().map(|byte| byte.cast_signed()).collect()),
             DataType::U8 => Data::U8(bytes.to_vec()),
             DataType::Bool => Data::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
@@ -70,6 +72,23 @@ pub(super) fn load(info: &TensorInfo<'_>, bytes: &[u8]) -> Result<Tensor, Reason
 /// 4-bit numbers, the low half of each byte first.
 fn nibbles(bytes: &[u8]) -> impl Iterator<Item = i8> {
     bytes.iter().flat_map(|byte| [(byte << 4).cast_signed() >> 4, byte.cast_signed() >> 4])
+}
+
+/// How a tensor with one scale is quantised: as the integers of its type, unsigned ones less 128.
+pub(super) fn quantize(info: &TensorInfo<'_>, own: &Dequantize) -> Result<Quantize, Reason> {
+    let (scale, zero_point) = own.at(0);
+    let (to, zero_point) = match info.kind {
+        _ if own.axis.is_some() => return Err(Reason::Operand("several scales are not supported there".to_owned())),
+        kind::I8 => (DataType::I8, zero_point),
+        kind::U8 => (DataType::I8, zero_point.saturating_sub(128)),
+        kind::I16 if zero_point == 0 => (DataType::I16, 0),
+        kind::I16 => {
+            return Err(Reason::Operand(format!("16-bit values with the zero point {zero_point} are not supported")));
+        }
+        kind::I32 => (DataType::I32, zero_point),
+        other => return Err(Reason::Operand(format!("results of type {} are not supported", kind::name(other)))),
+    };
+    Ok(Quantize { scale, zero_point, to })
 }
 
 /// How the integers of a tensor stand for real numbers; nothing where they stand for themselves.

@@ -3,10 +3,10 @@
 use super::error::ImportError;
 use super::flatbuffer::Flatbuffer;
 use super::lowering::{Lowering, Slot, Stored, Tensors, real};
+use super::metadata::{self, Metadata};
 use super::schema::{Model, Operator, Subgraph, TensorInfo, kind};
-use super::{constants, lower, operators};
+use super::{Source, constants, lower, operators};
 use crate::graph::Graph;
-use crate::graph::ops::Quantize;
 use crate::graph::{Op, ValueId};
 use crate::import::{Emitter, Reason, State, UnsupportedNode};
 use crate::tensor::{DataType, Tensor};
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// Bytes that constants may take beyond a multiple of the file's size.
 const SPARE_CONSTANT_BYTES: usize = 16 << 20;
 
-pub(super) fn run(bytes: &[u8]) -> Result<Graph, ImportError> {
+pub(super) fn run(bytes: &[u8]) -> Result<Source, ImportError> {
     let file = Flatbuffer::new(bytes);
     let model = Model::read(&file)?;
     let subgraph = model.subgraphs.first().ok_or(ImportError::NoGraph)?;
@@ -43,7 +43,44 @@ pub(super) fn run(bytes: &[u8]) -> Result<Graph, ImportError> {
     for operator in &subgraph.operators {
         importer.add_operator(operator)?;
     }
-    importer.finish()
+    let mut graph = importer.finish()?;
+    let described = model.metadata.iter().find(|(name, _)| *name == metadata::BUFFER);
+    let buffer = described.and_then(|&(_, index)| model.buffers.get(index));
+    let mut metadata = buffer.map_or_else(Metadata::default, |buffer| Metadata::read(bytes, buffer));
+    if dequantize_weights(&mut graph)? {
+        metadata.notes.push(HYBRID.to_owned());
+    }
+    Ok(Source { graph, metadata })
+}
+
+/// What is said of a model whose weights are integers beside float activations.
+const HYBRID: &str = "its weights are 8-bit integers beside float activations: they are taken as the real numbers they \
+                      stand for, where TensorFlow Lite rounds activations to 8 bits on every run; results differ by that";
+
+/// Makes floats of the quantised constants of a model that quantises nothing else; tells whether there are any.
+fn dequantize_weights(graph: &mut Graph) -> Result<bool, ImportError> {
+    let of_constant = |inputs: &[ValueId]| inputs.iter().all(|&input| graph.constant(input).is_some());
+    let quantizes = graph.nodes().any(|(_, node)| match &node.op {
+        Op::Quantize(_) => true,
+        Op::Dequantize(_) => !of_constant(&node.inputs),
+        _ => false,
+    });
+    if quantizes {
+        return Ok(false);
+    }
+    let values: Vec<ValueId> = graph.value_ids().filter(|&value| graph.quantized_constant(value).is_some()).collect();
+    for &value in &values {
+        let Some((integers, dequantize)) = graph.quantized_constant(value) else { continue };
+        let refuse = |error: crate::execute::ExecuteError| ImportError::Tensor {
+            name: graph.value(value).name.clone(),
+            reason: error.to_string(),
+        };
+        let real = crate::execute::dequantized(integers, dequantize).map_err(refuse)?;
+        graph.make_constant(value, real)?;
+    }
+    graph.remove_dead();
+    graph.compact();
+    Ok(!values.is_empty())
 }
 
 /// What the tensors are called. A fused operator's result has the names of all that was fused, with semicolons between; the
@@ -102,11 +139,10 @@ impl<'a> Importer<'a> {
         let shape = constants::shape(info).map_err(refuse)?;
         let quantization = constants::quantization(info).map_err(refuse)?;
         let stored = match quantization {
-            Some(dequantize) if matches!(info.kind, kind::I8 | kind::U8) && dequantize.axis.is_none() => {
+            Some(dequantize) if matches!(info.kind, kind::I8 | kind::U8 | kind::I16) && dequantize.axis.is_none() => {
+                let quantize = constants::quantize(info, &dequantize).map_err(refuse)?;
                 let port = self.state.graph.add_input(name.clone(), shape, DataType::F32);
-                let zero_point = dequantize.zero_points[0] - if info.kind == kind::U8 { 128 } else { 0 };
-                let op = Op::Quantize(Quantize { scale: dequantize.scales[0], zero_point, to: DataType::I8 });
-                self.state.graph.add_node(name, op, &[port])?
+                self.state.graph.add_node(name, Op::Quantize(quantize), &[port])?
             }
             _ => {
                 let dtype = constants::data_type(info).map_err(refuse)?;

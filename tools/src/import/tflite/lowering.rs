@@ -3,7 +3,7 @@
 use super::constants;
 use super::flatbuffer::{FlatbufferError, Table};
 use super::schema::{Operator, TensorInfo, kind};
-use crate::graph::ops::{Dequantize, Quantize};
+use crate::graph::ops::Dequantize;
 use crate::graph::{Activation, Op, ValueId};
 pub(super) use crate::import::error::refuse;
 use crate::import::{Emitter, Reason};
@@ -24,6 +24,15 @@ pub(super) enum Slot {
     Made(Stored),
     /// A result of an operator that could not be lowered.
     Failed,
+}
+
+/// How wide sums over 16-bit values are in the reference kernel of an operator.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Sums {
+    /// As the bias; without one, 64 bits.
+    AsBias,
+    /// 64 bits.
+    Long,
 }
 
 /// A tensor's value.
@@ -166,6 +175,11 @@ impl<'l, 'a> Lowering<'l, 'a> {
         Ok(&self.tensors.infos[self.result(index)?])
     }
 
+    /// A name for the variable that an operand is, unlike that of any handle.
+    pub(super) fn variable(&self, index: usize) -> Result<String, Reason> {
+        Ok(format!("{}#{}", self.info(index)?.name, self.tensor(index)?))
+    }
+
     /// Marks a result as a handle of a variable.
     pub(super) fn set_handle(&mut self, index: usize, name: String) -> Result<(), Reason> {
         let tensor = self.result(index)?;
@@ -197,6 +211,29 @@ impl<'l, 'a> Lowering<'l, 'a> {
         (0..self.input_count()).map(|index| self.input(index)).collect()
     }
 
+    /// An operand as it is stored: integers where it is quantised, unsigned ones less 128.
+    pub(super) fn stored(&mut self, index: usize) -> Result<ValueId, Reason> {
+        let real = self.input(index)?;
+        match self.tensors.slots[self.tensor(index)?] {
+            Slot::Made(Stored { value, .. }) => Ok(value),
+            Slot::Empty | Slot::Failed => Ok(real),
+        }
+    }
+
+    /// Scale and zero point of an operand that has one of each.
+    pub(super) fn scale(&self, index: usize) -> Result<(f32, i32), Reason> {
+        match self.quantization(index)? {
+            Some(Dequantize { scales, zero_points, axis: None }) => Ok((scales[0], zero_points[0])),
+            _ => Err(Reason::Operand(format!("operand {index} must have one scale"))),
+        }
+    }
+
+    /// The elements of an operand as the file holds them.
+    pub(super) fn constant(&self, index: usize) -> Result<Tensor, Reason> {
+        let bytes = self.tensors.constant(self.tensor(index)?).ok_or_else(|| self.not_constant(index))?;
+        constants::load(self.info(index)?, bytes)
+    }
+
     /// The elements of an operand that must be an integer constant.
     pub(super) fn integers(&mut self, index: usize) -> Result<Vec<i64>, Reason> {
         let value = self.input(index)?;
@@ -222,25 +259,36 @@ impl<'l, 'a> Lowering<'l, 'a> {
 
     /// The bias at an operand, of an operator with the weights at another: integers count at input scale times weight
     /// scale, whatever the file says about them, as the interpreter takes them.
-    pub(super) fn bias(&mut self, index: usize, input: usize, weights: usize) -> Result<Option<ValueId>, Reason> {
+    pub(super) fn bias(
+        &mut self,
+        index: usize,
+        input_index: usize,
+        weights: usize,
+        sums: Sums,
+    ) -> Result<Option<ValueId>, Reason> {
         if !self.has_input(index) {
             return Ok(None);
         }
         let info = self.info(index)?;
-        let (Some(input), Some(weights)) = (self.quantization(input)?, self.quantization(weights)?) else {
+        let (Some(input), Some(weights)) = (self.quantization(input_index)?, self.quantization(weights)?) else {
             return self.input(index).map(Some);
         };
-        let bytes = self.tensors.constant(self.tensor(index)?).ok_or_else(|| self.not_constant(index))?;
-        let tensor = constants::load(info, bytes)?;
-        let words: Option<Vec<i32>> = tensor.to_i64().into_iter().map(|word| i32::try_from(word).ok()).collect();
+        let tensor = self.constant(index)?;
         if !matches!(info.kind, kind::I32 | kind::I64) {
             return Err(Reason::Operand(format!("a bias of type {} is not supported", kind::name(info.kind))));
         }
-        let words = words.ok_or_else(|| Reason::Operand("a bias beyond 32 bits is not supported".to_owned()))?;
+        // Over 16-bit values its type tells how wide sums are; those of 8-bit values have 32 bits.
+        let wide = self.info(input_index)?.kind == kind::I16;
+        let short: Option<Vec<i32>> = tensor.to_i64().into_iter().map(|word| i32::try_from(word).ok()).collect();
+        let integers = match short {
+            Some(words) if !wide || (sums == Sums::AsBias && info.kind == kind::I32) => Tensor::vector(words),
+            None if !wide => return Err(Reason::Operand("a bias beyond 32 bits is not supported".to_owned())),
+            _ => Tensor::vector(tensor.to_i64()),
+        };
         let scales: Vec<f32> = weights.scales.iter().map(|scale| input.scales[0] * scale).collect();
         let axis = (scales.len() > 1).then_some(0);
         let dequantize = Dequantize { zero_points: vec![0; scales.len()], scales, axis };
-        let integers = self.emit_constant(Tensor::vector(words))?;
+        let integers = self.emit_constant(integers)?;
         self.emit(Op::Dequantize(dequantize), &[integers]).map(Some)
     }
 
@@ -255,12 +303,11 @@ impl<'l, 'a> Lowering<'l, 'a> {
         let quantization = constants::quantization(info)?.filter(|_| own == DataType::F32);
         let stored = match quantization {
             None if own == expected => Stored { value, real: None },
-            Some(Dequantize { scales, zero_points, axis: None }) if matches!(info.kind, kind::I8 | kind::U8) => {
-                let zero_point = zero_points[0] - if info.kind == kind::U8 { 128 } else { 0 };
-                let quantize = Quantize { scale: scales[0], zero_point, to: DataType::I8 };
+            Some(own) => {
+                let quantize = constants::quantize(info, &own)?;
                 Stored { value: self.emit(Op::Quantize(quantize), &[value])?, real: None }
             }
-            _ => {
+            None => {
                 return Err(Reason::Operand(format!(
                     "its result `{}` of type {} is not supported",
                     info.name,
@@ -304,7 +351,8 @@ pub(super) fn real(emitter: &mut Emitter<'_>, tensors: &mut Tensors<'_>, tensor:
             Stored { value, real: None }
         }
     };
-    let quantized = !matches!(info.kind, kind::I32 | kind::I64) && emitter.data_type(stored.value) == DataType::I8;
+    let quantized = !matches!(info.kind, kind::I32 | kind::I64)
+        && matches!(emitter.data_type(stored.value), DataType::I8 | DataType::I16);
     let quantization = constants::quantization(info)?.filter(|_| quantized);
     let real = match quantization {
         None => stored.value,

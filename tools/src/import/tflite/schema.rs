@@ -14,6 +14,8 @@ pub(super) struct Model<'f, 'a> {
     pub(super) subgraphs: Vec<Subgraph<'f, 'a>>,
     pub(super) buffers: Vec<&'a [u8]>,
     pub(super) description: &'a str,
+    /// Names of buffers that are no tensors', and which they are.
+    pub(super) metadata: Vec<(&'a str, usize)>,
 }
 
 /// What an operator's `opcode_index` stands for.
@@ -121,7 +123,9 @@ impl<'f, 'a> Model<'f, 'a> {
         let operator_codes = root.tables(1)?.iter().map(OperatorCode::read).collect::<Result<_, _>>()?;
         let subgraphs = root.tables(2)?.iter().map(Subgraph::read).collect::<Result<_, _>>()?;
         let buffers = root.tables(4)?.iter().map(buffer).collect::<Result<_, _>>()?;
-        Ok(Self { operator_codes, subgraphs, buffers, description: root.text(3)? })
+        let named = |table: &Table<'f, 'a>| Ok::<_, ImportError>((table.text(0)?, table.index(1)?));
+        let metadata = root.tables(6)?.iter().map(named).collect::<Result<_, _>>()?;
+        Ok(Self { operator_codes, subgraphs, buffers, description: root.text(3)?, metadata })
     }
 }
 

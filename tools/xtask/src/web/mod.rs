@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use bantam_format::{AlignedBytes, Arithmetic, Artifact, DataType, IoRole, Limits, Preprocessing};
+use bantam_format::{AlignedBytes, Arithmetic, Artifact, DataType, IoRole, Limits, Opcode, Preprocessing, ops};
 
 use crate::context::Context;
 use crate::process::Run;
@@ -73,7 +73,22 @@ fn operators(artifact: &Artifact<'_>) -> String {
     if floats && arithmetics != [Arithmetic::Float] {
         arithmetics.push(Arithmetic::Float);
     }
-    let arithmetics: Vec<_> = arithmetics.into_iter().map(Arithmetic::name).collect();
+    let mut arithmetics: Vec<_> = arithmetics.into_iter().map(Arithmetic::name).collect();
+    if (0..artifact.tensor_count()).any(|index| artifact.tensor(index).data_type == DataType::I16) {
+        arithmetics.push("Int16");
+    }
+    let halves = artifact.ops().any(|op| {
+        let weights = match op.opcode {
+            Opcode::Conv2d | Opcode::TransposeConv2d => ops::Conv2d::read(op.attributes()).accumulation,
+            Opcode::DepthwiseConv2d => ops::DepthwiseConv2d::read(op.attributes()).accumulation,
+            Opcode::FullyConnected => ops::FullyConnected::read(op.attributes()).accumulation(),
+            _ => return false,
+        };
+        weights.weight_type() == ops::WeightType::I4
+    });
+    if !halves {
+        arithmetics.push("WholeBytes");
+    }
     let mut opcodes: Vec<_> = artifact.ops().map(|op| op.opcode).collect();
     opcodes.sort_unstable();
     opcodes.dedup();
@@ -97,11 +112,16 @@ fn build(context: &Context, [operators, preprocessing]: [&str; 2], dist: &Path) 
     fs::create_dir_all(&stage)?;
     // Measured after brotli: the less there is, the smaller the code that is not made as small as possible.
     let speed: &[&str] = if operators.is_empty() { &[] } else { &SPEED };
+    // Flags are parted by the character 0x1f.
+    let wide = operators.contains("Int16");
+    let narrow = ["--cfg=bantam_without_int16"].into_iter().filter(|_| !wide);
     for (name, flags) in BUILDS {
+        let flags = Some(flags).filter(|flags| !flags.is_empty()).into_iter().chain(narrow.clone());
+        let flags = flags.collect::<Vec<_>>().join("\x1f");
         context
             .cargo()
             .args(["build", "--quiet", "--profile", "small", "-p", "bantam-wasm", "--target", TARGET])
-            .env("CARGO_ENCODED_RUSTFLAGS", flags)
+            .env("CARGO_ENCODED_RUSTFLAGS", &flags)
             .args(speed.iter().flat_map(|setting| ["--config", setting]))
             .env("BANTAM_OPERATORS", operators)
             .env("BANTAM_PREPROCESSING", preprocessing)
@@ -135,10 +155,21 @@ pub fn demo(context: &mut Context, port: u16) -> Result<bool> {
 
 /// Runs `wasm/tests/<engine>.mjs` on the host's fixtures and on the golden files; returns its last line.
 pub fn parity(context: &mut Context, engine: &str) -> Result<String> {
-    let cases = context.fixtures()?.join("cases");
+    let fixtures = context.fixtures()?;
     package(context)?;
     let golden = context.root.join("tests/golden/v1");
-    script(context, &format!("{engine}.mjs"), &[&cases, &golden])
+    let all = script(context, &format!("{engine}.mjs"), &[&fixtures.join("cases"), &golden])?;
+    if engine != "node" {
+        return Ok(all);
+    }
+    // A page has no 16-bit integers; this build has.
+    let (wide, golden) = (fixtures.join("wide"), context.root.join("tests/golden/v1-int16"));
+    let folder = context.target.join("web/int16");
+    let every: Vec<_> = Opcode::ALL.iter().map(|opcode| opcode.name()).collect();
+    build(context, [&format!("Tflite, Float, Int16; {}", every.join(", ")), ""], &folder)?;
+    let mut dist = std::ffi::OsString::from("--dist=");
+    dist.push(folder);
+    Ok(format!("{all}; 16-bit: {}", script(context, "node.mjs", &[Path::new(&dist), &wide, &golden])?))
 }
 
 /// Lints the bindings; checks the interface of the package in Node.js and in a page.
@@ -164,6 +195,17 @@ pub fn size(context: &mut Context, _: &str) -> Result<String> {
     Run::new(tool).arg("shrink").arg(source).arg("-o").arg(&model).capture()?.1?;
     ensure!(run(context, Some(&model))?, "the package of one model is over budget");
     Ok(String::new())
+}
+
+/// Shrinks the digits with a report and looks at that in a browser.
+pub fn report(context: &mut Context, _: &str) -> Result<String> {
+    let folder = context.target.join("report");
+    fs::create_dir_all(&folder)?;
+    let page = folder.join("report.html");
+    let tool = context.checked_program("bantam")?;
+    let shrink = Run::new(tool).arg("shrink").arg("models/digits").arg("-o").arg(folder.join("digits.bantam"));
+    shrink.current_dir(&context.root).args(["--max-drop", "1%", "--report"]).arg(&page).capture()?.1?;
+    script(context, "report.mjs", &[&page, &folder.join("report.png")])
 }
 
 /// Builds and runs a mini-project for each bundler and kind of module.

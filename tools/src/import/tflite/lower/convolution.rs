@@ -1,6 +1,6 @@
 //! Convolutions and pooling. Weights lie in the order output channel, row, column, input channel.
 
-use super::super::lowering::{Lowering, Options, refuse};
+use super::super::lowering::{Lowering, Options, Sums, refuse};
 use crate::graph::Op;
 use crate::graph::ops::{AveragePool2d, Conv2d, ConvTranspose2d, Padding, Pool2d};
 use crate::import::Reason;
@@ -57,7 +57,7 @@ pub(super) fn conv_2d(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
         activation: options.activation(3)?,
     };
     let mut operands = vec![input, weights];
-    operands.extend(lowering.bias(2, 0, 1)?);
+    operands.extend(lowering.bias(2, 0, 1, Sums::AsBias)?);
     let result = lowering.emit(Op::Conv2d(conv), &operands)?;
     lowering.set_output(0, result)
 }
@@ -82,7 +82,7 @@ pub(super) fn depthwise_conv_2d(lowering: &mut Lowering<'_, '_>) -> Result<(), R
     };
     let weights = lowering.transpose(weights, &[3, 1, 2, 0])?;
     let mut operands = vec![input, weights];
-    operands.extend(lowering.bias(2, 0, 1)?);
+    operands.extend(lowering.bias(2, 0, 1, Sums::Long)?);
     let result = lowering.emit(Op::Conv2d(conv), &operands)?;
     lowering.set_output(0, result)
 }
@@ -116,7 +116,7 @@ pub(super) fn transpose_conv(lowering: &mut Lowering<'_, '_>) -> Result<(), Reas
         activation: options.activation(3)?,
     };
     let mut operands = vec![input, weights];
-    operands.extend(lowering.bias(3, 2, 1)?);
+    operands.extend(lowering.bias(3, 2, 1, Sums::Long)?);
     let result = lowering.emit(Op::ConvTranspose2d(conv), &operands)?;
     lowering.set_output(0, result)
 }

@@ -1,6 +1,7 @@
 //! Elementwise operators, comparisons and choices.
 
 use super::super::lowering::{Lowering, refuse};
+use super::super::schema::kind;
 use crate::graph::ops::{Binary, BinaryKind, Compare, Unary};
 use crate::graph::{Activation, Op, ValueId};
 use crate::import::Reason;
@@ -168,22 +169,25 @@ pub(super) fn select(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
     lowering.set_output(0, result)
 }
 
-/// `CAST`.
+/// `CAST`: of integers as they are stored, whatever they stand for.
 pub(super) fn cast(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
-    let operand = lowering.input(0)?;
-    let to = lowering.result_type(0)?;
-    for kind in [lowering.data_type(operand), to] {
-        if !matches!(kind, DataType::F32 | DataType::I32 | DataType::I64 | DataType::Bool) {
-            return Err(Reason::Operand(format!("conversions of plain {kind} are not supported")));
-        }
+    let mut operand = lowering.stored(0)?;
+    if lowering.info(0)?.kind == kind::U8 && lowering.data_type(operand) == DataType::I8 {
+        let words = lowering.cast(operand, DataType::I32)?;
+        let shift = lowering.number(128.0, words)?;
+        operand = lowering.add(words, shift)?;
     }
+    let to = lowering.result_type(0)?;
     let result = lowering.cast(operand, to)?;
     lowering.set_output(0, result)
 }
 
 /// `QUANTIZE`, `DEQUANTIZE`: the types of operand and result say what is done.
 pub(super) fn convert(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
-    let operand = lowering.input(0)?;
+    let mut operand = lowering.input(0)?;
+    if let (DataType::I32, Some(own)) = (lowering.data_type(operand), lowering.quantization(0)?) {
+        operand = lowering.dequantize(operand, own)?;
+    }
     if lowering.data_type(operand) != DataType::F32 {
         return Err(Reason::Operand("its operand has no quantisation".to_owned()));
     }

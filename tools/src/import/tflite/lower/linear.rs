@@ -1,6 +1,6 @@
 //! Products with matrices.
 
-use super::super::lowering::{Lowering, refuse};
+use super::super::lowering::{Lowering, Sums, refuse};
 use crate::graph::Op;
 use crate::graph::ops::FullyConnected;
 use crate::import::Reason;
@@ -23,7 +23,7 @@ pub(super) fn fully_connected(lowering: &mut Lowering<'_, '_>) -> Result<(), Rea
     let rows = if shape.last() == Some(&depth) { shape } else { vec![count / depth, depth] };
     let rows = lowering.reshape(input, &rows)?;
     let mut operands = vec![rows, weights];
-    operands.extend(lowering.bias(2, 0, 1)?);
+    operands.extend(lowering.bias(2, 0, 1, Sums::AsBias)?);
     let linear = FullyConnected { activation: options.activation(0)? };
     let result = lowering.emit(Op::FullyConnected(linear), &operands)?;
     lowering.set_output(0, result)

@@ -5,6 +5,8 @@ mod elementwise;
 mod linear;
 mod movement;
 mod reduce;
+mod resize;
+mod svdf;
 mod variable;
 
 use super::lowering::Function;
@@ -78,7 +80,8 @@ const OPERATORS: &[(&str, Function)] = &[
     ("RELU_0_TO_1", elementwise::clip),
     ("RELU_N1_TO_1", elementwise::clip),
     ("RESHAPE", movement::reshape),
-    ("RESIZE_NEAREST_NEIGHBOR", movement::resize_nearest),
+    ("RESIZE_BILINEAR", resize::bilinear),
+    ("RESIZE_NEAREST_NEIGHBOR", resize::nearest),
     ("REVERSE_V2", movement::reverse),
     ("ROUND", elementwise::unary),
     ("RSQRT", elementwise::unary),
@@ -100,6 +103,7 @@ const OPERATORS: &[(&str, Function)] = &[
     ("STRIDED_SLICE", movement::strided_slice),
     ("SUB", elementwise::binary),
     ("SUM", reduce::reduce),
+    ("SVDF", svdf::svdf),
     ("TANH", elementwise::unary),
     ("TILE", movement::repeat),
     ("TRANSPOSE", movement::transpose),

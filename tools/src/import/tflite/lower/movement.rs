@@ -371,27 +371,3 @@ pub(super) fn batches(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
     }
     lowering.set_output(0, operand)
 }
-
-/// `RESIZE_NEAREST_NEIGHBOR`: positions as the reference computes them, in f32.
-pub(super) fn resize_nearest(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
-    let options = lowering.options(74);
-    let (corners, centers) = (options.flag(0)?, options.flag(1)?);
-    let mut result = lowering.input(0)?;
-    let (shape, size) = (lowering.shape(result), sizes(lowering, 1)?);
-    let (&[_, height, width, _], &[to_height, to_width]) = (shape.as_slice(), size.as_slice()) else {
-        return Err(Reason::Operand("an image of 4 dimensions and two sizes are expected".to_owned()));
-    };
-    element_count(&size)?;
-    for (axis, from, to) in [(1, height, to_height), (2, width, to_width)] {
-        let scale = if corners && to > 1 { (from - 1) as f32 / (to - 1) as f32 } else { from as f32 / to as f32 };
-        let offset = if centers { 0.5 } else { 0.0 };
-        let nearest = |at: usize| {
-            let exact = (at as f32 + offset) * scale;
-            let position = if corners { exact.round() } else { exact.floor() };
-            (position.max(0.0) as usize).min(from - 1)
-        };
-        let positions: Vec<usize> = (0..to).map(nearest).collect();
-        result = lowering.pick(result, axis, &positions)?;
-    }
-    lowering.set_output(0, result)
-}

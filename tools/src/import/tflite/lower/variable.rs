@@ -3,7 +3,6 @@
 use super::super::constants;
 use super::super::lowering::{Lowering, Variable};
 use crate::graph::Op;
-use crate::graph::ops::Quantize;
 use crate::import::Reason;
 use crate::tensor::{DataType, Tensor};
 
@@ -33,7 +32,7 @@ pub(super) fn read(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
     let now = match &quantization {
         // The integers at once, so that it is kept as integers.
         Some(own) => {
-            let op = Op::Quantize(Quantize { scale: own.scales[0], zero_point: own.zero_points[0], to: DataType::I8 });
+            let op = Op::Quantize(constants::quantize(info, own)?);
             let integers = lowering.emit(op, &[read])?;
             lowering.emit(Op::Dequantize(own.clone()), &[integers])?
         }

@@ -1,0 +1,22 @@
+//! `hello_world` as a file that could be another one tomorrow, through a session over the operators it needs, on every golden input.
+
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+use bantam::{Aligned, Arena, Operators};
+use bantam_firmware::{Stack, entry, session};
+
+/// What the device has room for; a model that needs more is refused.
+const ARENA_BYTES: usize = 32;
+
+static FILE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/hello_world.bantam"));
+static OPERATORS: Operators = bantam::ops![Tflite; FullyConnected];
+const OPCODES: u64 = bantam::opcodes![FullyConnected];
+
+#[entry]
+fn main() -> ! {
+    let stack = Stack::paint();
+    let mut arena = Arena::<ARENA_BYTES>::new();
+    session::<OPCODES>("hello_world", &stack, arena.bytes_mut(), &FILE.0, &OPERATORS)
+}

@@ -1,0 +1,346 @@
+//! Convolutions: the windows of two pixels are gathered and widened, four values to a [`Quad`], and multiplied by the
+//! weights of all output channels, two at a time. A window of few values is gathered once, before its outputs are
+//! written; so they may lie over it.
+//!
+//! What does not fill a last quad is nought among the values, whatever stands there among the weights.
+
+use super::words::{self, Quad};
+use super::{Direct, Inside};
+use crate::kernels::generic::Place;
+use crate::kernels::weights::{ByteWeights, Weights};
+use crate::kernels::{Convolution, Epilogue};
+use core::ops::Range;
+
+/// Quads gathered at a time.
+const QUADS: usize = 36;
+/// Output channels whose sums are handed to the epilogue at once; even.
+const TILE: usize = 16;
+
+/// Convolution of an image, as [`conv_2d`](crate::kernels::scalar::conv_2d) does it, in the order of the walk.
+#[inline(never)]
+pub fn convolve(job: &Direct<'_>, place: &mut Place<'_, i8>) -> Option<()> {
+    let geometry = &job.geometry;
+    let [rows, columns, channels] = geometry.output;
+    let mut windows = Windows::new(job);
+    let mut sums = [[0; 4]; TILE / 2];
+    // Whether a pixel is read when a part of it has been written.
+    let twice = windows.taps > 4 * QUADS || geometry.groups > 1;
+    let step = if twice && geometry.is_pointwise() && overlaps(job, place)? { 1 } else { 2 };
+    for row in 0..rows {
+        let y = if place.down { rows - 1 - row } else { row };
+        let steps = columns.div_ceil(step);
+        windows.rows = Inside::rows(geometry, y);
+        for index in 0..steps {
+            let x = if place.down { steps - 1 - index } else { index } * step;
+            let pair = Pair { x, both: step == 2 && x + 1 < columns };
+            let at = y.wrapping_mul(columns).wrapping_add(x).wrapping_mul(channels).wrapping_add(place.output);
+            for group in 0..geometry.groups {
+                windows.multiply(&pair, group, &mut sums, place, at);
+            }
+        }
+    }
+    Some(())
+}
+
+/// Whether an image's input and output have memory in common.
+fn overlaps(job: &Direct<'_>, place: &Place<'_, i8>) -> Option<bool> {
+    let elements = |[height, width, channels]: [usize; 3]| height.checked_mul(width)?.checked_mul(channels);
+    let [input, output] = [elements(job.geometry.input)?, elements(job.geometry.output)?];
+    Some(place.input < place.output.checked_add(output)? && place.output < place.input.checked_add(input)?)
+}
+
+/// One output pixel, or two that are neighbours in a row.
+struct Pair {
+    x: usize,
+    both: bool,
+}
+
+/// Gathers and multiplies windows.
+struct Windows<'a> {
+    job: &'a Direct<'a>,
+    /// Weights of an output channel, and input channels that it sees.
+    taps: usize,
+    depth: usize,
+    /// Output channels of a group.
+    channels: usize,
+    /// Weights that are multiplied at a time: of whole rows of the window, where they are not too many.
+    part: usize,
+    /// Whether every run of values starts and ends with a whole quad.
+    whole: bool,
+    /// Whether taps that lie side by side are one run of values: neither channels of other groups nor dilation part them.
+    together: bool,
+    /// The same of every row of a window that is inside.
+    lines: bool,
+    /// Rows of the window inside the input.
+    rows: Inside,
+    quads: [Quad; QUADS],
+}
+
+impl<'a> Windows<'a> {
+    fn new(job: &'a Direct<'a>) -> Self {
+        let geometry = &job.geometry;
+        let (taps, depth) = (geometry.taps(), geometry.group_channels());
+        let together = depth == geometry.input[2] && geometry.dilation[1] == 1;
+        let row = geometry.kernel[1].saturating_mul(depth);
+        let rows = if row.is_multiple_of(4) { (4 * QUADS).checked_div(row).unwrap_or(0) } else { 0 };
+        let part = if taps <= 4 * QUADS || rows == 0 { 4 * QUADS } else { rows.saturating_mul(row) };
+        Self {
+            job,
+            taps,
+            depth,
+            part,
+            channels: geometry.output[2].checked_div(geometry.groups).unwrap_or(0),
+            whole: depth.is_multiple_of(4),
+            together,
+            lines: together && row.is_multiple_of(4),
+            rows: Inside::rows(geometry, 0),
+            quads: [Quad::default(); QUADS],
+        }
+    }
+
+    /// The outputs of a group at one or two pixels, the first of which begins at element `at`.
+    fn multiply(
+        &mut self,
+        pair: &Pair,
+        group: usize,
+        sums: &mut [[i32; 4]; TILE / 2],
+        place: &mut Place<'_, i8>,
+        at: usize,
+    ) {
+        let (mut tile, end) = (group.wrapping_mul(self.channels), group.wrapping_add(1).wrapping_mul(self.channels));
+        let mut gathered = false;
+        while tile < end {
+            let outputs = tile..end.min(tile.saturating_add(TILE));
+            let mut bias = self.job.bias.get(outputs.clone());
+            if bias.is_none() {
+                *sums = [[0; 4]; TILE / 2];
+            }
+            let mut from = 0;
+            while from < self.taps {
+                let length = (self.taps - from).min(self.part);
+                if !gathered {
+                    let input = place.memory.get(place.input..).unwrap_or(&[]);
+                    self.gather(input, pair.x, group, from..from + length, 0);
+                    if pair.both {
+                        self.gather(input, pair.x + 1, group, from..from + length, 1);
+                    }
+                    // One part is all there is to gather.
+                    gathered = length == self.taps;
+                }
+                let quads = self.quads.get(..length.div_ceil(4)).unwrap_or(&[]);
+                let filters = Filters {
+                    weights: self.job.weights,
+                    first: outputs.start.wrapping_mul(self.taps).wrapping_add(from),
+                    taps: self.taps,
+                    length,
+                    count: outputs.len(),
+                };
+                filters.add(quads, bias.take(), sums);
+                from += length;
+            }
+            let pixels = place.memory.get_mut(at.wrapping_add(tile)..).unwrap_or(&mut []);
+            self.finish(&outputs, sums, pair.both, pixels);
+            tile = outputs.end;
+        }
+    }
+
+    /// Gathers a part of the values under a window, in the order of the weights.
+    fn gather(&mut self, input: &[i8], x: usize, group: usize, part: Range<usize>, pixel: usize) {
+        let (geometry, zero_point) = (&self.job.geometry, self.job.zero_point);
+        let columns = Inside::columns(geometry, x);
+        let runs = Runs { geometry, depth: self.depth, together: self.together, rows: self.rows, columns };
+        let inside = columns.taps == geometry.kernel[1];
+        if !(self.whole || self.lines && inside) {
+            gather_bytes(&runs, input, zero_point, x, group, &part, (&mut self.quads, pixel));
+            return;
+        }
+        let quads = &mut self.quads;
+        if let Some((from, step, sizes)) = runs.inside(&part) {
+            words::widen(input.get(from..).unwrap_or(&[]), step, zero_point, sizes, quads, pixel);
+            return;
+        }
+        runs.each(x, group, &part, |run, from| {
+            let quads = quads.get_mut(run.start / 4..run.end / 4).unwrap_or(&mut []);
+            match from {
+                Some(from) => {
+                    words::widen(input.get(from..).unwrap_or(&[]), 0, zero_point, [1, run.len()], quads, pixel);
+                }
+                None => words::clear(quads, pixel),
+            }
+        });
+    }
+
+    /// Turns the sums of some channels into outputs.
+    fn finish(&self, outputs: &Range<usize>, sums: &[[i32; 4]; TILE / 2], both: bool, pixels: &mut [i8]) {
+        let epilogue = &self.job.epilogue;
+        let (count, channels) = (outputs.len(), self.job.geometry.output[2]);
+        #[cfg(bantam_dsp)]
+        if self.job.plain {
+            words::requantize(epilogue, outputs, sums, pixels, if both { channels } else { 0 });
+            return;
+        }
+        for pixel in 0..if both { 2 } else { 1 } {
+            let mut own = [0; TILE];
+            for (own, sum) in own.iter_mut().zip(sums.as_flattened().get(pixel..).unwrap_or(&[]).iter().step_by(2)) {
+                *own = *sum;
+            }
+            let pixel = pixels.get_mut(pixel.wrapping_mul(channels)..).unwrap_or(&mut []);
+            epilogue.store(outputs.start, own.get(..count).unwrap_or(&[]), pixel.get_mut(..count).unwrap_or(&mut []));
+        }
+    }
+}
+
+/// Gathers bytes first, where runs are not whole quads.
+#[inline(never)]
+fn gather_bytes(
+    runs: &Runs<'_>,
+    input: &[i8],
+    zero_point: i32,
+    x: usize,
+    group: usize,
+    part: &Range<usize>,
+    (quads, pixel): (&mut [Quad], usize),
+) {
+    let mut bytes = [zero_point as i8; 4 * QUADS];
+    runs.each(x, group, part, |run, from| {
+        let from = from.and_then(|from| input.get(from..));
+        if let (Some(bytes), Some(values)) = (bytes.get_mut(run), from) {
+            bytes.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+        }
+    });
+    words::widen(&bytes, 0, zero_point, [1, part.len().next_multiple_of(4)], quads, pixel);
+}
+
+/// The values under a window, as runs that lie side by side. The products are of sizes that the parser has checked.
+struct Runs<'a> {
+    geometry: &'a Convolution,
+    depth: usize,
+    together: bool,
+    /// Rows and columns of the window inside the input.
+    rows: Inside,
+    columns: Inside,
+}
+
+impl Runs<'_> {
+    /// Input elements from one row of the window to the next.
+    fn step(&self) -> usize {
+        let [_, width, channels] = self.geometry.input;
+        width.wrapping_mul(channels).wrapping_mul(self.geometry.dilation[0])
+    }
+
+    /// The first element under the window inside the input.
+    fn first(&self) -> usize {
+        let [_, width, channels] = self.geometry.input;
+        self.rows.position.wrapping_mul(width).wrapping_add(self.columns.position).wrapping_mul(channels)
+    }
+
+    /// Where a part is made of whole rows that lie inside: its first element, the step, and how many rows of which length.
+    #[inline(always)]
+    fn inside(&self, part: &Range<usize>) -> Option<(usize, usize, [usize; 2])> {
+        let [height, width] = self.geometry.kernel;
+        if !self.together || self.columns.taps != width || self.rows.taps != height {
+            return None;
+        }
+        let line = width.wrapping_mul(self.depth);
+        if height == 1 || part.len() < line {
+            // A row, or a part of one.
+            let row = part.start.checked_div(line)?;
+            let at = row.wrapping_mul(self.step()).wrapping_add(part.start.wrapping_sub(row.wrapping_mul(line)));
+            let within = part.end <= row.wrapping_add(1).wrapping_mul(line);
+            return within.then_some((self.first().wrapping_add(at), 0, [1, part.len()]));
+        }
+        let (skipped, rows) = (part.start.checked_div(line)?, part.len().checked_div(line)?);
+        let whole = skipped.wrapping_mul(line) == part.start && rows.wrapping_mul(line) == part.len();
+        whole.then_some((self.first().wrapping_add(skipped.wrapping_mul(self.step())), self.step(), [rows, line]))
+    }
+
+    /// Gives each run that is in a part of the window: where it stands in the part, and its first element, `None` in the
+    /// padding.
+    #[inline(always)]
+    fn each(&self, x: usize, group: usize, part: &Range<usize>, mut put: impl FnMut(Range<usize>, Option<usize>)) {
+        let geometry = self.geometry;
+        let mut clip = |start: usize, length: usize, from: Option<usize>| {
+            let (begin, end) = (start.max(part.start), start.wrapping_add(length).min(part.end));
+            if begin < end {
+                put(begin - part.start..end - part.start, from.map(|from| from.wrapping_add(begin - start)));
+            }
+        };
+        let kernel_width = geometry.kernel[1];
+        let line = kernel_width.wrapping_mul(self.depth);
+        let Inside { tap, taps, position } = self.columns;
+        for tap_y in part.start.checked_div(line).unwrap_or(0)..geometry.kernel[0] {
+            let start = tap_y.wrapping_mul(line);
+            if start >= part.end {
+                return;
+            }
+            let row = tap_y.wrapping_sub(self.rows.tap);
+            if row >= self.rows.taps {
+                clip(start, line, None);
+                continue;
+            }
+            let first = self.first().wrapping_add(row.wrapping_mul(self.step()));
+            if self.together {
+                let (before, inside) = (tap.wrapping_mul(self.depth), taps.wrapping_mul(self.depth));
+                clip(start, before, None);
+                clip(start.wrapping_add(before), inside, Some(first));
+                let used = before.wrapping_add(inside);
+                clip(start.wrapping_add(used), line.wrapping_sub(used), None);
+            } else {
+                for tap_x in 0..kernel_width {
+                    let start = start.wrapping_add(tap_x.wrapping_mul(self.depth));
+                    let column = geometry.input_column(x, tap_x).map(|column| column.wrapping_sub(position));
+                    let from = column.map(|column| first.wrapping_add(column.wrapping_mul(geometry.input[2])));
+                    clip(start, self.depth, from.map(|from| from.wrapping_add(group.wrapping_mul(self.depth))));
+                }
+            }
+        }
+    }
+}
+
+/// A part of the weights of some output channels.
+struct Filters<'a> {
+    weights: ByteWeights<'a>,
+    /// The first weight of the first channel.
+    first: usize,
+    /// Weights from one channel to the next, and of a channel in this part.
+    taps: usize,
+    length: usize,
+    /// Channels.
+    count: usize,
+}
+
+impl Filters<'_> {
+    /// Adds the products with the weights to the sums, or to the bias.
+    fn add(&self, quads: &[Quad], bias: Option<&[i32]>, sums: &mut [[i32; 4]; TILE / 2]) {
+        let mut inside = 0;
+        if let ByteWeights::Bytes(weights) = self.weights {
+            let weights = weights.get(self.first..).unwrap_or(&[]);
+            // The last words of the last channels may reach beyond the weights.
+            let room = weights.len().checked_sub(quads.len().wrapping_mul(4));
+            let room = room.and_then(|room| room.checked_div(self.taps));
+            inside = room.map_or(0, |channels| channels.saturating_add(1) / 2).min(self.count / 2);
+            words::multiply(quads, weights, self.taps, bias, sums.get_mut(..inside).unwrap_or(&mut []));
+        }
+        for (pair, sums) in sums.iter_mut().enumerate().take(self.count.div_ceil(2)).skip(inside) {
+            let channel = pair.wrapping_mul(2);
+            if let Some(bias) = bias.and_then(|bias| bias.get(channel..)) {
+                let (first, second) = (bias.first().copied().unwrap_or(0), bias.get(1).copied().unwrap_or(0));
+                *sums = [first, first, second, second];
+            }
+            self.add_copies(quads, channel, sums);
+        }
+    }
+
+    /// The same for one or two channels whose weights are copied first: at the end of all, or two in a byte.
+    #[inline(never)]
+    fn add_copies(&self, quads: &[Quad], channel: usize, sums: &mut [i32; 4]) {
+        let mut copies = [[0; 4 * QUADS]; 2];
+        for (copy, channel) in copies.iter_mut().zip(channel..self.count) {
+            let from = self.first.wrapping_add(channel.wrapping_mul(self.taps));
+            for (offset, to) in copy.iter_mut().enumerate().take(self.length) {
+                *to = self.weights.at(from.wrapping_add(offset)).unwrap_or(0);
+            }
+        }
+        words::multiply(quads, copies.as_flattened(), 4 * QUADS, None, core::slice::from_mut(sums));
+    }
+}

@@ -1,0 +1,4 @@
+//! Quantised models in other formats.
+
+pub mod onnx;
+mod proto;

@@ -1,0 +1,344 @@
+//! Which layers keep 8-bit weights and which take 4: the search under a budget.
+//!
+//! [`sensitivity`] tells what each layer costs alone. Layers are taken to 4 bits in the order of loss per byte saved, those that are
+//! narrow by nature ([`Tier`]) last; every choice is quantised anew as a whole, written and scored, so that what is
+//! chosen is what was measured. Then single layers go back where the budget leaves room, or change places where it is missed. Nothing is
+//! drawn at random: the same input gives the same choice.
+
+mod front;
+mod sensitivity;
+mod unmet;
+
+pub use front::front;
+pub use sensitivity::{Sensitivity, Tier};
+pub use unmet::Unmet;
+
+use crate::fit::Limits;
+use crate::graph::ValueId;
+use crate::lower::Program;
+use crate::quantize::WeightBits;
+use crate::quantize::layers::Layer;
+use crate::shrink::{Quantizer, ShrinkError, Widths};
+use crate::subject::ArtifactFile;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Choices tried one layer at a time; with more layers, several are taken at once.
+const MOST_STEPS: usize = 24;
+/// Choices that a picture of the front needs.
+const SHOWN_POINTS: usize = 8;
+/// Pairs of layers that may change places.
+const MOST_SWAPS: usize = 8;
+
+/// What is asked of the result.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Goal {
+    /// Memory of the target.
+    pub limits: Limits,
+    /// Most multiply-accumulates of a run.
+    pub macs: Option<u64>,
+    /// Largest loss of accuracy, as a share of 1.
+    pub max_drop: Option<f64>,
+}
+
+/// How good a choice is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Quality {
+    /// Accuracy, agreement with the float model where there are no labels, or mean absolute error.
+    pub score: f64,
+    /// What is lost: accuracy, agreement, or the growth of the error in parts of the float model's.
+    pub drop: f64,
+}
+
+impl Quality {
+    /// Of what nothing is measured.
+    pub const UNKNOWN: Self = Self { score: f64::NAN, drop: 0.0 };
+}
+
+/// A choice that was tried.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Point {
+    /// Names of the layers with 4-bit weights.
+    pub four_bit_layers: Vec<String>,
+    /// Size of the artifact.
+    pub file_bytes: usize,
+    /// Memory of a run.
+    pub arena_bytes: usize,
+    /// Multiply-accumulates of a run.
+    pub macs: u64,
+    /// Mean squared change of the logits in parts of their power; none for programs that are not quantised here.
+    pub logit_error: Option<f64>,
+    /// Measured on the evaluation data, or as agreement on the calibration data where there is none.
+    pub quality: Quality,
+}
+
+/// Makes and judges artifacts.
+pub struct Judge<'a> {
+    /// Plans and writes a program, with all that belongs into the file.
+    pub assemble: &'a dyn Fn(Program) -> Result<ArtifactFile, ShrinkError>,
+    /// Scores it.
+    pub quality: &'a dyn Fn(&ArtifactFile) -> Result<Quality, ShrinkError>,
+    /// Is told what is being done.
+    pub step: &'a dyn Fn(&str),
+}
+
+/// What the search found.
+#[derive(Debug)]
+pub struct Found {
+    /// The artifact.
+    pub artifact: ArtifactFile,
+    /// Its layers with weights.
+    pub layers: BTreeMap<ValueId, Layer>,
+    /// The choice it is.
+    pub chosen: Point,
+    /// Every choice tried, in order.
+    pub tried: Vec<Point>,
+    /// What each layer costs alone.
+    pub sensitivities: Vec<Sensitivity>,
+}
+
+/// Writes and scores a program that leaves nothing to choose.
+///
+/// # Errors
+/// [`ShrinkError::Unmet`] where it does not meet the goal; what writing and scoring may refuse.
+pub fn fixed(program: Program, goal: Goal, judge: &Judge<'_>) -> Result<Found, ShrinkError> {
+    let artifact = (judge.assemble)(program)?;
+    let chosen = Point::of(&artifact, vec![], None, (judge.quality)(&artifact)?);
+    if goal.is_met_by(&chosen) {
+        return Ok(Found {
+            artifact,
+            layers: BTreeMap::new(),
+            tried: vec![chosen.clone()],
+            chosen,
+            sensitivities: vec![],
+        });
+    }
+    let peak = crate::fit::peak(&artifact.model());
+    Err(ShrinkError::Unmet(Box::new(Unmet::new(goal, vec![chosen], Some(peak)))))
+}
+
+impl Point {
+    fn of(artifact: &ArtifactFile, four_bit_layers: Vec<String>, logit_error: Option<f64>, quality: Quality) -> Self {
+        let (model, file_bytes) = (artifact.model(), artifact.bytes().len());
+        let (arena_bytes, macs) = (model.arena_bytes(), model.artifact().macs());
+        Self { four_bit_layers, file_bytes, arena_bytes, macs, logit_error, quality }
+    }
+}
+
+impl Point {
+    /// What is lost: measured on data, or else the error of the logits.
+    #[must_use]
+    pub fn loss(&self) -> f64 {
+        if self.quality.score.is_finite() { self.quality.drop } else { self.logit_error.unwrap_or(0.0) }
+    }
+}
+
+impl Goal {
+    /// Whether the width of weights is not what stands in the way.
+    fn is_within_fixed_limits(&self, point: &Point) -> bool {
+        self.limits.ram.is_none_or(|ram| point.arena_bytes <= ram) && self.macs.is_none_or(|macs| point.macs <= macs)
+    }
+
+    fn fits(&self, point: &Point) -> bool {
+        self.limits.flash.is_none_or(|flash| point.file_bytes <= flash)
+    }
+
+    /// Whether a choice loses no more than allowed.
+    fn holds(&self, point: &Point) -> bool {
+        self.max_drop.is_none_or(|most| point.quality.drop <= most + 1e-12)
+    }
+
+    fn is_met_by(&self, point: &Point) -> bool {
+        self.is_within_fixed_limits(point) && self.fits(point) && self.holds(point)
+    }
+}
+
+/// Layers with 4-bit weights.
+type Four = BTreeSet<ValueId>;
+
+struct Search<'a> {
+    quantizer: &'a Quantizer<'a>,
+    judge: &'a Judge<'a>,
+    goal: Goal,
+    sensitivities: Vec<Sensitivity>,
+    tried: Vec<(Four, Point)>,
+    /// The artifacts of the choices tried.
+    made: Vec<(ArtifactFile, BTreeMap<ValueId, Layer>)>,
+}
+
+/// Finds the most accurate artifact that fits, or, where only a largest drop is given, the smallest one within it. With neither, all
+/// layers keep 8 bits. `explore` also tries what a picture of the front needs.
+///
+/// # Errors
+/// [`ShrinkError::Unmet`] where nothing meets the goal; what quantising, writing and scoring may refuse.
+pub fn search(quantizer: &Quantizer<'_>, goal: Goal, judge: &Judge<'_>, explore: bool) -> Result<Found, ShrinkError> {
+    let mut search = Search { quantizer, judge, goal, sensitivities: vec![], tried: vec![], made: vec![] };
+    (judge.step)("quantising");
+    let first = search.attempt(&Four::new())?;
+    let needs_narrow = goal.limits.flash.is_some_and(|flash| search.tried[first].1.file_bytes > flash);
+    let narrows = explore || needs_narrow || goal.max_drop.is_some();
+    if narrows {
+        (judge.step)("measuring layers");
+        let int8 = &search.made[first].1;
+        search.sensitivities = sensitivity::measure(quantizer, int8, search.tried[first].1.logit_error.unwrap_or(0.0))?;
+    }
+    let chosen = search.choose(first)?;
+    if explore {
+        search.explore()?;
+    }
+    let Search { sensitivities, tried, mut made, .. } = search;
+    let (artifact, layers) = made.swap_remove(chosen);
+    let tried: Vec<Point> = tried.into_iter().map(|(_, point)| point).collect();
+    Ok(Found { artifact, layers, chosen: tried[chosen].clone(), tried, sensitivities })
+}
+
+impl Search<'_> {
+    /// The index of the choice that meets the goal best.
+    fn choose(&mut self, first: usize) -> Result<usize, ShrinkError> {
+        if !self.goal.is_within_fixed_limits(&self.tried[first].1) {
+            return Err(self.unmet());
+        }
+        match (self.goal.limits.flash, self.goal.max_drop) {
+            (Some(flash), _) if !self.fits(first) => self.fit(flash),
+            (None, Some(_)) => self.smallest(first),
+            _ => {
+                if self.holds(first) {
+                    Ok(first)
+                } else {
+                    Err(self.unmet())
+                }
+            }
+        }
+    }
+
+    fn unmet(&self) -> ShrinkError {
+        let points = self.tried.iter().map(|(_, point)| point.clone()).collect();
+        let peak = self.made.first().map(|(artifact, _)| crate::fit::peak(&artifact.model()));
+        ShrinkError::Unmet(Box::new(Unmet::new(self.goal, points, peak)))
+    }
+
+    fn fits(&self, index: usize) -> bool {
+        self.goal.fits(&self.tried[index].1)
+    }
+
+    fn holds(&self, index: usize) -> bool {
+        self.goal.holds(&self.tried[index].1)
+    }
+
+    /// Quantises, writes and scores a choice, once.
+    fn attempt(&mut self, four: &Four) -> Result<usize, ShrinkError> {
+        if let Some(index) = self.tried.iter().position(|(known, _)| known == four) {
+            return Ok(index);
+        }
+        if !self.tried.is_empty() {
+            (self.judge.step)(&format!("searching: {} choices tried", self.tried.len()));
+        }
+        let widths: Widths = four.iter().map(|&value| (value, WeightBits::Four)).collect();
+        let layers = self.quantizer.layers(&widths)?;
+        let program = self.quantizer.program(&layers)?;
+        let logit_error = self.quantizer.error(&program);
+        let artifact = (self.judge.assemble)(program)?;
+        let quality = (self.judge.quality)(&artifact)?;
+        let names = four.iter().map(|&value| self.quantizer.graph.value(value).name.clone()).collect();
+        let point = Point::of(&artifact, names, Some(logit_error), quality);
+        self.tried.push((four.clone(), point));
+        self.made.push((artifact, layers));
+        Ok(self.tried.len() - 1)
+    }
+
+    /// The first `count` layers in the order in which they are narrowed.
+    fn narrowed(&self, count: usize) -> Four {
+        self.sensitivities.iter().take(count).map(|layer| layer.value).collect()
+    }
+
+    /// The most accurate choice of at most `flash` bytes.
+    fn fit(&mut self, flash: usize) -> Result<usize, ShrinkError> {
+        let all = self.sensitivities.len();
+        let excess = self.tried[0].1.file_bytes.saturating_sub(flash);
+        let saved = |count: usize| self.sensitivities.iter().take(count).map(|layer| layer.bytes_saved).sum::<usize>();
+        // Sections end at multiples of 16, so the sum may be a little off.
+        let mut count = (0..=all).find(|&count| saved(count) >= excess).unwrap_or(all);
+        let mut found = self.attempt(&self.narrowed(count))?;
+        while !self.fits(found) && count < all {
+            count += 1;
+            found = self.attempt(&self.narrowed(count))?;
+        }
+        if !self.fits(found) {
+            return Err(self.unmet());
+        }
+        // Back to 8 bits, what costs most first, where there is room.
+        let mut best = found;
+        let mut costly: Vec<(f64, ValueId, usize)> =
+            self.sensitivities.iter().take(count).map(|layer| (layer.loss, layer.value, layer.bytes_saved)).collect();
+        costly.sort_by(|a, b| b.0.total_cmp(&a.0));
+        for &(_, value, bytes) in &costly {
+            let mut four = self.tried[best].0.clone();
+            if four.remove(&value) && self.tried[best].1.file_bytes + bytes <= flash {
+                let other = self.attempt(&four)?;
+                if self.fits(other) && self.tried[other].1.logit_error <= self.tried[best].1.logit_error {
+                    best = other;
+                }
+            }
+        }
+        if self.holds(best) {
+            return Ok(best);
+        }
+        self.swapped(best, flash)
+    }
+
+    /// A choice that loses less, by letting two layers change places.
+    fn swapped(&mut self, from: usize, flash: usize) -> Result<usize, ShrinkError> {
+        let (four, bytes) = (self.tried[from].0.clone(), self.tried[from].1.file_bytes);
+        let mut pairs = Vec::new();
+        for out in self.sensitivities.iter().filter(|layer| four.contains(&layer.value)) {
+            for into in self.sensitivities.iter().filter(|layer| !four.contains(&layer.value)) {
+                if bytes + out.bytes_saved <= flash + into.bytes_saved {
+                    pairs.push((into.loss - out.loss, out.value, into.value));
+                }
+            }
+        }
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (_, out, into) in pairs.into_iter().take(MOST_SWAPS) {
+            let mut other = four.clone();
+            other.remove(&out);
+            other.insert(into);
+            let index = self.attempt(&other)?;
+            if self.fits(index) && self.holds(index) {
+                return Ok(index);
+            }
+        }
+        Err(self.unmet())
+    }
+
+    /// The smallest choice within the largest drop: layers that cost too much are passed over.
+    fn smallest(&mut self, first: usize) -> Result<usize, ShrinkError> {
+        if !self.holds(first) {
+            return Err(self.unmet());
+        }
+        let mut best = first;
+        let order: Vec<ValueId> = self.sensitivities.iter().map(|layer| layer.value).collect();
+        let mut pending: Vec<Vec<ValueId>> =
+            order.chunks(order.len().div_ceil(MOST_STEPS).max(1)).map(<[ValueId]>::to_vec).rev().collect();
+        while let Some(group) = pending.pop() {
+            let mut four = self.tried[best].0.clone();
+            four.extend(&group);
+            let index = self.attempt(&four)?;
+            if self.holds(index) {
+                best = index;
+            } else if group.len() > 1 {
+                pending.extend(group.iter().rev().map(|&value| vec![value]));
+            }
+        }
+        Ok(best)
+    }
+
+    /// Choices on the way from all at 8 bits to all at 4.
+    fn explore(&mut self) -> Result<(), ShrinkError> {
+        let all = self.sensitivities.len();
+        let steps = all.min(SHOWN_POINTS);
+        for step in 1..=steps {
+            self.attempt(&self.narrowed(all * step / steps))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! A float network, ready to become 8-bit programs whose weights are as wide as asked for.
+
+use super::logits::Logits;
+use super::{ShrinkError, ShrinkOptions};
+use crate::data::Dataset;
+use crate::graph::{Graph, Op, ValueId};
+use crate::lower::{Precision, Program, activation_parameters, lower};
+use crate::quantize::equalize::equalize;
+use crate::quantize::layers::{Layer, Twin, quantize_layers};
+use crate::quantize::{Calibration, Parameters, WeightBits, calibrate, normalize_inputs};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Width of the weights of the layer that makes a value; 8 bits for others.
+pub type Widths = BTreeMap<ValueId, WeightBits>;
+
+/// A calibrated network.
+#[derive(Debug)]
+pub struct Quantizer<'a> {
+    /// The network, normalised and equalised: in real numbers it computes what the source model does.
+    pub graph: Graph,
+    /// What calibration found.
+    pub calibration: Calibration,
+    /// Whether the fields of the input are normalised in floating point.
+    pub normalizes: bool,
+    /// Pairs of layers between which channels were equalised.
+    pub equalized_pairs: usize,
+    data: &'a Dataset,
+    /// What was asked for.
+    pub options: &'a ShrinkOptions,
+    /// Activations that stay in floating point.
+    pub floats: BTreeSet<ValueId>,
+    /// Scale and zero point of each activation.
+    pub parameters: BTreeMap<ValueId, Parameters>,
+    logits: Logits,
+    /// The layers with 8-bit weights, where they are known already.
+    eight_bit: Option<BTreeMap<ValueId, Layer>>,
+}
+
+impl<'a> Quantizer<'a> {
+    /// Normalises tabular inputs, chooses ranges, and equalises channels where that brings an 8-bit program nearer to the float one.
+    ///
+    /// # Errors
+    /// [`ShrinkError::Normalize`], [`ShrinkError::Calibration`], [`ShrinkError::Lower`].
+    pub fn new(graph: &Graph, data: &'a Dataset, options: &'a ShrinkOptions) -> Result<Self, ShrinkError> {
+        let path = || data.path().to_owned();
+        let mut graph = graph.clone();
+        let floats = normalize_inputs(&mut graph, data)
+            .map_err(|error| ShrinkError::Normalize { path: path(), error: Box::new(error) })?;
+        let logits = Logits::of(&graph, data);
+        let calibrated = |graph: Graph, equalized_pairs: usize| -> Result<Self, ShrinkError> {
+            let calibration = calibrate(&graph, data, options.ranges)
+                .map_err(|error| ShrinkError::Calibration { path: path(), error: Box::new(error) })?;
+            let parameters = activation_parameters(&graph, &calibration.ranges, options.arithmetic)
+                .map_err(|error| ShrinkError::Lower { path: options.folder.model.clone(), error })?;
+            let (floats, logits, normalizes) = (floats.clone(), logits.clone(), !floats.is_empty());
+            Ok(Self {
+                graph,
+                calibration,
+                normalizes,
+                equalized_pairs,
+                data,
+                options,
+                floats,
+                parameters,
+                logits,
+                eight_bit: None,
+            })
+        };
+        let mut equalized = graph.clone();
+        let pairs = equalize(&mut equalized);
+        let mut plain = calibrated(graph, 0)?;
+        if pairs == 0 {
+            return Ok(plain);
+        }
+        let mut other = calibrated(equalized, pairs)?;
+        let error = |this: &mut Self| -> Result<f64, ShrinkError> {
+            let layers = this.layers(&Widths::new())?;
+            let error = this.error(&this.program(&layers)?);
+            this.eight_bit = Some(layers);
+            Ok(error)
+        };
+        Ok(if error(&mut other)? < error(&mut plain)? { other } else { plain })
+    }
+
+    /// Chooses the integers of every layer with weights.
+    ///
+    /// # Errors
+    /// [`ShrinkError::Calibration`].
+    pub fn layers(&self, widths: &Widths) -> Result<BTreeMap<ValueId, Layer>, ShrinkError> {
+        if let (true, Some(known)) = (widths.is_empty(), &self.eight_bit) {
+            return Ok(known.clone());
+        }
+        let twin = Twin { parameters: &self.parameters, floats: &self.floats, bits: widths, seed: self.options.seed };
+        quantize_layers(&self.graph, self.data, twin)
+            .map_err(|error| ShrinkError::Calibration { path: self.data.path().to_owned(), error: Box::new(error) })
+    }
+
+    /// The program with these integers.
+    ///
+    /// # Errors
+    /// [`ShrinkError::Lower`].
+    pub fn program(&self, layers: &BTreeMap<ValueId, Layer>) -> Result<Program, ShrinkError> {
+        let weights = layers.iter().map(|(&value, layer)| (value, layer.weights.clone())).collect();
+        let precision = Precision::Int8 {
+            ranges: &self.calibration.ranges,
+            floats: &self.floats,
+            weights: &weights,
+            arithmetic: self.options.arithmetic,
+        };
+        lower(&self.graph, precision)
+            .map_err(|error| ShrinkError::Lower { path: self.options.folder.model.clone(), error })
+    }
+
+    /// The mean squared change of the logits in parts of their own power; infinite for a program that does not run.
+    #[must_use]
+    pub fn error(&self, program: &Program) -> f64 {
+        self.logits.error(program, self.data).unwrap_or(f64::INFINITY)
+    }
+
+    /// Layers whose results are all the same number in every row of the calibration data.
+    #[must_use]
+    pub fn silent_layers(&self) -> Vec<String> {
+        let silent = |value: &ValueId| self.calibration.ranges.get(value).is_some_and(|(low, high)| low == high);
+        let layers = self.graph.nodes().filter(|(_, node)| {
+            matches!(node.op, Op::Conv2d(_) | Op::ConvTranspose2d(_) | Op::FullyConnected(_)) && silent(&node.output())
+        });
+        layers.map(|(_, node)| node.name.clone()).collect()
+    }
+}
