@@ -44,6 +44,9 @@ impl Overlap {
 /// Most elements that an op which overwrites its input channel by channel sets aside: rows of one channel.
 pub const LINE_BUFFER_ELEMENTS: usize = 256;
 
+/// Values of a window that convolutions set aside on devices.
+pub const WINDOW_VALUES: usize = 144;
+
 /// Values of a channel that depthwise convolutions set aside on devices.
 pub const LINE_VALUES: usize = 380;
 

@@ -2,9 +2,10 @@
 
 use crate::invocation::ModelFile;
 use crate::model::{Model, Port, Step};
-use bantam_format::{Artifact, DataType, Limits, MAX_RANK, Shape, Tensor, TensorKind};
+use bantam_format::{Artifact, DataType, Limits, MAX_RANK, Opcode, Shape, Tensor, TensorKind};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote};
+use std::collections::BTreeSet;
 
 /// The type of the model in `file`.
 pub fn expand(file: &ModelFile) -> TokenStream {
@@ -161,15 +162,19 @@ fn memory(model: &Model<'_>) -> TokenStream {
 fn run(model: &Model<'_>) -> TokenStream {
     let arithmetic = Ident::new(model.arithmetic, Span::call_site());
     let calls = model.steps.iter().enumerate().map(|(index, step)| {
-        let (name, opcode) = (step_name(index), Ident::new(step.opcode, Span::call_site()));
+        let (name, opcode) = (step_name(index), Ident::new(step.opcode.name(), Span::call_site()));
         let types = data_types(step);
-        let alike = || model.steps.iter().filter(|other| other.opcode == step.opcode);
-        let moves = alike().any(|step| step.moves).then(|| quote!(| ::bantam::ops::MOVES));
-        let overwrites = alike().any(|step| step.overwrites).then(|| quote!(| ::bantam::ops::OVERWRITES));
-        let long_lines = alike().any(|step| step.long_lines).then(|| quote!(| ::bantam::ops::LONG_LINES));
+        // One set for all that share code.
+        let shared = model.steps.iter().filter(|other| {
+            let same = other.opcode == step.opcode || sums_products(other) && sums_products(step);
+            same && data_types(other) == types
+        });
+        let names = shared.flat_map(|step| &step.forms).collect::<BTreeSet<_>>();
+        let forms = names.into_iter().map(|form| Ident::new(form, Span::call_site()));
+        let types = types.into_iter().map(data_type);
         quote! {
             done &= ::bantam::compiled::#opcode::<
-                { ::bantam::ops::numbers(&[#(#types),*], &[::bantam::Arithmetic::#arithmetic]) #moves #overwrites #long_lines }
+                { ::bantam::ops::numbers(&[#(#types),*], &[::bantam::Arithmetic::#arithmetic]) #(| ::bantam::ops::#forms)* }
             >(&#name, arena, &CONSTANTS.0);
         }
     });
@@ -193,15 +198,20 @@ fn run(model: &Model<'_>) -> TokenStream {
     }
 }
 
+/// Whether the kernels of `bantam::kernels::direct` may serve.
+fn sums_products(step: &Step) -> bool {
+    matches!(step.opcode, Opcode::Conv2d | Opcode::DepthwiseConv2d | Opcode::FullyConnected)
+}
+
 /// The data types whose code an op takes.
-fn data_types(step: &Step) -> Vec<TokenStream> {
+fn data_types(step: &Step) -> Vec<DataType> {
     let first = step.operands.first().map_or(DataType::I8, |tensor| tensor.data_type);
-    let mut types = vec![data_type(first)];
+    let mut types = vec![first];
     if step.real && first != DataType::F32 {
-        types.push(data_type(DataType::F32));
+        types.push(DataType::F32);
     }
     if first != DataType::I16 && step.operands.iter().any(|tensor| tensor.data_type == DataType::I16) {
-        types.push(data_type(DataType::I16));
+        types.push(DataType::I16);
     }
     types
 }

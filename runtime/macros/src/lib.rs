@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod expand;
+mod forms;
 mod invocation;
 mod model;
 

@@ -1,7 +1,7 @@
 //! What the expansion needs to know of an artifact, as plain values.
 
-use bantam_format::overlap::lines;
-use bantam_format::{Artifact, IoRecord, IoRole, Op, Opcode, SectionKind, Tensor, ops};
+use crate::forms;
+use bantam_format::{Artifact, IoRecord, IoRole, Opcode, SectionKind, Tensor};
 
 /// An input or an output.
 pub struct Port {
@@ -13,8 +13,8 @@ pub struct Port {
 
 /// One step of the schedule.
 pub struct Step {
-    /// The name of the opcode.
-    pub opcode: &'static str,
+    /// What it does.
+    pub opcode: Opcode,
     /// Inputs, then outputs.
     pub operands: Vec<Tensor>,
     /// How many of the operands are inputs.
@@ -23,12 +23,8 @@ pub struct Step {
     pub attributes: usize,
     /// Whether it computes in floating point whatever the arithmetic is.
     pub real: bool,
-    /// Whether its output lies elsewhere than the input that it takes the place of, were it to work in place.
-    pub moves: bool,
-    /// Whether output and input start at the same byte.
-    pub overwrites: bool,
-    /// Whether it is a depthwise convolution whose lines are too long to be set aside.
-    pub long_lines: bool,
+    /// What it may be, by the names of `bantam::ops`.
+    pub forms: Vec<&'static str>,
     /// Whether it walks from the last output row to the first.
     pub walk_down: bool,
 }
@@ -67,10 +63,8 @@ impl<'a> Model<'a> {
             artifact.io(role).map(port).collect()
         };
         let steps = artifact.ops().map(|op| Step {
-            moves: moves(&op),
-            overwrites: op.input(0).location == op.output(0).location,
-            long_lines: long_lines(&op),
-            opcode: op.opcode.name(),
+            forms: forms::of(&op),
+            opcode: op.opcode,
             operands: (0..op.input_count + op.output_count).map(|at| artifact.tensor(op.operand(at))).collect(),
             inputs: op.input_count,
             attributes: attributes.len() - op.attributes().len(),
@@ -92,37 +86,7 @@ impl<'a> Model<'a> {
     }
 }
 
-/// Ops in place work on the first input, those of two inputs on the second where it lies in the output's memory.
-fn moves(op: &Op<'_>) -> bool {
-    let output = op.output(0).range();
-    let lies_there = |input: &Tensor| input.in_arena() && input.range() == output;
-    let meets = |input: &Tensor| {
-        let range = input.range();
-        input.in_arena() && range.start < output.end && output.start < range.end
-    };
-    let second = (op.input_count > 1).then(|| op.input(1)).filter(meets);
-    !lies_there(&second.unwrap_or(op.input(0)))
-}
-
 /// Where `part` starts in `whole`.
 fn offset(whole: &[u8], part: &[u8]) -> usize {
     part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())
-}
-
-/// Whether a depthwise convolution cannot set its lines aside.
-fn long_lines(op: &Op<'_>) -> bool {
-    if op.opcode != Opcode::DepthwiseConv2d {
-        return false;
-    }
-    let window = ops::DepthwiseConv2d::read(op.attributes()).window;
-    let pair = |height, width| [usize::from(height), usize::from(width)];
-    let columns = op.output(0).shape.dimension(2);
-    let lines = lines(
-        pair(window.kernel_height, window.kernel_width),
-        pair(window.stride_height, window.stride_width),
-        pair(window.dilation_height, window.dilation_width),
-        columns,
-    );
-    let in_place = op.input(0).location == op.output(0).location;
-    lines.is_none_or(|[together, _]| in_place && together < columns)
 }

@@ -81,6 +81,12 @@ impl Convolution {
         self.kernel == [1; 2] && self.stride == [1; 2] && self.pad == [0; 2] && self.output[..2] == [height, width]
     }
 
+    /// Whether its windows are of 3 x 3 taps and lie side by side.
+    #[cfg(bantam_dsp)]
+    pub fn is_three_by_three(&self) -> bool {
+        self.kernel == [3; 2] && self.dilation == [1; 2] && self.stride == [1; 2]
+    }
+
     /// Of the taps of output column `column` without dilation: how many lie left of the input, and inside it.
     pub fn inside(&self, column: usize) -> [usize; 2] {
         let start = column.saturating_mul(self.stride[1]);

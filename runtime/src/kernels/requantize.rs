@@ -3,7 +3,7 @@
 //! `tflite` follows `MultiplyByQuantizedMultiplier` of TensorFlow Lite Micro with double rounding (gemmlowp's
 //! `SaturatingRoundingDoublingHighMul`, then `RoundingDivideByPOT`); `onnx` follows ONNX Runtime's `QLinearConv`.
 
-use bantam_format::ops::FloatEpilogue;
+use bantam_format::ops::{FloatEpilogue, has_plain_scales, has_plain_sums};
 
 /// Turns the accumulators of consecutive output channels into outputs.
 pub trait Epilogue<Accumulator, Output> {
@@ -38,18 +38,12 @@ impl Epilogue<i32, i8> for Requantization<'_> {
 }
 
 impl Requantization<'_> {
-    /// Whether the outputs of sums of `taps` products can be made in a shorter form of the `tflite` arithmetic: each
-    /// channel has a multiplier of its own and a shift to the right, so that nothing overflows, and clamping is saturation.
+    /// Whether a shorter form of the `tflite` arithmetic gives the outputs of sums of `taps` products, as
+    /// [`Accumulation::is_plain`](bantam_format::ops::Accumulation::is_plain) tells of a record.
     pub fn is_plain(&self, bias: &[i32], taps: usize) -> bool {
-        // Of 255 * 128 each, so that the sum, doubled, still fits.
-        let small = |bias: &i32| bias.unsigned_abs() <= 1 << 29;
-        let plain = |(&multiplier, &shift): (&i32, &i8)| multiplier >= 0 && (-22..0).contains(&shift);
-        self.per_channel
-            && !self.shifts.is_empty()
-            && self.clamp == [-128, 127]
-            && taps <= 1 << 13
-            && bias.iter().all(small)
-            && self.multipliers.iter().zip(self.shifts).all(plain)
+        let scales = self.multipliers.iter().copied().zip(self.shifts.iter().copied());
+        let saturates = self.clamp == [-128, 127];
+        !self.shifts.is_empty() && saturates && has_plain_sums(bias.iter().copied(), taps) && has_plain_scales(scales)
     }
 
     /// That of one channel, to be stored as channel 0.

@@ -2,7 +2,7 @@
 //! here, for either element type.
 
 use super::driver::Task;
-use super::{Context, Source, links_halves};
+use super::{Context, HALVES, Source, links_form};
 use crate::kernels::dispatch::Fast;
 use crate::kernels::generic::{Clamp, ConvolutionJob, DepthwiseJob, Requantize, Tables};
 use crate::kernels::scalar::Number;
@@ -79,17 +79,7 @@ pub(super) fn accumulate<S: Source>(
         };
         op.run(context, &accumulation)
     } else {
-        let epilogue = constants.epilogue.integer();
-        let accumulation = Accumulation::<i8, _> {
-            zero_point: i32::from(epilogue.input_zero_point),
-            weights: match constants.weight_type() {
-                WeightType::I4 if !links_halves(S::NUMBERS) => return None,
-                WeightType::I4 => ByteWeights::Nibbles(context.constant_bytes(constants.weights, weights.div_ceil(2))?),
-                _ => ByteWeights::Bytes(context.constant(constants.weights, weights)?),
-            },
-            bias: context.bias(constants.bias, channels)?,
-            epilogue: context.requantization(&epilogue, constants.is_per_channel(), channels)?,
-        };
+        let accumulation = context.integers(constants, channels, weights)?;
         let scales = accumulation.epilogue;
         let finish = Requantize::new(&scales);
         if S::PACKS
@@ -98,6 +88,29 @@ pub(super) fn accumulate<S: Source>(
             return done;
         }
         if S::DIRECT { op.run_direct(context, &accumulation) } else { op.run(context, &accumulation) }
+    }
+}
+
+impl<'c, S: Source> Context<'c, S> {
+    /// The constants of an op of 8-bit integers; written once for all opcodes.
+    #[inline(never)]
+    fn integers(
+        &self,
+        constants: &ops::Accumulation,
+        channels: usize,
+        weights: usize,
+    ) -> Option<Accumulation<'c, i8, Requantization<'c>>> {
+        let epilogue = constants.epilogue.integer();
+        Some(Accumulation {
+            zero_point: i32::from(epilogue.input_zero_point),
+            weights: match constants.weight_type() {
+                WeightType::I4 if !links_form(S::NUMBERS, HALVES) => return None,
+                WeightType::I4 => ByteWeights::Nibbles(self.constant_bytes(constants.weights, weights.div_ceil(2))?),
+                _ => ByteWeights::Bytes(self.constant(constants.weights, weights)?),
+            },
+            bias: self.bias(constants.bias, channels)?,
+            epilogue: self.requantization(&epilogue, constants.is_per_channel(), channels)?,
+        })
     }
 }
 

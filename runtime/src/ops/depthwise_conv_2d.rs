@@ -2,7 +2,7 @@
 
 use super::accumulation::{Accumulate, Packing, accumulate};
 use super::conv_2d::{geometry, images};
-use super::{Context, Source, links_long_lines, links_overwrites};
+use super::{APART, Context, LONG_LINES, Linked, OVERWRITES, Source, links_form};
 use crate::kernels::direct::Depthwise;
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization};
@@ -42,14 +42,14 @@ impl Accumulate for DepthwiseConv2d {
         context: &mut Context<'_, S>,
         accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
-        let done = Depthwise::new(&self.geometry, accumulation).and_then(|depthwise| {
-            if context.op.input(0).location == context.op.output(0).location {
+        let done = Depthwise::<Linked<S>>::new(&self.geometry, accumulation).and_then(|depthwise| {
+            if self.overwrites || !links_form(S::NUMBERS, APART) {
                 depthwise.in_place(context.in_place(0)?)
             } else {
                 context.banded(&self.rows, |band, input, output| depthwise.band(band, input, output))
             }
         });
-        if links_long_lines(S::NUMBERS) { done.or_else(|| self.run(context, accumulation)) } else { done }
+        if links_form(S::NUMBERS, LONG_LINES) { done.or_else(|| self.run(context, accumulation)) } else { done }
     }
 }
 
@@ -60,6 +60,6 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let geometry = geometry(&attributes.window, 1, &input, &output, &rows);
     let extent = [geometry.output[2], attributes.window.taps()];
     let images = images(&rows, &output)?;
-    let overwrites = links_overwrites(S::NUMBERS) && input.location == output.location;
+    let overwrites = links_form(S::NUMBERS, OVERWRITES) && input.location == output.location;
     accumulate(context, &attributes.accumulation, extent, &DepthwiseConv2d { rows, geometry, images, overwrites })
 }

@@ -1,6 +1,6 @@
 //! How evaluations reach their operands: the arena is split safely, banded ops are walked band by band.
 
-use super::source::{Source, links_moves, links_only, links_type, only_arithmetic};
+use super::source::{MOVES, Source, links_form, links_only, links_type, only_arithmetic};
 use crate::arena::Split;
 use crate::kernels::dispatch::Backend;
 use crate::kernels::generic::{Place, Sizes};
@@ -155,7 +155,7 @@ impl<'c, S: Source> Context<'c, S> {
 
     /// Output 0 holding the values of input `position`, for ops that work in place.
     pub(crate) fn in_place<T: Element>(&mut self, position: usize) -> Option<&mut [T]> {
-        if links_moves(S::NUMBERS) {
+        if links_form(S::NUMBERS, MOVES) {
             self.move_input(position)?;
         }
         views::slice_mut(self.arena.get_mut(self.op.output(0).range())?)

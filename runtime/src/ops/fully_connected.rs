@@ -1,7 +1,7 @@
 //! Evaluation of [`Opcode::FullyConnected`](bantam_format::Opcode::FullyConnected).
 
 use super::accumulation::{Accumulate, Packing, accumulate};
-use super::{Context, Source};
+use super::{Context, Linked, Source};
 use crate::kernels::direct::Direct;
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{Accumulation, Convolution, Epilogue, Requantization};
@@ -43,7 +43,7 @@ impl Accumulate for FullyConnected {
         accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
         let place = Context::place(context.arena, &context.op)?;
-        Direct::new(&self.geometry(), accumulation).conv_2d(place, 1)
+        Direct::<Linked<S>>::convolution(&self.geometry(), accumulation).conv_2d(place, 1)
     }
 }
 

@@ -33,8 +33,11 @@ mod transpose_conv_2d;
 mod unary;
 
 pub(crate) use driver::{Context, Task, packs};
-pub use source::{LONG_LINES, MOVES, OVERWRITES, linkable, linked_numbers, numbers};
-pub(crate) use source::{Source, links_halves, links_long_lines, links_overwrites};
+pub use source::{
+    ANY_DEPTHWISE, ANY_SCALE, APART, HALVES, LONG_LINES, MOVES, OVERWRITES, PARTS, SPREAD, STRIPS, linkable,
+    linked_numbers, numbers,
+};
+pub(crate) use source::{Linked, Source, links_form};
 
 use crate::kernels::dispatch::Backend;
 use crate::kernels::requantize::{self, Requantizer};
@@ -53,12 +56,12 @@ pub struct Operator {
 pub struct Operators {
     operators: &'static [Operator],
     requantizer: fn(Arithmetic) -> Option<Requantizer>,
-    numbers: u16,
+    numbers: u32,
 }
 
 impl Operators {
     /// A table; [`ops!`](crate::ops!) spells it.
-    pub const fn new<const NUMBERS: u16>(operators: &'static [Operator]) -> Self {
+    pub const fn new<const NUMBERS: u32>(operators: &'static [Operator]) -> Self {
         Self { operators, requantizer: requantizer::<NUMBERS>, numbers: NUMBERS }
     }
 
@@ -84,7 +87,7 @@ impl Operators {
 }
 
 /// The requantisation of an arithmetic, where it is linked.
-fn requantizer<const NUMBERS: u16>(arithmetic: Arithmetic) -> Option<Requantizer> {
+fn requantizer<const NUMBERS: u32>(arithmetic: Arithmetic) -> Option<Requantizer> {
     match arithmetic {
         Arithmetic::Tflite if links(NUMBERS, Arithmetic::Tflite) => Some(requantize::tflite),
         Arithmetic::Onnx if links(NUMBERS, Arithmetic::Onnx) => Some(requantize::onnx),
@@ -111,7 +114,7 @@ macro_rules! operators {
         #[allow(non_snake_case, missing_docs)]
         pub mod linked {
             use super::*;
-            $(pub const fn $opcode<const NUMBERS: u16>() -> Operator {
+            $(pub const fn $opcode<const NUMBERS: u32>() -> Operator {
                 Operator {
                     opcode: Opcode::$opcode,
                     eval: |op, arena, requantizer, backend, task| {
@@ -130,8 +133,11 @@ macro_rules! operators {
             use super::*;
             use crate::compiled::Step;
             $(#[must_use]
-            pub fn $opcode<const NUMBERS: u16>(step: &'static Step, arena: &mut [u8], constants: &[u8]) -> bool {
-                let requantizer = only_arithmetic(NUMBERS).and_then(requantizer::<NUMBERS>).unwrap_or(requantize::none);
+            pub fn $opcode<const NUMBERS: u32>(step: &'static Step, arena: &mut [u8], constants: &[u8]) -> bool {
+                // Kernels for plain scales have a requantisation of their own.
+                let calls = !cfg!(bantam_dsp) || links_form(NUMBERS, ANY_SCALE | ANY_DEPTHWISE);
+                let arithmetic = only_arithmetic(NUMBERS).filter(|_| calls);
+                let requantizer = arithmetic.and_then(requantizer::<NUMBERS>).unwrap_or(requantize::none);
                 let op = Compiled::<NUMBERS>(step);
                 let (backend, task) = (Backend::Scalar, Task::Run { packed: &[], scratch: &mut [] });
                 $eval(&mut Context { op, arena, constants, requantizer, backend, task }).is_some()
@@ -192,7 +198,7 @@ operators! {
 #[macro_export]
 macro_rules! ops {
     ($($arithmetic:ident),* $(,)?; $($opcode:ident),* $(,)?) => {{
-        const NUMBERS: u16 = $crate::ops::linked_numbers(&[$($crate::ops::linkable::$arithmetic),*]);
+        const NUMBERS: u32 = $crate::ops::linked_numbers(&[$($crate::ops::linkable::$arithmetic),*]);
         $crate::Operators::new::<NUMBERS>(&[$($crate::ops::linked::$opcode::<NUMBERS>()),*])
     }};
 }

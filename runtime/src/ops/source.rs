@@ -5,13 +5,14 @@
 //! compiler decides where it can.
 
 use crate::compiled::Step;
+use crate::kernels::direct::Forms;
 use crate::kernels::dispatch::Backend;
 use bantam_format::{Arithmetic, DataType, Op, Tensor};
 
 /// An op as evaluations see it.
 pub(crate) trait Source: Copy {
     /// The data types and arithmetics linked, as [`numbers`] packs them.
-    const NUMBERS: u16;
+    const NUMBERS: u32;
     /// Whether ops have packed forms.
     const PACKS: bool;
     /// Whether 8-bit sums of products are made by `kernels::direct`; by the oracle otherwise.
@@ -30,8 +31,21 @@ pub(crate) trait Source: Copy {
     fn output(&self, position: usize) -> Tensor;
 }
 
+/// The forms of 8-bit sums of products that a source's ops have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Linked<S>(core::marker::PhantomData<S>);
+
+impl<S: Source> Forms for Linked<S> {
+    const HALVES: bool = links_form(S::NUMBERS, HALVES);
+    const STRIPS: bool = links_form(S::NUMBERS, STRIPS);
+    const ANY_DEPTHWISE: bool = links_form(S::NUMBERS, ANY_DEPTHWISE);
+    const ANY_SCALE: bool = links_form(S::NUMBERS, ANY_SCALE);
+    const SPREAD: bool = links_form(S::NUMBERS, SPREAD);
+    const PARTS: bool = links_form(S::NUMBERS, PARTS);
+}
+
 /// A set of data types and arithmetics: a bit for each code.
-pub const fn numbers(data_types: &[DataType], arithmetics: &[Arithmetic]) -> u16 {
+pub const fn numbers(data_types: &[DataType], arithmetics: &[Arithmetic]) -> u32 {
     let (mut set, mut data_types, mut arithmetics) = (0, data_types, arithmetics);
     while let [first, rest @ ..] = data_types {
         set |= type_bit(*first);
@@ -44,90 +58,92 @@ pub const fn numbers(data_types: &[DataType], arithmetics: &[Arithmetic]) -> u16
     set
 }
 
+/// Added to a set where weights may have 4 bits.
+pub const HALVES: u32 = 0x1000;
 /// Added to a set where ops that work in place may find their input elsewhere, and have to move it.
-pub const MOVES: u16 = 0x4000;
+pub const MOVES: u32 = 0x2000;
 /// Added to a set where depthwise convolutions may overwrite their input channel by channel.
-pub const OVERWRITES: u16 = 0x8000;
-
+pub const OVERWRITES: u32 = 0x4000;
+/// Added to a set where the output of a depthwise convolution may lie elsewhere than its input.
+pub const APART: u32 = 0x8000;
 /// Added to a set where the lines of depthwise convolutions may be too long to be set aside.
-pub const LONG_LINES: u16 = 0x2000;
+pub const LONG_LINES: u32 = 0x1_0000;
+/// Added to a set where not all lines of a channel may be set aside at once.
+pub const STRIPS: u32 = 0x2_0000;
+/// Added to a set where depthwise convolutions may have other windows than 3 x 3 that lie side by side, or
+/// requantisations that are not [plain](bantam_format::ops::Accumulation::is_plain).
+pub const ANY_DEPTHWISE: u32 = 0x4_0000;
+/// Added to a set where the requantisations of other ops may not be plain.
+pub const ANY_SCALE: u32 = 0x8_0000;
+/// Added to a set where the rows of a convolution's windows may not be runs of values.
+pub const SPREAD: u32 = 0x10_0000;
+/// Added to a set where convolutions may have windows too large to be set aside.
+pub const PARTS: u32 = 0x20_0000;
 
-/// Added to a set where no weights have 4 bits.
-pub const WHOLE_BYTES: u16 = 0x1000;
+/// Takes [`HALVES`] out of the sets of [`linked_numbers`].
+const NO_HALVES: u32 = 0x8000_0000;
+
+const FORMS: u32 =
+    HALVES | MOVES | OVERWRITES | APART | LONG_LINES | STRIPS | ANY_DEPTHWISE | ANY_SCALE | SPREAD | PARTS;
 
 /// All of them.
-pub(crate) const EVERY_NUMBER: u16 = numbers(DataType::ALL, Arithmetic::ALL) | MOVES | OVERWRITES | LONG_LINES;
+pub(crate) const EVERY_NUMBER: u32 = numbers(DataType::ALL, Arithmetic::ALL) | FORMS;
 
 /// All but 16-bit integers.
-pub(crate) const WITHOUT_INT16: u16 = EVERY_NUMBER & !type_bit(DataType::I16);
+pub(crate) const WITHOUT_INT16: u32 = EVERY_NUMBER & !type_bit(DataType::I16);
 
 /// What [`ops!`](crate::ops!) can name in front of the operators.
 #[allow(non_upper_case_globals, missing_docs)]
 pub mod linkable {
     use super::{Arithmetic, DataType, numbers};
-    pub const Float: u16 = numbers(&[DataType::F32], &[Arithmetic::Float]);
-    pub const Tflite: u16 = numbers(&[], &[Arithmetic::Tflite]);
-    pub const Onnx: u16 = numbers(&[], &[Arithmetic::Onnx]);
-    pub const Int16: u16 = numbers(&[DataType::I16], &[]);
-    pub const WholeBytes: u16 = super::WHOLE_BYTES;
+    pub const Float: u32 = numbers(&[DataType::F32], &[Arithmetic::Float]);
+    pub const Tflite: u32 = numbers(&[], &[Arithmetic::Tflite]);
+    pub const Onnx: u32 = numbers(&[], &[Arithmetic::Onnx]);
+    pub const Int16: u32 = numbers(&[DataType::I16], &[]);
+    pub const WholeBytes: u32 = super::NO_HALVES;
 }
 
 /// The set that [`ops!`](crate::ops!) makes of what is [`linkable`]; integers of 8 and 32 bits are in it.
-pub const fn linked_numbers(sets: &[u16]) -> u16 {
-    let (mut set, mut sets) = (numbers(&[DataType::I8, DataType::I32], &[]) | MOVES | OVERWRITES | LONG_LINES, sets);
+pub const fn linked_numbers(sets: &[u32]) -> u32 {
+    let (mut set, mut sets) = (numbers(&[DataType::I8, DataType::I32], &[]) | FORMS, sets);
     while let [first, rest @ ..] = sets {
         set |= *first;
         sets = rest;
     }
-    set
+    if set & NO_HALVES != 0 { set & !(HALVES | NO_HALVES) } else { set }
 }
 
 #[inline(always)]
-const fn type_bit(data_type: DataType) -> u16 {
+const fn type_bit(data_type: DataType) -> u32 {
     1 << data_type.code()
 }
 
 /// Whether the set has this type.
 #[inline(always)]
-pub(crate) const fn links_type(numbers: u16, data_type: DataType) -> bool {
+pub(crate) const fn links_type(numbers: u32, data_type: DataType) -> bool {
     numbers & type_bit(data_type) != 0
 }
 
-/// Whether ops that work in place may have to move their input.
-pub(crate) const fn links_moves(numbers: u16) -> bool {
-    numbers & MOVES != 0
-}
-
-/// Whether depthwise convolutions may overwrite their input channel by channel.
-pub(crate) const fn links_overwrites(numbers: u16) -> bool {
-    numbers & OVERWRITES != 0
-}
-
-/// Whether the lines of depthwise convolutions may be too long to be set aside.
-pub(crate) const fn links_long_lines(numbers: u16) -> bool {
-    numbers & LONG_LINES != 0
-}
-
-/// Whether weights may have 4 bits.
-pub(crate) const fn links_halves(numbers: u16) -> bool {
-    numbers & WHOLE_BYTES == 0
+/// Whether the set has what is added to sets.
+pub(crate) const fn links_form(numbers: u32, form: u32) -> bool {
+    numbers & form != 0
 }
 
 /// Whether the set has this type and no other.
 #[inline(always)]
-pub(crate) const fn links_only(numbers: u16, data_type: DataType) -> bool {
+pub(crate) const fn links_only(numbers: u32, data_type: DataType) -> bool {
     numbers & 0xff == type_bit(data_type)
 }
 
 /// Whether the set has this arithmetic.
 #[inline(always)]
-pub(crate) const fn links(numbers: u16, arithmetic: Arithmetic) -> bool {
+pub(crate) const fn links(numbers: u32, arithmetic: Arithmetic) -> bool {
     numbers & (0x100 << arithmetic.code()) != 0
 }
 
 /// The arithmetic where there is no choice.
 #[inline(always)]
-pub(crate) const fn only_arithmetic(numbers: u16) -> Option<Arithmetic> {
+pub(crate) const fn only_arithmetic(numbers: u32) -> Option<Arithmetic> {
     let float = links(numbers, Arithmetic::Float);
     match (links(numbers, Arithmetic::Tflite), links(numbers, Arithmetic::Onnx), float) {
         (true, false, false) => Some(Arithmetic::Tflite),
@@ -139,10 +155,10 @@ pub(crate) const fn only_arithmetic(numbers: u16) -> Option<Arithmetic> {
 
 /// An op of a parsed artifact.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Parsed<'a, const NUMBERS: u16>(pub Op<'a>);
+pub(crate) struct Parsed<'a, const NUMBERS: u32>(pub Op<'a>);
 
-impl<const NUMBERS: u16> Source for Parsed<'_, NUMBERS> {
-    const NUMBERS: u16 = NUMBERS;
+impl<const NUMBERS: u32> Source for Parsed<'_, NUMBERS> {
+    const NUMBERS: u32 = NUMBERS;
     const PACKS: bool = Backend::PACKS;
     // Where nothing can be packed. Elsewhere what is not packed is the oracle, to compare with. A page downloads the
     // program: there the oracle's loops are chosen for being shorter.
@@ -175,10 +191,10 @@ impl<const NUMBERS: u16> Source for Parsed<'_, NUMBERS> {
 
 /// An op whose records are constants.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Compiled<const NUMBERS: u16>(pub &'static Step);
+pub(crate) struct Compiled<const NUMBERS: u32>(pub &'static Step);
 
-impl<const NUMBERS: u16> Source for Compiled<NUMBERS> {
-    const NUMBERS: u16 = NUMBERS;
+impl<const NUMBERS: u32> Source for Compiled<NUMBERS> {
+    const NUMBERS: u32 = NUMBERS;
     const PACKS: bool = false;
     const DIRECT: bool = true;
 

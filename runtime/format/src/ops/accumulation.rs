@@ -65,6 +65,27 @@ impl Accumulation {
         self.flags & Self::SHORT_SUMS != 0
     }
 
+    /// Whether the outputs of sums of `taps` products of bytes can be made in a shorter form of the arithmetic `tflite`: all
+    /// shifts are to the right, so that nothing overflows, and clamping is saturation.
+    /// `constants` are those of the artifact, whose arithmetic that must be.
+    pub fn is_plain(&self, constants: &[u8], channels: usize, taps: usize) -> bool {
+        let bytes = |offset: usize, count: usize, size: usize| {
+            let end = count.checked_mul(size).and_then(|bytes| offset.checked_add(bytes));
+            end.and_then(|end| constants.get(offset..end)).unwrap_or(&[])
+        };
+        let words = |offset: u32, count: usize| {
+            let words = bytes(offset as usize, count, 4).as_chunks().0;
+            words.iter().map(|&word| i32::from_le_bytes(word))
+        };
+        let epilogue = self.epilogue.integer();
+        let entries = if self.is_per_channel() { channels } else { 1 };
+        let shifts = (epilogue.table as usize).saturating_add(entries.saturating_mul(4));
+        let shifts = bytes(shifts, entries, 1).iter().map(|shift| shift.cast_signed());
+        [epilogue.clamp_min, epilogue.clamp_max] == [i8::MIN, i8::MAX]
+            && has_plain_sums(words(self.bias, channels), taps)
+            && has_plain_scales(words(epilogue.table, entries).zip(shifts))
+    }
+
     /// The rules of operand types and constants, with weights of `taps` per output channel.
     pub(crate) fn check(&self, op: &Op<'_>, channels: usize, taps: usize) -> Result<(), LoadError> {
         let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::I16, DataType::F32])?;
@@ -94,6 +115,17 @@ impl Accumulation {
             self.epilogue.check_integer(op, entries)
         }
     }
+}
+
+/// Whether sums of `taps` products of bytes and a bias, doubled, have 32 bits; see [`Accumulation::is_plain`].
+pub fn has_plain_sums(mut bias: impl Iterator<Item = i32>, taps: usize) -> bool {
+    // Products are of 255 * 128 at most.
+    taps <= 1 << 13 && bias.all(|bias| bias.unsigned_abs() <= 1 << 29)
+}
+
+/// Whether all multipliers with their shifts are as [`Accumulation::is_plain`] says.
+pub fn has_plain_scales(mut scales: impl Iterator<Item = (i32, i8)>) -> bool {
+    scales.all(|(multiplier, shift)| multiplier >= 0 && (-22..0).contains(&shift))
 }
 
 /// Rule 83 for input and output channels.

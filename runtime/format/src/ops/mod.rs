@@ -32,7 +32,7 @@ mod transpose_conv_2d;
 mod unary;
 mod window;
 
-pub use accumulation::{Accumulation, WeightType};
+pub use accumulation::{Accumulation, WeightType, has_plain_scales, has_plain_sums};
 pub use arg_max::ArgMax;
 pub use binary::{BinaryKind, FloatBinary, IntegerBinary, WideBinary, WordBinary};
 pub use clamp::{FloatClamp, IntegerClamp, WideClamp};

@@ -243,26 +243,30 @@ pub fn requantize(
     pixels: &mut [i8],
     ahead: usize,
 ) {
-    let (Some(multipliers), Some(shifts)) =
-        (scales.multipliers.get(outputs.clone()), scales.shifts.get(outputs.clone()))
+    // All at once, or one by one where they have the same scale.
+    let (entries, channels) = if scales.per_channel { (outputs.clone(), outputs.len()) } else { (0..1, 1) };
+    let (Some(multipliers), Some(shifts)) = (scales.multipliers.get(entries.clone()), scales.shifts.get(entries))
     else {
         return;
     };
-    let channels = outputs.len();
-    let fits = ahead.checked_add(channels).is_some_and(|end| end <= pixels.len());
-    if channels == 0 || !fits || sums.len() < channels.div_ceil(2) {
-        return;
-    }
-    let scales = Scales {
+    let job = Scales {
         multipliers: multipliers.as_ptr(),
         shifts: shifts.as_ptr(),
         channels,
         offset: scales.zero_point.wrapping_mul(2).wrapping_add(1),
         ahead,
     };
-    // SAFETY: there is a channel; the tables have an entry for each, the sums two, and `ahead` plus so many bytes lie in
-    // the pixels.
-    unsafe { requantize_pairs(&scales, sums.as_ptr(), pixels.as_mut_ptr()) };
+    for first in (0..outputs.len()).step_by(channels.max(1)) {
+        let pixels = pixels.get_mut(first..).unwrap_or(&mut []);
+        let sums = sums.as_flattened().get(first.wrapping_mul(2)..).unwrap_or(&[]);
+        let fits = ahead.checked_add(channels).is_some_and(|end| end <= pixels.len());
+        if !fits || sums.len() / 2 < channels {
+            return;
+        }
+        // SAFETY: there is a channel, or this loop had no turn; the tables have an entry for each channel, the sums two, and
+        // `ahead` plus so many bytes lie in the pixels.
+        unsafe { requantize_pairs(&job, sums.as_ptr().cast(), pixels.as_mut_ptr()) };
+    }
 }
 
 /// `round(round(2 sum multiplier / 2^32) / 2^-shift) + zero_point`, saturated, for the two sums of each channel. Halves
@@ -271,7 +275,7 @@ pub fn requantize(
 /// # Safety
 /// There is at least one channel; tables, sums and outputs must be as long as there are channels.
 #[unsafe(naked)]
-unsafe extern "C" fn requantize_pairs(scales: &Scales, sums: *const [i32; 4], first: *mut i8) {
+unsafe extern "C" fn requantize_pairs(scales: &Scales, sums: *const [i32; 2], first: *mut i8) {
     naked_asm!(
         extension!(),
         "push {{r4-r11}}",

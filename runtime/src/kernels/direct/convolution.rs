@@ -5,26 +5,27 @@
 //! What does not fill a last quad is nought among the values, whatever stands there among the weights.
 
 use super::words::{self, Quad};
-use super::{Direct, Inside};
+use super::{Direct, Forms, Inside};
 use crate::kernels::generic::Place;
-use crate::kernels::weights::{ByteWeights, Weights};
+use crate::kernels::weights::ByteWeights;
 use crate::kernels::{Convolution, Epilogue};
+use bantam_format::overlap::WINDOW_VALUES;
 use core::ops::Range;
 
 /// Quads gathered at a time.
-const QUADS: usize = 36;
+const QUADS: usize = WINDOW_VALUES / 4;
 /// Output channels whose sums are handed to the epilogue at once; even.
 const TILE: usize = 16;
 
 /// Convolution of an image, as [`conv_2d`](crate::kernels::scalar::conv_2d) does it, in the order of the walk.
 #[inline(never)]
-pub fn convolve(job: &Direct<'_>, place: &mut Place<'_, i8>) -> Option<()> {
+pub fn convolve<F: Forms>(job: &Direct<'_, F>, place: &mut Place<'_, i8>) -> Option<()> {
     let geometry = &job.geometry;
     let [rows, columns, channels] = geometry.output;
     let mut windows = Windows::new(job);
     let mut sums = [[0; 4]; TILE / 2];
     // Whether a pixel is read when a part of it has been written.
-    let twice = windows.taps > 4 * QUADS || geometry.groups > 1;
+    let twice = F::PARTS && windows.taps > 4 * QUADS || job.groups() > 1;
     let step = if twice && geometry.is_pointwise() && overlaps(job, place)? { 1 } else { 2 };
     for row in 0..rows {
         let y = if place.down { rows - 1 - row } else { row };
@@ -34,7 +35,7 @@ pub fn convolve(job: &Direct<'_>, place: &mut Place<'_, i8>) -> Option<()> {
             let x = if place.down { steps - 1 - index } else { index } * step;
             let pair = Pair { x, both: step == 2 && x + 1 < columns };
             let at = y.wrapping_mul(columns).wrapping_add(x).wrapping_mul(channels).wrapping_add(place.output);
-            for group in 0..geometry.groups {
+            for group in 0..job.groups() {
                 windows.multiply(&pair, group, &mut sums, place, at);
             }
         }
@@ -43,7 +44,7 @@ pub fn convolve(job: &Direct<'_>, place: &mut Place<'_, i8>) -> Option<()> {
 }
 
 /// Whether an image's input and output have memory in common.
-fn overlaps(job: &Direct<'_>, place: &Place<'_, i8>) -> Option<bool> {
+fn overlaps<F>(job: &Direct<'_, F>, place: &Place<'_, i8>) -> Option<bool> {
     let elements = |[height, width, channels]: [usize; 3]| height.checked_mul(width)?.checked_mul(channels);
     let [input, output] = [elements(job.geometry.input)?, elements(job.geometry.output)?];
     Some(place.input < place.output.checked_add(output)? && place.output < place.input.checked_add(input)?)
@@ -56,8 +57,8 @@ struct Pair {
 }
 
 /// Gathers and multiplies windows.
-struct Windows<'a> {
-    job: &'a Direct<'a>,
+struct Windows<'a, F> {
+    job: &'a Direct<'a, F>,
     /// Weights of an output channel, and input channels that it sees.
     taps: usize,
     depth: usize,
@@ -76,20 +77,27 @@ struct Windows<'a> {
     quads: [Quad; QUADS],
 }
 
-impl<'a> Windows<'a> {
-    fn new(job: &'a Direct<'a>) -> Self {
+impl<'a, F: Forms> Windows<'a, F> {
+    #[inline(always)]
+    fn new(job: &'a Direct<'a, F>) -> Self {
         let geometry = &job.geometry;
         let (taps, depth) = (geometry.taps(), geometry.group_channels());
-        let together = depth == geometry.input[2] && geometry.dilation[1] == 1;
+        let together = !F::SPREAD || depth == geometry.input[2] && geometry.dilation[1] == 1;
         let row = geometry.kernel[1].saturating_mul(depth);
         let rows = if row.is_multiple_of(4) { (4 * QUADS).checked_div(row).unwrap_or(0) } else { 0 };
-        let part = if taps <= 4 * QUADS || rows == 0 { 4 * QUADS } else { rows.saturating_mul(row) };
+        let part = if !F::PARTS {
+            taps
+        } else if taps <= 4 * QUADS || rows == 0 {
+            4 * QUADS
+        } else {
+            rows.saturating_mul(row)
+        };
         Self {
             job,
             taps,
             depth,
             part,
-            channels: geometry.output[2].checked_div(geometry.groups).unwrap_or(0),
+            channels: geometry.output[2].checked_div(job.groups()).unwrap_or(0),
             whole: depth.is_multiple_of(4),
             together,
             lines: together && row.is_multiple_of(4),
@@ -117,7 +125,7 @@ impl<'a> Windows<'a> {
             }
             let mut from = 0;
             while from < self.taps {
-                let length = (self.taps - from).min(self.part);
+                let length = if F::PARTS { (self.taps - from).min(self.part) } else { self.taps };
                 if !gathered {
                     let input = place.memory.get(place.input..).unwrap_or(&[]);
                     self.gather(input, pair.x, group, from..from + length, 0);
@@ -129,7 +137,7 @@ impl<'a> Windows<'a> {
                 }
                 let quads = self.quads.get(..length.div_ceil(4)).unwrap_or(&[]);
                 let filters = Filters {
-                    weights: self.job.weights,
+                    job: self.job,
                     first: outputs.start.wrapping_mul(self.taps).wrapping_add(from),
                     taps: self.taps,
                     length,
@@ -159,7 +167,7 @@ impl<'a> Windows<'a> {
             words::widen(input.get(from..).unwrap_or(&[]), step, zero_point, sizes, quads, pixel);
             return;
         }
-        runs.each(x, group, &part, |run, from| {
+        runs.each(x, group, &part, &mut |run, from| {
             let quads = quads.get_mut(run.start / 4..run.end / 4).unwrap_or(&mut []);
             match from {
                 Some(from) => {
@@ -175,7 +183,7 @@ impl<'a> Windows<'a> {
         let epilogue = &self.job.epilogue;
         let (count, channels) = (outputs.len(), self.job.geometry.output[2]);
         #[cfg(bantam_dsp)]
-        if self.job.plain {
+        if self.job.is_plain() {
             words::requantize(epilogue, outputs, sums, pixels, if both { channels } else { 0 });
             return;
         }
@@ -202,7 +210,7 @@ fn gather_bytes(
     (quads, pixel): (&mut [Quad], usize),
 ) {
     let mut bytes = [zero_point as i8; 4 * QUADS];
-    runs.each(x, group, part, |run, from| {
+    runs.each(x, group, part, &mut |run, from| {
         let from = from.and_then(|from| input.get(from..));
         if let (Some(bytes), Some(values)) = (bytes.get_mut(run), from) {
             bytes.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
@@ -256,8 +264,8 @@ impl Runs<'_> {
 
     /// Gives each run that is in a part of the window: where it stands in the part, and its first element, `None` in the
     /// padding.
-    #[inline(always)]
-    fn each(&self, x: usize, group: usize, part: &Range<usize>, mut put: impl FnMut(Range<usize>, Option<usize>)) {
+    #[inline(never)]
+    fn each(&self, x: usize, group: usize, part: &Range<usize>, put: &mut dyn FnMut(Range<usize>, Option<usize>)) {
         let geometry = self.geometry;
         let mut clip = |start: usize, length: usize, from: Option<usize>| {
             let (begin, end) = (start.max(part.start), start.wrapping_add(length).min(part.end));
@@ -274,17 +282,17 @@ impl Runs<'_> {
                 return;
             }
             let row = tap_y.wrapping_sub(self.rows.tap);
-            if row >= self.rows.taps {
-                clip(start, line, None);
-                continue;
-            }
             let first = self.first().wrapping_add(row.wrapping_mul(self.step()));
-            if self.together {
-                let (before, inside) = (tap.wrapping_mul(self.depth), taps.wrapping_mul(self.depth));
-                clip(start, before, None);
-                clip(start.wrapping_add(before), inside, Some(first));
-                let used = before.wrapping_add(inside);
-                clip(start.wrapping_add(used), line.wrapping_sub(used), None);
+            let outside = row >= self.rows.taps;
+            if self.together || outside {
+                // Padding, what is inside, padding.
+                let ends =
+                    [tap, tap.wrapping_add(taps)].map(|tap| if outside { 0 } else { tap.wrapping_mul(self.depth) });
+                let mut from = 0;
+                for (end, place) in [(ends[0], None), (ends[1], Some(first)), (line, None)] {
+                    clip(start.wrapping_add(from), end.wrapping_sub(from), place);
+                    from = end;
+                }
             } else {
                 for tap_x in 0..kernel_width {
                     let start = start.wrapping_add(tap_x.wrapping_mul(self.depth));
@@ -298,8 +306,8 @@ impl Runs<'_> {
 }
 
 /// A part of the weights of some output channels.
-struct Filters<'a> {
-    weights: ByteWeights<'a>,
+struct Filters<'a, F> {
+    job: &'a Direct<'a, F>,
     /// The first weight of the first channel.
     first: usize,
     /// Weights from one channel to the next, and of a channel in this part.
@@ -309,11 +317,11 @@ struct Filters<'a> {
     count: usize,
 }
 
-impl Filters<'_> {
+impl<F: Forms> Filters<'_, F> {
     /// Adds the products with the weights to the sums, or to the bias.
     fn add(&self, quads: &[Quad], bias: Option<&[i32]>, sums: &mut [[i32; 4]; TILE / 2]) {
         let mut inside = 0;
-        if let ByteWeights::Bytes(weights) = self.weights {
+        if let ByteWeights::Bytes(weights) = self.job.weights {
             let weights = weights.get(self.first..).unwrap_or(&[]);
             // The last words of the last channels may reach beyond the weights.
             let room = weights.len().checked_sub(quads.len().wrapping_mul(4));
@@ -338,7 +346,7 @@ impl Filters<'_> {
         for (copy, channel) in copies.iter_mut().zip(channel..self.count) {
             let from = self.first.wrapping_add(channel.wrapping_mul(self.taps));
             for (offset, to) in copy.iter_mut().enumerate().take(self.length) {
-                *to = self.weights.at(from.wrapping_add(offset)).unwrap_or(0);
+                *to = self.job.weight(from.wrapping_add(offset));
             }
         }
         words::multiply(quads, copies.as_flattened(), 4 * QUADS, None, core::slice::from_mut(sums));

@@ -1,10 +1,10 @@
 //! Depthwise convolutions, channel by channel: some rows of a channel are set aside as lines of 16-bit numbers, padding
 //! included, and windows are summed over them. So the output may overwrite the input channel by channel.
 
-use super::{Direct, words};
-use crate::kernels::weights::{ByteWeights, Weights};
+use super::{Direct, Forms, words};
 use crate::kernels::{Accumulation, Band, Convolution, Epilogue, Requantization};
 use bantam_format::overlap::{LINE_VALUES, lines};
+use core::cell::Cell;
 use core::ops::Range;
 
 /// Outputs of a row that are handed to the epilogue at once.
@@ -14,6 +14,16 @@ const TILE: usize = 32;
 #[derive(Debug)]
 #[repr(align(4))]
 pub struct Lines(pub [i16; LINE_VALUES]);
+
+impl Lines {
+    /// Moves values to the beginning.
+    fn shift(&mut self, from: usize, count: usize) {
+        let cells = Cell::from_mut(&mut self.0[..]).as_slice_of_cells();
+        for (to, from) in cells.iter().zip(cells.get(from..).unwrap_or(&[])).take(count) {
+            to.set(from.get());
+        }
+    }
+}
 
 /// The tensors of an op.
 enum Memory<'a> {
@@ -40,8 +50,8 @@ impl Memory<'_> {
 
 /// A depthwise convolution whose lines can be set aside.
 #[derive(Clone, Copy, Debug)]
-pub struct Depthwise<'a> {
-    direct: Direct<'a>,
+pub struct Depthwise<'a, F> {
+    direct: Direct<'a, F>,
     /// Input rows that a window spans.
     span: usize,
     /// Output columns computed together, and the values of a line under them.
@@ -51,7 +61,7 @@ pub struct Depthwise<'a> {
     multiplier: usize,
 }
 
-impl<'a> Depthwise<'a> {
+impl<'a, F: Forms> Depthwise<'a, F> {
     /// `None` where not even the lines of a single window can be set aside.
     pub fn new(geometry: &Convolution, accumulation: &Accumulation<'a, i8, Requantization<'a>>) -> Option<Self> {
         let &Convolution { kernel, stride, dilation, input, output, .. } = geometry;
@@ -83,28 +93,27 @@ impl<'a> Depthwise<'a> {
         let mut lines = Lines([0; LINE_VALUES]);
         // Output rows of which all lines can be set aside.
         let rows = LINE_VALUES.checked_div(self.pitch).unwrap_or(0).saturating_sub(self.span) / stride + 1;
+        let (rows, together) = if F::STRIPS { (rows, self.columns.max(1)) } else { (usize::MAX, usize::MAX) };
         for channel in 0..channels {
             let filter = Filter::new(&self.direct, channel);
-            for first in (0..out_width).step_by(self.columns) {
-                let columns = first..out_width.min(first + self.columns);
+            let source = channel.checked_div(self.multiplier).unwrap_or(0);
+            let mut column = 0;
+            while column < out_width {
+                let columns = column..out_width.min(column.saturating_add(together));
                 let mut y = band.output.start;
                 // Padded input rows: the first one whose line is not set aside, and the one whose line is the first.
                 let (mut next, mut top) = (y.wrapping_mul(stride), y.wrapping_mul(stride));
                 while y < band.output.end {
-                    let end = band.output.end.min(y + rows);
+                    let end = band.output.end.min(y.saturating_add(rows));
                     let start = y.wrapping_mul(stride);
-                    // What the rows before have set aside and these need too.
-                    let kept = next.saturating_sub(start).wrapping_mul(self.pitch);
-                    if let Some(from) = start.checked_sub(top).filter(|_| kept > 0) {
-                        let from = from.wrapping_mul(self.pitch);
-                        if from.checked_add(kept).is_some_and(|end| end <= LINE_VALUES) {
-                            lines.0.copy_within(from..from + kept, 0);
-                        }
+                    if F::STRIPS {
+                        // What the rows before have set aside and these need too.
+                        let kept = next.saturating_sub(start).wrapping_mul(self.pitch);
+                        lines.shift(start.saturating_sub(top).wrapping_mul(self.pitch), kept);
                     }
                     let last = (end - 1).wrapping_mul(stride).wrapping_add(self.span);
                     let new = next.max(start)..last;
                     let at = (new.start - start).wrapping_mul(self.pitch);
-                    let source = channel.checked_div(self.multiplier).unwrap_or(0);
                     self.set_aside(&new, [columns.start, source], band, memory.input(), &mut lines, at);
                     (next, top) = (last, start);
                     let at = (y - band.output.start).wrapping_mul(out_width).wrapping_add(columns.start);
@@ -113,6 +122,7 @@ impl<'a> Depthwise<'a> {
                     self.sum(&filter, &lines, [end - y, columns.len()], output);
                     y = end;
                 }
+                column = columns.end;
             }
         }
     }
@@ -138,15 +148,13 @@ impl<'a> Depthwise<'a> {
         let first = rows.start.max(band.input.start.wrapping_add(geometry.pad[0])).min(rows.end);
         let last = rows.end.min(band.input.end.wrapping_add(geometry.pad[0])).max(first);
         let place = |row: usize| (row - rows.start).wrapping_mul(self.pitch).wrapping_add(at);
-        if self.columns < geometry.output[1] {
-            // Columns that are padding here were values before.
-            if let Some(lines) = lines.0.get_mut(place(first)..place(last)) {
-                lines.fill(0);
-            }
-        }
-        for outside in [place(rows.start)..place(first), place(last)..place(rows.end)] {
-            if let Some(lines) = lines.0.get_mut(outside).filter(|lines| !lines.is_empty()) {
-                lines.fill(0);
+        if F::STRIPS {
+            // What is padding here may have been values before: rows, and where not all columns are set aside, these.
+            let columns = if self.columns < geometry.output[1] { place(first)..place(last) } else { 0..0 };
+            for padding in [columns, place(rows.start)..place(first), place(last)..place(rows.end)] {
+                if let Some(lines) = lines.0.get_mut(padding).filter(|lines| !lines.is_empty()) {
+                    lines.fill(0);
+                }
             }
         }
         let row = first.wrapping_sub(geometry.pad[0]).wrapping_sub(band.input.start);
@@ -162,10 +170,10 @@ impl<'a> Depthwise<'a> {
     }
 
     /// Sums the windows over the lines; the first output is that of the first window.
-    fn sum(&self, filter: &Filter<'_>, lines: &Lines, [rows, columns]: [usize; 2], output: &mut [i8]) {
+    fn sum(&self, filter: &Filter<'_, F>, lines: &Lines, [rows, columns]: [usize; 2], output: &mut [i8]) {
         let geometry = &self.direct.geometry;
         #[cfg(bantam_dsp)]
-        if self.direct.plain && geometry.kernel == [3; 2] && geometry.dilation == [1; 2] && geometry.stride == [1; 2] {
+        if !F::ANY_DEPTHWISE || self.direct.plain && geometry.is_three_by_three() {
             let [_, width, step] = geometry.output;
             let job = words::Windows { pitch: self.pitch, rows, columns, step, width, bias: filter.bias };
             words::depthwise_3x3(&job, &filter.scales, &filter.square(), lines, output);
@@ -203,8 +211,8 @@ impl<'a> Depthwise<'a> {
 }
 
 /// The constants of an output channel.
-struct Filter<'a> {
-    weights: ByteWeights<'a>,
+struct Filter<'a, F> {
+    direct: &'a Direct<'a, F>,
     /// Its first weight, and from one to the next.
     first: usize,
     step: usize,
@@ -212,10 +220,10 @@ struct Filter<'a> {
     scales: Requantization<'a>,
 }
 
-impl<'a> Filter<'a> {
-    fn new(direct: &Direct<'a>, channel: usize) -> Self {
+impl<'a, F: Forms> Filter<'a, F> {
+    fn new(direct: &'a Direct<'a, F>, channel: usize) -> Self {
         Self {
-            weights: direct.weights,
+            direct,
             first: channel,
             step: direct.geometry.output[2],
             bias: direct.bias.get(channel).copied().unwrap_or(0),
@@ -224,7 +232,7 @@ impl<'a> Filter<'a> {
     }
 
     fn weight(&self, tap: usize) -> i32 {
-        self.weights.at(tap.wrapping_mul(self.step).wrapping_add(self.first)).unwrap_or(0).into()
+        self.direct.weight(tap.wrapping_mul(self.step).wrapping_add(self.first)).into()
     }
 
     /// Of three times three taps.

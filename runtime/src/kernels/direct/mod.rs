@@ -12,16 +12,35 @@ mod portable;
 pub use depthwise::{Depthwise, Lines};
 
 use super::generic::Place;
-use super::weights::ByteWeights;
+use super::weights::{ByteWeights, Weights};
 use super::{Accumulation, Convolution, Requantization};
 #[cfg(bantam_dsp)]
 use crate::kernels::arch::thumb as words;
 #[cfg(not(bantam_dsp))]
 use portable as words;
 
+use core::marker::PhantomData;
+
+/// Which forms ops may have: what they have not is no code.
+pub trait Forms: Copy {
+    /// Weights of 4 bits.
+    const HALVES: bool = true;
+    /// Depthwise convolutions of which not all lines of a channel can be set aside at once.
+    const STRIPS: bool = true;
+    /// Depthwise convolutions of other windows than 3 x 3 that lie side by side, or whose requantisation is not
+    /// [plain](Requantization::is_plain).
+    const ANY_DEPTHWISE: bool = true;
+    /// Other ops whose requantisation is not plain.
+    const ANY_SCALE: bool = true;
+    /// Convolutions of several groups, or dilated.
+    const SPREAD: bool = true;
+    /// Convolutions of windows too large to be set aside.
+    const PARTS: bool = true;
+}
+
 /// An op of 8-bit integers, to be run band by band.
 #[derive(Clone, Copy, Debug)]
-pub struct Direct<'a> {
+pub struct Direct<'a, F> {
     geometry: Convolution,
     zero_point: i32,
     weights: ByteWeights<'a>,
@@ -30,29 +49,56 @@ pub struct Direct<'a> {
     /// Whether the short form of the `tflite` arithmetic serves, see [`Requantization::is_plain`].
     #[cfg_attr(not(bantam_dsp), allow(dead_code))]
     plain: bool,
+    forms: PhantomData<F>,
 }
 
-impl<'a> Direct<'a> {
-    /// A convolution; a depthwise one has its own geometry, and weights per channel.
-    pub fn new(geometry: &Convolution, accumulation: &Accumulation<'a, i8, Requantization<'a>>) -> Self {
+impl<'a, F: Forms> Direct<'a, F> {
+    /// A weight; nought beyond the last.
+    #[inline(always)]
+    fn weight(&self, at: usize) -> i8 {
+        let weight = match self.weights {
+            ByteWeights::Bytes(weights) => weights.at(at),
+            ByteWeights::Nibbles(_) if F::HALVES => self.weights.at(at),
+            ByteWeights::Nibbles(_) => None,
+        };
+        weight.unwrap_or(0)
+    }
+
+    /// Whether the short form of the `tflite` arithmetic serves.
+    #[cfg(bantam_dsp)]
+    fn is_plain(&self) -> bool {
+        !F::ANY_SCALE || self.plain
+    }
+
+    fn groups(&self) -> usize {
+        if F::SPREAD { self.geometry.groups } else { 1 }
+    }
+
+    /// A convolution.
+    pub fn convolution(geometry: &Convolution, accumulation: &Accumulation<'a, i8, Requantization<'a>>) -> Self {
+        let mut geometry = *geometry;
+        if geometry.is_pointwise() {
+            // Its pixels are as good as in one row, where two of them may be read before one is written.
+            for [height, width, _] in [&mut geometry.input, &mut geometry.output] {
+                (*height, *width) = (1, height.wrapping_mul(*width));
+            }
+        }
+        Self::new(&geometry, accumulation)
+    }
+
+    /// With the geometry as it is; that of a depthwise convolution has weights per channel.
+    fn new(geometry: &Convolution, accumulation: &Accumulation<'a, i8, Requantization<'a>>) -> Self {
         let &Accumulation { zero_point, weights, bias, epilogue } = accumulation;
-        let plain = cfg!(bantam_dsp) && epilogue.is_plain(bias, geometry.taps());
-        Self { geometry: *geometry, zero_point, weights, bias, epilogue, plain }
+        let plain = cfg!(bantam_dsp) && (!F::ANY_SCALE || epilogue.is_plain(bias, geometry.taps()));
+        Self { geometry: *geometry, zero_point, weights, bias, epilogue, plain, forms: PhantomData }
     }
 
     /// Computes a convolution over images that lie one behind the other.
     pub fn conv_2d(&self, place: Place<'_, i8>, images: usize) -> Option<()> {
         let Place { memory, mut input, mut output, down } = place;
-        let mut job = *self;
-        if self.geometry.is_pointwise() {
-            // Its pixels are as good as in one row, where two of them may be read before one is written.
-            let ([height, width, depth], channels) = (self.geometry.input, self.geometry.output[2]);
-            let flat = Convolution::pointwise([1, height.checked_mul(width)?], [depth, channels]);
-            job.geometry = Convolution { groups: self.geometry.groups, ..flat };
-        }
         let elements = |[height, width, channels]: [usize; 3]| height.checked_mul(width)?.checked_mul(channels);
         for _ in 0..images {
-            convolution::convolve(&job, &mut Place { memory: &mut *memory, input, output, down })?;
+            convolution::convolve(self, &mut Place { memory: &mut *memory, input, output, down })?;
             input = input.checked_add(elements(self.geometry.input)?)?;
             output = output.checked_add(elements(self.geometry.output)?)?;
         }

@@ -8,6 +8,12 @@ use bantam_format::overlap::{Band, RowWindow};
 use proptest::prelude::*;
 use std::vec::Vec;
 
+/// What sessions link.
+#[derive(Clone, Copy)]
+struct Every;
+
+impl Forms for Every {}
+
 /// Keeps a byte of the sums: the lowest, or the next.
 fn keep(parameters: &Requantization<'_>, _: usize, sums: &[i32], output: &mut [i8]) {
     for (out, sum) in output.iter_mut().zip(sums) {
@@ -126,7 +132,7 @@ fn convolve<'w>(
         let mut memory = input.to_vec();
         memory.extend_from_slice(got);
         let place = Place { memory: &mut memory, input: 0, output: input.len(), down };
-        Direct::new(geometry, accumulation).conv_2d(place, 1).expect("tensors inside the memory");
+        Direct::<Every>::convolution(geometry, accumulation).conv_2d(place, 1).expect("tensors inside the memory");
         assert_eq!(expected, &memory[input.len()..], "{geometry:?} {down}");
     }
     got.copy_from_slice(expected);
@@ -184,7 +190,7 @@ proptest! {
             let mut memory = std::vec![0; size];
             memory[first..first + input.len()].copy_from_slice(input);
             let place = Place { memory: &mut memory, input: first, output: second, down };
-            Direct::new(&geometry, accumulation).conv_2d(place, 1).expect("tensors inside the memory");
+            Direct::<Every>::convolution(&geometry, accumulation).conv_2d(place, 1).expect("tensors inside the memory");
             got.copy_from_slice(&memory[second..second + expected.len()]);
         });
     }
@@ -202,7 +208,7 @@ proptest! {
         let taps = geometry.kernel[0] * geometry.kernel[1];
         compare(&geometry, taps, seed, zero_point, |band, input, accumulation, [expected, got]| {
             scalar::depthwise_conv_2d(&geometry, band, input, accumulation, expected);
-            match Depthwise::new(&geometry, accumulation) {
+            match Depthwise::<Every>::new(&geometry, accumulation) {
                 Some(depthwise) => depthwise.band(band, input, got),
                 None => got.copy_from_slice(expected),
             }
@@ -221,7 +227,7 @@ proptest! {
         let geometry = geometry(tall, wide, [channels, channels], 1);
         compare(&geometry, 9, seed, zero_point, |band, input, accumulation, [expected, got]| {
             scalar::depthwise_conv_2d(&geometry, band, input, accumulation, expected);
-            Depthwise::new(&geometry, accumulation).expect("lines that fit").band(band, input, got);
+            Depthwise::<Every>::new(&geometry, accumulation).expect("lines that fit").band(band, input, got);
         });
     }
 
@@ -241,7 +247,7 @@ proptest! {
             scalar::depthwise_conv_2d(&geometry, band, input, accumulation, expected);
             if band.output == (0..size[0]) {
                 got.copy_from_slice(input);
-                let depthwise = Depthwise::new(&geometry, accumulation).expect("lines that fit");
+                let depthwise = Depthwise::<Every>::new(&geometry, accumulation).expect("lines that fit");
                 if depthwise.in_place(got).is_some() {
                     return;
                 }
