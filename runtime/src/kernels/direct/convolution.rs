@@ -22,7 +22,8 @@ const TILE: usize = 16;
 pub fn convolve<F: Forms>(job: &Direct<'_, F>, place: &mut Place<'_, i8>) -> Option<()> {
     let geometry = &job.geometry;
     let [rows, columns, channels] = geometry.output;
-    let mut windows = Windows::new(job);
+    let mut quads = [Quad::default(); QUADS];
+    let mut windows = Windows::new(job, &mut quads);
     let mut sums = [[0; 4]; TILE / 2];
     // Whether a pixel is read when a part of it has been written.
     let twice = F::PARTS && windows.taps > 4 * QUADS || job.groups() > 1;
@@ -74,12 +75,11 @@ struct Windows<'a, F> {
     lines: bool,
     /// Rows of the window inside the input.
     rows: Inside,
-    quads: [Quad; QUADS],
+    quads: &'a mut [Quad; QUADS],
 }
 
 impl<'a, F: Forms> Windows<'a, F> {
-    #[inline(always)]
-    fn new(job: &'a Direct<'a, F>) -> Self {
+    fn new(job: &'a Direct<'a, F>, quads: &'a mut [Quad; QUADS]) -> Self {
         let geometry = &job.geometry;
         let (taps, depth) = (geometry.taps(), geometry.group_channels());
         let together = !F::SPREAD || depth == geometry.input[2] && geometry.dilation[1] == 1;
@@ -102,7 +102,7 @@ impl<'a, F: Forms> Windows<'a, F> {
             together,
             lines: together && row.is_multiple_of(4),
             rows: Inside::rows(geometry, 0),
-            quads: [Quad::default(); QUADS],
+            quads,
         }
     }
 
@@ -159,10 +159,10 @@ impl<'a, F: Forms> Windows<'a, F> {
         let runs = Runs { geometry, depth: self.depth, together: self.together, rows: self.rows, columns };
         let inside = columns.taps == geometry.kernel[1];
         if !(self.whole || self.lines && inside) {
-            gather_bytes(&runs, input, zero_point, x, group, &part, (&mut self.quads, pixel));
+            gather_bytes(&runs, input, zero_point, x, group, &part, (self.quads, pixel));
             return;
         }
-        let quads = &mut self.quads;
+        let quads = &mut *self.quads;
         if let Some((from, step, sizes)) = runs.inside(&part) {
             words::widen(input.get(from..).unwrap_or(&[]), step, zero_point, sizes, quads, pixel);
             return;
