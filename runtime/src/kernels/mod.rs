@@ -82,7 +82,6 @@ impl Convolution {
     }
 
     /// Whether its windows are of 3 x 3 taps and lie side by side.
-    #[cfg(bantam_dsp)]
     pub fn is_three_by_three(&self) -> bool {
         self.kernel == [3; 2] && self.dilation == [1; 2] && self.stride == [1; 2]
     }

@@ -46,6 +46,20 @@ impl Requantization<'_> {
         !self.shifts.is_empty() && saturates && has_plain_sums(bias.iter().copied(), taps) && has_plain_scales(scales)
     }
 
+    /// The scale of a channel, where all are [plain](Self::is_plain).
+    #[inline(always)]
+    pub fn plain(&self, channel: usize) -> Scale {
+        let entry = self.entry(channel);
+        let multiplier = self.multipliers.get(entry).copied().unwrap_or(0);
+        Scale::plain(multiplier, self.shifts.get(entry).copied().unwrap_or(-1))
+    }
+
+    /// The output of a scaled sum, where clamping is saturation.
+    #[inline(always)]
+    pub fn saturate(&self, scaled: i32) -> i8 {
+        scaled.wrapping_add(self.zero_point).clamp(-128, 127) as i8
+    }
+
     /// That of one channel, to be stored as channel 0.
     pub fn only(&self, channel: usize) -> Self {
         let entry = self.entry(channel);
@@ -194,10 +208,17 @@ pub struct Scale {
 impl Scale {
     /// `None` where the multiplier is negative or the shift is to the left or beyond 31.
     pub fn new(multiplier: i32, shift: i8) -> Option<Self> {
-        let right = u32::from(shift.unsigned_abs());
         let serves = multiplier >= 0 && (-31..=0).contains(&shift);
+        let plain = Self::plain(multiplier, shift);
         let shifts = if shift == 0 { 0 } else { -1 };
-        serves.then_some(Self { multiplier, shift: right, half: ((1_u32 << right) >> 1).cast_signed(), shifts })
+        serves.then_some(Self { shifts, ..plain })
+    }
+
+    /// Of a shift to the right that is not nought.
+    #[inline(always)]
+    fn plain(multiplier: i32, shift: i8) -> Self {
+        let shift = u32::from(shift.unsigned_abs());
+        Self { multiplier, shift, half: (1_u32.wrapping_shl(shift) >> 1).cast_signed(), shifts: -1 }
     }
 
     /// What [`multiply_by_quantized_multiplier`] gives for a value of less than `2^30`.
@@ -205,7 +226,7 @@ impl Scale {
     pub fn apply(&self, value: i32) -> i32 {
         let twice = i64::from(value.wrapping_mul(2));
         let product = ((twice * i64::from(self.multiplier) + (1 << 31)) >> 32) as i32;
-        product.wrapping_add(product >> 31 & self.shifts).wrapping_add(self.half) >> self.shift
+        product.wrapping_add(product >> 31 & self.shifts).wrapping_add(self.half).wrapping_shr(self.shift)
     }
 }
 

@@ -135,7 +135,7 @@ macro_rules! operators {
             $(#[must_use]
             pub fn $opcode<const NUMBERS: u32>(step: &'static Step, arena: &mut [u8], constants: &[u8]) -> bool {
                 // Kernels for plain scales have a requantisation of their own.
-                let calls = !cfg!(bantam_dsp) || links_form(NUMBERS, ANY_SCALE | ANY_DEPTHWISE);
+                let calls = links_form(NUMBERS, ANY_SCALE | ANY_DEPTHWISE);
                 let arithmetic = only_arithmetic(NUMBERS).filter(|_| calls);
                 let requantizer = arithmetic.and_then(requantizer::<NUMBERS>).unwrap_or(requantize::none);
                 let op = Compiled::<NUMBERS>(step);

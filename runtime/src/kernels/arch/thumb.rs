@@ -4,7 +4,7 @@
 //! The loops are functions of their own, without a compiler's prologue, because they need every register. They read and
 //! write through pointers; the safe functions around them check first that all of it lies inside the slices.
 
-use crate::kernels::direct::Lines;
+use crate::kernels::direct::{Lines, Windows};
 use crate::kernels::requantize::Requantization;
 use core::arch::naked_asm;
 use core::ops::Range;
@@ -382,23 +382,6 @@ unsafe extern "C" fn set_values_aside(strides: &Strides, values: *const i8, line
         "bne 2b",
         "pop {{r4-r8, pc}}",
     )
-}
-
-/// Windows of three times three taps over lines of a channel.
-#[derive(Clone, Copy, Debug)]
-pub struct Windows {
-    /// Values from one line to the next; even.
-    pub pitch: usize,
-    /// Output rows and columns.
-    pub rows: usize,
-    /// Output columns.
-    pub columns: usize,
-    /// Output elements from one column to the next.
-    pub step: usize,
-    /// Columns of a whole output row.
-    pub width: usize,
-    /// Where each sum starts.
-    pub bias: i32,
 }
 
 /// What [`windows_3x3`] takes. The order of fields is that of its loads.

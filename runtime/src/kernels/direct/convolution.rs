@@ -182,7 +182,6 @@ impl<'a, F: Forms> Windows<'a, F> {
     fn finish(&self, outputs: &Range<usize>, sums: &[[i32; 4]; TILE / 2], both: bool, pixels: &mut [i8]) {
         let epilogue = &self.job.epilogue;
         let (count, channels) = (outputs.len(), self.job.geometry.output[2]);
-        #[cfg(bantam_dsp)]
         if self.job.is_plain() {
             words::requantize(epilogue, outputs, sums, pixels, if both { channels } else { 0 });
             return;

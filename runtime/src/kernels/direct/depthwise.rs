@@ -25,6 +25,23 @@ impl Lines {
     }
 }
 
+/// Windows of three times three taps over lines of a channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// Values from one line to the next; even.
+    pub pitch: usize,
+    /// Output rows and columns.
+    pub rows: usize,
+    /// Output columns.
+    pub columns: usize,
+    /// Output elements from one column to the next.
+    pub step: usize,
+    /// Columns of a whole output row.
+    pub width: usize,
+    /// Where each sum starts.
+    pub bias: i32,
+}
+
 /// The tensors of an op.
 enum Memory<'a> {
     Apart(&'a [i8], &'a mut [i8]),
@@ -172,10 +189,9 @@ impl<'a, F: Forms> Depthwise<'a, F> {
     /// Sums the windows over the lines; the first output is that of the first window.
     fn sum(&self, filter: &Filter<'_, F>, lines: &Lines, [rows, columns]: [usize; 2], output: &mut [i8]) {
         let geometry = &self.direct.geometry;
-        #[cfg(bantam_dsp)]
         if !F::ANY_DEPTHWISE || self.direct.plain && geometry.is_three_by_three() {
             let [_, width, step] = geometry.output;
-            let job = words::Windows { pitch: self.pitch, rows, columns, step, width, bias: filter.bias };
+            let job = Windows { pitch: self.pitch, rows, columns, step, width, bias: filter.bias };
             words::depthwise_3x3(&job, &filter.scales, &filter.square(), lines, output);
             return;
         }
@@ -236,7 +252,6 @@ impl<'a, F: Forms> Filter<'a, F> {
     }
 
     /// Of three times three taps.
-    #[cfg(bantam_dsp)]
     fn square(&self) -> [i32; 9] {
         core::array::from_fn(|tap| self.weight(tap))
     }

@@ -9,7 +9,7 @@ mod depthwise;
 #[cfg(any(test, not(bantam_dsp)))]
 mod portable;
 
-pub use depthwise::{Depthwise, Lines};
+pub use depthwise::{Depthwise, Lines, Windows};
 
 use super::generic::Place;
 use super::weights::{ByteWeights, Weights};
@@ -47,7 +47,6 @@ pub struct Direct<'a, F> {
     bias: &'a [i32],
     epilogue: Requantization<'a>,
     /// Whether the short form of the `tflite` arithmetic serves, see [`Requantization::is_plain`].
-    #[cfg_attr(not(bantam_dsp), allow(dead_code))]
     plain: bool,
     forms: PhantomData<F>,
 }
@@ -65,7 +64,6 @@ impl<'a, F: Forms> Direct<'a, F> {
     }
 
     /// Whether the short form of the `tflite` arithmetic serves.
-    #[cfg(bantam_dsp)]
     fn is_plain(&self) -> bool {
         !F::ANY_SCALE || self.plain
     }
@@ -89,7 +87,7 @@ impl<'a, F: Forms> Direct<'a, F> {
     /// With the geometry as it is; that of a depthwise convolution has weights per channel.
     fn new(geometry: &Convolution, accumulation: &Accumulation<'a, i8, Requantization<'a>>) -> Self {
         let &Accumulation { zero_point, weights, bias, epilogue } = accumulation;
-        let plain = cfg!(bantam_dsp) && (!F::ANY_SCALE || epilogue.is_plain(bias, geometry.taps()));
+        let plain = !F::ANY_SCALE || epilogue.is_plain(bias, geometry.taps());
         Self { geometry: *geometry, zero_point, weights, bias, epilogue, plain, forms: PhantomData }
     }
 
