@@ -103,6 +103,7 @@ fn key(op: &Op<'_>) -> String {
     let data_type = match op.input(0).data_type {
         DataType::F32 => "float32",
         DataType::I32 => "int32",
+        DataType::I16 => "int16",
         _ => "int8",
     };
     format!("{} {data_type}", op.opcode.name())

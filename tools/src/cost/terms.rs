@@ -1,69 +1,161 @@
 //! What an op's instructions may depend on.
 
-use bantam_format::{Op, Opcode};
+use bantam_format::overlap::{LINE_VALUES, WINDOW_VALUES, lines};
+use bantam_format::{Arithmetic, DataType, Op, Opcode, ops};
 
 /// Output channels whose sums a convolution holds at once.
 const TILE: usize = 16;
-/// Bytes that an instruction for pairs of products takes in.
-const WORD: usize = 4;
+/// Outputs of a row that a depthwise convolution holds at once.
+const LINE_TILE: usize = 32;
 
-/// The terms of an op, the constant one first. Those of one operator always mean the same.
+/// The terms of an op, the constant one first. Those of one operator and element type always mean the same.
 #[must_use]
 pub fn terms(op: &Op<'_>) -> Vec<f64> {
     let shape = op.output(0).shape;
     let outputs = shape.elements() as f64;
     let inputs: f64 = (0..op.input_count).map(|index| op.input(index).shape.elements() as f64).sum();
     let places = outputs / (shape.innermost().max(1) as f64);
-    match op.opcode {
-        Opcode::Conv2d | Opcode::TransposeConv2d => convolution(op, &Geometry::new(op)),
-        Opcode::DepthwiseConv2d => {
+    match (op.opcode, op.input(0).data_type) {
+        (Opcode::Conv2d | Opcode::FullyConnected, DataType::I8) => convolution(&Sums::new(op)),
+        (Opcode::DepthwiseConv2d, DataType::I8) => depthwise(&Sums::new(op)),
+        (Opcode::Conv2d | Opcode::TransposeConv2d | Opcode::DepthwiseConv2d, _) => {
             let geometry = Geometry::new(op);
-            let [rows, columns] = geometry.taps_inside();
+            let [rows, _] = geometry.taps_inside();
             let [batch, _, width, channels] = geometry.output.map(|side| side as f64);
-            let lines = batch * rows * channels;
-            vec![1.0, places, outputs, lines * width, lines * columns]
+            vec![1.0, places, outputs, batch * rows * width * channels, geometry.inside_share() * op.macs() as f64]
         }
-        Opcode::FullyConnected | Opcode::MatMul => vec![1.0, places, outputs, op.macs() as f64],
-        Opcode::AveragePool2d | Opcode::MaxPool2d => {
+        (Opcode::FullyConnected | Opcode::MatMul, _) => vec![1.0, places, outputs, op.macs() as f64],
+        (Opcode::AveragePool2d | Opcode::MaxPool2d, _) => {
             let [rows, columns] = Geometry::new(op).kernel.map(|side| side as f64);
             vec![1.0, places, outputs, outputs * rows, outputs * rows * columns]
         }
-        Opcode::Softmax => vec![1.0, places, outputs],
+        (Opcode::Softmax, _) => vec![1.0, places, outputs],
         _ => vec![1.0, outputs, inputs],
     }
 }
 
-/// A convolution sums neighbouring pixels in pairs where their windows are cut alike, channels in pairs and tiles, and each
-/// row of a window in words and what is left of them.
-fn convolution(op: &Op<'_>, geometry: &Geometry) -> Vec<f64> {
-    let [batch, height, width, channels] = geometry.output;
-    let [taps_down, taps_across] = geometry.kernel;
-    let outputs: usize = geometry.output.iter().product();
-    let depth = op.macs() as usize / (outputs * taps_down * taps_across).max(1);
-    let groups = (geometry.input[3] / depth.max(1)).max(1);
-    let pointwise = geometry.kernel == [1; 2] && geometry.stride == [1; 2];
-    // Taps across of each pixel or pair of pixels in a row of outputs; 1 x 1 convolutions take an image for one row.
-    let (lines, rows, across) = if pointwise {
-        (batch, 1.0, vec![1; (height * width).div_ceil(2)])
-    } else {
-        (batch * height, geometry.taps_inside()[0] / height.max(1) as f64, geometry.pairs())
-    };
-    let together = groups == 1 && geometry.dilation[1] == 1;
-    let runs = |taps: usize| if together { (1, taps * depth) } else { (taps, depth) };
-    let count = |of: fn(usize) -> usize| {
-        across.iter().map(|&taps| runs(taps)).map(|(runs, length)| runs * of(length)).sum::<usize>()
-    };
+/// An op of 8-bit integers as the direct kernels take it.
+struct Sums {
+    geometry: Geometry,
+    /// Products of an output.
+    taps: usize,
+    groups: usize,
+    /// Whether its requantisation has the short form.
+    plain: bool,
+}
+
+impl Sums {
+    fn new(op: &Op<'_>) -> Self {
+        let artifact = op.artifact();
+        let channels = op.output(0).shape.innermost();
+        let depth = op.input(0).shape.innermost();
+        let (geometry, accumulation, taps, groups) = match op.opcode {
+            Opcode::FullyConnected => {
+                let pixels = op.output(0).shape.elements() / channels.max(1);
+                let geometry = Geometry::pointwise(pixels, depth, channels);
+                (geometry, ops::FullyConnected::read(op.attributes()).accumulation(), depth, 1)
+            }
+            Opcode::DepthwiseConv2d => {
+                let attributes = ops::DepthwiseConv2d::read(op.attributes());
+                (Geometry::new(op), attributes.accumulation, attributes.window.taps(), depth)
+            }
+            _ => {
+                let attributes = ops::Conv2d::read(op.attributes());
+                let groups = usize::from(attributes.groups).max(1);
+                (Geometry::new(op), attributes.accumulation, attributes.window.taps() * depth / groups, groups)
+            }
+        };
+        let plain = accumulation.is_plain(artifact.constants(), channels, taps);
+        Self { geometry, taps, groups, plain: plain && artifact.arithmetic() == Arithmetic::Tflite }
+    }
+}
+
+/// A convolution gathers the windows of two pixels, in parts where they are large, and multiplies them by pairs of channels in
+/// words; it makes outputs of tiles of channels.
+fn convolution(sums: &Sums) -> Vec<f64> {
+    let &Sums { ref geometry, taps, groups, plain } = sums;
+    let [batch, mut height, mut width, channels] = geometry.output;
+    let [kernel_height, kernel_width] = geometry.kernel;
+    if geometry.is_pointwise() {
+        (height, width) = (1, height * width);
+    }
     let group_channels = channels / groups;
-    let pairs = (lines * groups * group_channels.div_ceil(2)) as f64 * rows;
-    let windows = lines * across.len();
+    let row = taps / kernel_height.max(1);
+    let rows = if row.is_multiple_of(4) { WINDOW_VALUES / row.max(1) } else { 0 };
+    let part = if taps <= WINDOW_VALUES || rows == 0 { WINDOW_VALUES } else { rows * row };
+    let parts = taps.div_ceil(part);
+    let tiles = group_channels.div_ceil(TILE);
+    let steps = batch * height * width.div_ceil(2) * groups;
+    // A window of one part is gathered once, others for each tile.
+    let gathered = batch * groups * if parts == 1 { 1 } else { tiles };
+    let words = taps.div_ceil(4);
+    let depth = row / kernel_width.max(1);
+    let together = groups == 1 && geometry.dilation[1] == 1;
+    let (mut runs, mut bytes) = (0, 0);
+    if !geometry.is_pointwise() || !depth.is_multiple_of(4) {
+        let insides = |axis: usize| (0..geometry.output[axis + 1]).map(move |at| geometry.inside(axis, at).1);
+        for down in insides(0) {
+            for across in insides(1) {
+                let inside = across == kernel_width;
+                if !(depth.is_multiple_of(4) || together && row.is_multiple_of(4) && inside) {
+                    bytes += taps;
+                    runs += kernel_height;
+                } else if !(together && inside && down == kernel_height) {
+                    runs += if together { kernel_height } else { kernel_height * kernel_width };
+                }
+            }
+        }
+    }
+    let pairs = steps * group_channels.div_ceil(2);
+    let count = |number: usize| number as f64;
     vec![
         1.0,
-        windows as f64,
-        (windows * groups * group_channels.div_ceil(TILE)) as f64,
-        outputs as f64,
-        pairs * count(|_| 1) as f64,
-        pairs * count(|length| length / WORD) as f64,
-        pairs * count(|length| length % WORD) as f64,
+        count(steps),
+        count(steps * tiles * parts),
+        count(pairs * parts),
+        count(pairs * words),
+        if plain { count(steps * group_channels) } else { 0.0 },
+        if plain { 0.0 } else { count(batch * height * width * channels) },
+        count(gathered * height * width * parts),
+        count(gathered * height * width * words),
+        count(gathered * runs),
+        count(gathered * bytes),
+    ]
+}
+
+/// A depthwise convolution sets lines of a channel aside and sums windows over them, in pairs where they have 3 x 3 taps.
+fn depthwise(sums: &Sums) -> Vec<f64> {
+    let Sums { geometry, plain, .. } = sums;
+    let Geometry { kernel, stride, dilation, .. } = *geometry;
+    let [batch, height, width, channels] = geometry.output;
+    let planes = batch * channels;
+    let count = |number: usize| number as f64;
+    let [taps, macs] = [kernel[0] * kernel[1], planes * height * width * kernel[0] * kernel[1]];
+    let Some([together, pitch]) = lines(kernel, stride, dilation, width) else {
+        let mut terms = vec![0.0; 10];
+        terms.extend([1.0, count(planes * height * width), count(macs)]);
+        return terms;
+    };
+    let span = (kernel[0] - 1) * dilation[0] + 1;
+    let rows = (LINE_VALUES / pitch - span) / stride[0] + 1;
+    let strips = width.div_ceil(together);
+    let squares = *plain && kernel == [3; 2] && stride == [1; 2] && dilation == [1; 2];
+    let only = |condition: bool, number: usize| if condition { count(number) } else { 0.0 };
+    let tiles = strips * together.min(width).div_ceil(LINE_TILE);
+    vec![
+        1.0,
+        count(planes),
+        count(planes * strips * height.div_ceil(rows)),
+        count(planes * strips * geometry.input[1]),
+        count(planes * geometry.input[1] * geometry.input[2]),
+        only(squares, planes * strips * height),
+        only(squares, planes * height * width.div_ceil(2)),
+        only(!squares, planes * height * tiles * taps),
+        only(!squares, macs),
+        only(!squares, planes * height * width),
+        0.0,
+        0.0,
+        0.0,
     ]
 }
 
@@ -104,22 +196,28 @@ impl Geometry {
         (first.unwrap_or(0), usize::from(first.is_some()) + taps.count())
     }
 
+    /// Of 1 x 1 over a row of pixels.
+    fn pointwise(pixels: usize, depth: usize, channels: usize) -> Self {
+        let one = [1; 2];
+        let (input, output) = ([1, 1, pixels, depth], [1, 1, pixels, channels]);
+        Self { kernel: one, stride: one, dilation: one, pad: [0; 2], input, output }
+    }
+
+    /// Whether each output pixel sees just the input pixel at its own place.
+    fn is_pointwise(&self) -> bool {
+        self.kernel == [1; 2] && self.stride == [1; 2] && self.input[1..3] == self.output[1..3]
+    }
+
+    /// The share of taps that lie inside the input.
+    fn inside_share(&self) -> f64 {
+        let [rows, columns] = self.taps_inside();
+        let all = |axis: usize| (self.kernel[axis] * self.output[axis + 1]).max(1) as f64;
+        rows / all(0) * columns / all(1)
+    }
+
     /// Taps inside the input, along each axis, of all windows.
     fn taps_inside(&self) -> [f64; 2] {
         [0, 1]
             .map(|axis| (0..self.output[axis + 1]).map(|position| self.inside(axis, position).1).sum::<usize>() as f64)
-    }
-
-    /// Taps across of each pixel of a row, or of two neighbours whose windows are cut alike.
-    fn pairs(&self) -> Vec<usize> {
-        let mut pairs = Vec::new();
-        let mut x = 0;
-        while x < self.output[2] {
-            let own = self.inside(1, x);
-            let paired = x + 1 < self.output[2] && self.inside(1, x + 1) == own;
-            x += if paired { 2 } else { 1 };
-            pairs.push(own.1);
-        }
-        pairs
     }
 }
