@@ -8,7 +8,7 @@
 use bantam::{AlignedBytes, Model};
 use bantam_tests::fixtures::unpack;
 use bantam_tools::cost::fit::Measurements;
-use bantam_tools::cost::{Coefficients, TargetCoefficients};
+use bantam_tools::cost::{Coefficients, TargetCoefficients, savings};
 use bantam_tools::files::write_whole;
 use std::error::Error;
 use std::fs;
@@ -35,8 +35,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let rows = rows.as_array().ok_or("the baseline is no array")?;
     let names: Vec<String> = coefficients.targets.keys().cloned().collect();
     for name in names {
-        let decoding = decoding(rows, &name, &coefficients, Path::new(models))?;
-        coefficients.targets.entry(name).or_default().decoding = decoding;
+        let saved = saved(rows, &name, &coefficients, Path::new(models))?;
+        coefficients.targets.entry(name).or_default().saved = saved;
     }
     println!("| model | target | mode | measured | fitted | error |\n|---|---|---|--:|--:|--:|");
     let mut worst: f64 = 0.0;
@@ -65,26 +65,32 @@ fn load(models: &Path, name: &str) -> std::io::Result<AlignedBytes> {
     Ok(AlignedBytes::copy_of(&fs::read(models.join(format!("{name}.bantam")))?))
 }
 
-/// How much less a compiled model was measured to take in each op than is estimated for a session; each counts by the inverse
-/// of the square of what a run takes, so that small models, for which it matters, decide.
-fn decoding(
+/// How much less a compiled model was measured to take than is estimated for a session, in each op and in each channel of
+/// depthwise convolutions; each model counts by the inverse of the square of what a run takes, so that small ones, for which
+/// it matters, decide.
+fn saved(
     rows: &[serde_json::Value],
     target: &str,
     coefficients: &Coefficients,
     models: &Path,
-) -> Result<f64, Box<dyn Error>> {
-    let (mut saved, mut weights) = (0.0, 0.0);
+) -> Result<[f64; 2], Box<dyn Error>> {
+    // The normal equations of two unknowns.
+    let ([mut a, mut b, mut c], mut right) = ([0.0; 3], [0.0; 2]);
     for row in rows.iter().filter(|row| row["target"] == target && row["mode"] == "static") {
         let compiled = row["instructions"].as_f64().ok_or("a row without instructions")?;
         let file = load(models, row["model"].as_str().unwrap_or_default())?;
         let model = Model::parse(file.bytes()).map_err(|error| error.to_string())?;
         let prediction = coefficients.predict(target, &model).ok_or("a target that was not measured")?;
         let session = prediction.session_instructions().ok_or("an operator that was not measured")? as f64;
-        let weight = compiled.powi(-2);
-        saved += (session - compiled) / prediction.ops.len() as f64 * weight;
-        weights += weight;
+        let [ops, channels] = savings(model.artifact()).map(|count| count / compiled);
+        let less = (session - compiled) / compiled;
+        (a, b, c) = (a + ops * ops, b + ops * channels, c + channels * channels);
+        right = [right[0] + ops * less, right[1] + channels * less];
     }
-    Ok((saved / weights).max(0.0).round())
+    let determinant = a * c - b * b;
+    let both = [(right[0] * c - right[1] * b) / determinant, (right[1] * a - right[0] * b) / determinant];
+    let saved = if both.iter().all(|&saved| saved >= 0.0) { both } else { [(right[0] / a).max(0.0), 0.0] };
+    Ok(saved.map(f64::round))
 }
 
 fn fit(artifacts: &[AlignedBytes], tick: f64, ops: &Path) -> Result<TargetCoefficients, Box<dyn Error>> {

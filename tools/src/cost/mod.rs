@@ -10,7 +10,7 @@ pub mod fit;
 mod terms;
 
 use bantam::{Model, ops};
-use bantam_format::{DataType, Op};
+use bantam_format::{Artifact, DataType, Op, Opcode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,8 +30,9 @@ pub struct Coefficients {
 pub struct TargetCoefficients {
     /// The largest relative error of the sum over a whole measured model.
     pub error: f64,
-    /// What a compiled model saves in each op, which a session decodes and looks up.
-    pub decoding: f64,
+    /// What a compiled model saves in each op, which a session decodes and looks up, and in each channel of a depthwise
+    /// convolution, whose form it knows.
+    pub saved: [f64; 2],
     /// For each operator and element type, a coefficient for each term.
     pub operators: BTreeMap<String, Vec<f64>>,
 }
@@ -45,8 +46,8 @@ pub struct Prediction {
     pub constant_bytes: usize,
     /// Instructions of each op in a session; none where no op of its kind was measured.
     pub ops: Vec<Option<u64>>,
-    /// How many fewer a compiled model takes in each op.
-    pub decoding: u64,
+    /// How many fewer a compiled model takes.
+    pub saved: u64,
     /// The largest relative error over whole measured models.
     pub error: f64,
 }
@@ -61,7 +62,7 @@ impl Prediction {
     /// Instructions of a run of the model compiled into a program, where every op has a figure.
     #[must_use]
     pub fn compiled_instructions(&self) -> Option<u64> {
-        Some(self.session_instructions()?.saturating_sub(self.decoding * self.ops.len() as u64))
+        Some(self.session_instructions()?.saturating_sub(self.saved))
     }
 }
 
@@ -84,7 +85,8 @@ impl Coefficients {
             arena_bytes: bantam::Session::arena_bytes(model, &ops::ALL),
             constant_bytes: artifact.constants().len(),
             ops: artifact.ops().map(|op| target.instructions(&op)).collect(),
-            decoding: target.decoding.round() as u64,
+            saved: target.saved.iter().zip(savings(artifact)).map(|(each, count)| each * count).sum::<f64>().round()
+                as u64,
             error: target.error,
         })
     }
@@ -96,6 +98,14 @@ impl TargetCoefficients {
         let sum: f64 = coefficients.iter().zip(terms(op)).map(|(coefficient, term)| coefficient * term).sum();
         Some(sum.round() as u64)
     }
+}
+
+/// What a compiled model saves by: ops, and channels of depthwise convolutions of 8-bit integers.
+#[must_use]
+pub fn savings(artifact: &Artifact<'_>) -> [f64; 2] {
+    let depthwise = |op: &Op<'_>| op.opcode == Opcode::DepthwiseConv2d && op.input(0).data_type == DataType::I8;
+    let channels = artifact.ops().filter(depthwise).map(|op| op.output(0).shape.innermost());
+    [artifact.ops().count() as f64, channels.sum::<usize>() as f64]
 }
 
 /// What ops have in common that share coefficients.

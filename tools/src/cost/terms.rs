@@ -4,7 +4,7 @@ use bantam_format::overlap::{LINE_VALUES, WINDOW_VALUES, lines};
 use bantam_format::{Arithmetic, DataType, Op, Opcode, ops};
 
 /// Output channels whose sums a convolution holds at once.
-const TILE: usize = 16;
+const TILE: usize = 32;
 /// Outputs of a row that a depthwise convolution holds at once.
 const LINE_TILE: usize = 32;
 
@@ -42,6 +42,8 @@ struct Sums {
     groups: usize,
     /// Whether its requantisation has the short form.
     plain: bool,
+    /// Whether its weights have 4 bits.
+    halves: bool,
 }
 
 impl Sums {
@@ -66,14 +68,15 @@ impl Sums {
             }
         };
         let plain = accumulation.is_plain(artifact.constants(), channels, taps);
-        Self { geometry, taps, groups, plain: plain && artifact.arithmetic() == Arithmetic::Tflite }
+        let halves = accumulation.weight_type() == ops::WeightType::I4;
+        Self { geometry, taps, groups, plain: plain && artifact.arithmetic() == Arithmetic::Tflite, halves }
     }
 }
 
 /// A convolution gathers the windows of two pixels, in parts where they are large, and multiplies them by pairs of channels in
 /// words; it makes outputs of tiles of channels.
 fn convolution(sums: &Sums) -> Vec<f64> {
-    let &Sums { ref geometry, taps, groups, plain } = sums;
+    let &Sums { ref geometry, taps, groups, plain, halves } = sums;
     let [batch, mut height, mut width, channels] = geometry.output;
     let [kernel_height, kernel_width] = geometry.kernel;
     if geometry.is_pointwise() {
@@ -93,20 +96,19 @@ fn convolution(sums: &Sums) -> Vec<f64> {
     let together = groups == 1 && geometry.dilation[1] == 1;
     let (mut runs, mut bytes) = (0, 0);
     if !geometry.is_pointwise() || !depth.is_multiple_of(4) {
-        let insides = |axis: usize| (0..geometry.output[axis + 1]).map(move |at| geometry.inside(axis, at).1);
-        for down in insides(0) {
-            for across in insides(1) {
-                let inside = across == kernel_width;
-                if !(depth.is_multiple_of(4) || together && row.is_multiple_of(4) && inside) {
-                    bytes += taps;
-                    runs += kernel_height;
-                } else if !(together && inside && down == kernel_height) {
-                    runs += if together { kernel_height } else { kernel_height * kernel_width };
-                }
+        for across in (0..geometry.output[2]).map(|at| geometry.inside(1, at).1) {
+            let inside = across == kernel_width;
+            if !(depth.is_multiple_of(4) || together && row.is_multiple_of(4) && inside) {
+                bytes += geometry.output[1] * taps;
+                runs += geometry.output[1] * kernel_height;
+            } else if !(together && inside) {
+                runs += geometry.output[1] * kernel_height * if together { 1 } else { kernel_width };
             }
         }
     }
     let pairs = steps * group_channels.div_ceil(2);
+    // Weights of 4 bits are copied first, and those of the last channels where words would reach beyond them.
+    let copied = if halves { pairs } else { batch * height * width.div_ceil(2) * usize::from(!taps.is_multiple_of(4)) };
     let count = |number: usize| number as f64;
     vec![
         1.0,
@@ -120,19 +122,20 @@ fn convolution(sums: &Sums) -> Vec<f64> {
         count(gathered * height * width * words),
         count(gathered * runs),
         count(gathered * bytes),
+        count(copied * 2 * taps),
     ]
 }
 
 /// A depthwise convolution sets lines of a channel aside and sums windows over them, in pairs where they have 3 x 3 taps.
 fn depthwise(sums: &Sums) -> Vec<f64> {
-    let Sums { geometry, plain, .. } = sums;
+    let Sums { geometry, plain, halves, .. } = sums;
     let Geometry { kernel, stride, dilation, .. } = *geometry;
     let [batch, height, width, channels] = geometry.output;
     let planes = batch * channels;
     let count = |number: usize| number as f64;
     let [taps, macs] = [kernel[0] * kernel[1], planes * height * width * kernel[0] * kernel[1]];
     let Some([together, pitch]) = lines(kernel, stride, dilation, width) else {
-        let mut terms = vec![0.0; 10];
+        let mut terms = vec![0.0; 11];
         terms.extend([1.0, count(planes * height * width), count(macs)]);
         return terms;
     };
@@ -153,6 +156,7 @@ fn depthwise(sums: &Sums) -> Vec<f64> {
         only(!squares, planes * height * tiles * taps),
         only(!squares, macs),
         only(!squares, planes * height * width),
+        only(*halves, planes * taps),
         0.0,
         0.0,
         0.0,

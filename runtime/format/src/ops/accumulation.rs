@@ -69,17 +69,18 @@ impl Accumulation {
     /// shifts are to the right, so that nothing overflows, and clamping is saturation.
     /// `constants` are those of the artifact, whose arithmetic that must be.
     pub fn is_plain(&self, constants: &[u8], channels: usize, taps: usize) -> bool {
+        let place = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
         let bytes = |offset: usize, count: usize, size: usize| {
             let end = count.checked_mul(size).and_then(|bytes| offset.checked_add(bytes));
             end.and_then(|end| constants.get(offset..end)).unwrap_or(&[])
         };
         let words = |offset: u32, count: usize| {
-            let words = bytes(offset as usize, count, 4).as_chunks().0;
+            let words = bytes(place(offset), count, 4).as_chunks().0;
             words.iter().map(|&word| i32::from_le_bytes(word))
         };
         let epilogue = self.epilogue.integer();
         let entries = if self.is_per_channel() { channels } else { 1 };
-        let shifts = (epilogue.table as usize).saturating_add(entries.saturating_mul(4));
+        let shifts = place(epilogue.table).saturating_add(entries.saturating_mul(4));
         let shifts = bytes(shifts, entries, 1).iter().map(|shift| shift.cast_signed());
         [epilogue.clamp_min, epilogue.clamp_max] == [i8::MIN, i8::MAX]
             && has_plain_sums(words(self.bias, channels), taps)

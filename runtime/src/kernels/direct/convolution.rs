@@ -15,7 +15,7 @@ use core::ops::Range;
 /// Quads gathered at a time.
 const QUADS: usize = WINDOW_VALUES / 4;
 /// Output channels whose sums are handed to the epilogue at once; even.
-const TILE: usize = 16;
+const TILE: usize = 32;
 
 /// Convolution of an image, as [`conv_2d`](crate::kernels::scalar::conv_2d) does it, in the order of the walk.
 #[inline(never)]
@@ -163,7 +163,17 @@ impl<'a, F: Forms> Windows<'a, F> {
             return;
         }
         let quads = &mut *self.quads;
-        if let Some((from, step, sizes)) = runs.inside(&part) {
+        if let Some((before, from, step, sizes)) = runs.inside(&part) {
+            let words = sizes[1] / 4;
+            let begin = before.wrapping_mul(words);
+            let end = begin.wrapping_add(sizes[0].wrapping_mul(words));
+            if begin > 0 {
+                words::clear(quads.get_mut(..begin).unwrap_or(&mut []), pixel);
+            }
+            if end < part.len() / 4 {
+                words::clear(quads.get_mut(end..part.len() / 4).unwrap_or(&mut []), pixel);
+            }
+            let quads = quads.get_mut(begin..).unwrap_or(&mut []);
             words::widen(input.get(from..).unwrap_or(&[]), step, zero_point, sizes, quads, pixel);
             return;
         }
@@ -241,24 +251,29 @@ impl Runs<'_> {
         self.rows.position.wrapping_mul(width).wrapping_add(self.columns.position).wrapping_mul(channels)
     }
 
-    /// Where a part is made of whole rows that lie inside: its first element, the step, and how many rows of which length.
+    /// Where a part is made of rows all columns of which lie inside: rows of padding before, the first element, the step,
+    /// and how many rows of which length.
     #[inline(always)]
-    fn inside(&self, part: &Range<usize>) -> Option<(usize, usize, [usize; 2])> {
+    fn inside(&self, part: &Range<usize>) -> Option<(usize, usize, usize, [usize; 2])> {
         let [height, width] = self.geometry.kernel;
-        if !self.together || self.columns.taps != width || self.rows.taps != height {
+        if !self.together || self.columns.taps != width {
             return None;
         }
         let line = width.wrapping_mul(self.depth);
-        if height == 1 || part.len() < line {
-            // A row, or a part of one.
-            let row = part.start.checked_div(line)?;
-            let at = row.wrapping_mul(self.step()).wrapping_add(part.start.wrapping_sub(row.wrapping_mul(line)));
-            let within = part.end <= row.wrapping_add(1).wrapping_mul(line);
-            return within.then_some((self.first().wrapping_add(at), 0, [1, part.len()]));
-        }
         let (skipped, rows) = (part.start.checked_div(line)?, part.len().checked_div(line)?);
+        if height == 1 || rows == 0 {
+            // A row, or a part of one.
+            let at =
+                skipped.wrapping_mul(self.step()).wrapping_add(part.start.wrapping_sub(skipped.wrapping_mul(line)));
+            let within = part.end <= skipped.wrapping_add(1).wrapping_mul(line) && self.rows.taps == height;
+            return within.then_some((0, self.first().wrapping_add(at), 0, [1, part.len()]));
+        }
         let whole = skipped.wrapping_mul(line) == part.start && rows.wrapping_mul(line) == part.len();
-        whole.then_some((self.first().wrapping_add(skipped.wrapping_mul(self.step())), self.step(), [rows, line]))
+        let end = skipped.wrapping_add(rows);
+        let begin = self.rows.tap.clamp(skipped, end);
+        let inside = self.rows.tap.wrapping_add(self.rows.taps).clamp(begin, end).wrapping_sub(begin);
+        let at = begin.wrapping_sub(self.rows.tap).wrapping_mul(self.step());
+        whole.then_some((begin.wrapping_sub(skipped), self.first().wrapping_add(at), self.step(), [inside, line]))
     }
 
     /// Gives each run that is in a part of the window: where it stands in the part, and its first element, `None` in the
@@ -275,21 +290,24 @@ impl Runs<'_> {
         let kernel_width = geometry.kernel[1];
         let line = kernel_width.wrapping_mul(self.depth);
         let Inside { tap, taps, position } = self.columns;
+        // Where a row's values begin and end inside the input.
+        let [inside, outside] = [tap, tap.wrapping_add(taps)].map(|tap| tap.wrapping_mul(self.depth));
+        let (first, step) = (self.first(), self.step());
         for tap_y in part.start.checked_div(line).unwrap_or(0)..geometry.kernel[0] {
             let start = tap_y.wrapping_mul(line);
             if start >= part.end {
                 return;
             }
             let row = tap_y.wrapping_sub(self.rows.tap);
-            let first = self.first().wrapping_add(row.wrapping_mul(self.step()));
-            let outside = row >= self.rows.taps;
-            if self.together || outside {
-                // Padding, what is inside, padding.
-                let ends =
-                    [tap, tap.wrapping_add(taps)].map(|tap| if outside { 0 } else { tap.wrapping_mul(self.depth) });
+            let first = first.wrapping_add(row.wrapping_mul(step));
+            if row >= self.rows.taps {
+                clip(start, line, None);
+            } else if self.together {
                 let mut from = 0;
-                for (end, place) in [(ends[0], None), (ends[1], Some(first)), (line, None)] {
-                    clip(start.wrapping_add(from), end.wrapping_sub(from), place);
+                for (end, place) in [(inside, None), (outside, Some(first)), (line, None)] {
+                    if from < end {
+                        clip(start.wrapping_add(from), end.wrapping_sub(from), place);
+                    }
                     from = end;
                 }
             } else {

@@ -111,6 +111,8 @@ impl<'a, F: Forms> Depthwise<'a, F> {
         // Output rows of which all lines can be set aside.
         let rows = LINE_VALUES.checked_div(self.pitch).unwrap_or(0).saturating_sub(self.span) / stride + 1;
         let (rows, together) = if F::STRIPS { (rows, self.columns.max(1)) } else { (usize::MAX, usize::MAX) };
+        // Otherwise what is padding in a strip may hold values of another.
+        let whole = !F::STRIPS || self.columns == out_width && band.output.len() <= rows;
         for channel in 0..channels {
             let filter = Filter::new(&self.direct, channel);
             let source = channel.checked_div(self.multiplier).unwrap_or(0);
@@ -123,7 +125,7 @@ impl<'a, F: Forms> Depthwise<'a, F> {
                 while y < band.output.end {
                     let end = band.output.end.min(y.saturating_add(rows));
                     let start = y.wrapping_mul(stride);
-                    if F::STRIPS {
+                    if !whole {
                         // What the rows before have set aside and these need too.
                         let kept = next.saturating_sub(start).wrapping_mul(self.pitch);
                         lines.shift(start.saturating_sub(top).wrapping_mul(self.pitch), kept);
@@ -131,7 +133,7 @@ impl<'a, F: Forms> Depthwise<'a, F> {
                     let last = (end - 1).wrapping_mul(stride).wrapping_add(self.span);
                     let new = next.max(start)..last;
                     let at = (new.start - start).wrapping_mul(self.pitch);
-                    self.set_aside(&new, [columns.start, source], band, memory.input(), &mut lines, at);
+                    self.set_aside(&new, [columns.start, source], band, memory.input(), &mut lines, at, whole);
                     (next, top) = (last, start);
                     let at = (y - band.output.start).wrapping_mul(out_width).wrapping_add(columns.start);
                     let output = memory.output().get_mut(at.wrapping_mul(channels)..).unwrap_or(&mut []);
@@ -153,6 +155,7 @@ impl<'a, F: Forms> Depthwise<'a, F> {
         input: &[i8],
         lines: &mut Lines,
         at: usize,
+        whole: bool,
     ) {
         let geometry = &self.direct.geometry;
         let [_, width, channels] = geometry.input;
@@ -165,8 +168,8 @@ impl<'a, F: Forms> Depthwise<'a, F> {
         let first = rows.start.max(band.input.start.wrapping_add(geometry.pad[0])).min(rows.end);
         let last = rows.end.min(band.input.end.wrapping_add(geometry.pad[0])).max(first);
         let place = |row: usize| (row - rows.start).wrapping_mul(self.pitch).wrapping_add(at);
-        if F::STRIPS {
-            // What is padding here may have been values before: rows, and where not all columns are set aside, these.
+        if !whole {
+            // Rows, and columns where not all are set aside.
             let columns = if self.columns < geometry.output[1] { place(first)..place(last) } else { 0..0 };
             for padding in [columns, place(rows.start)..place(first), place(last)..place(rows.end)] {
                 if let Some(lines) = lines.0.get_mut(padding).filter(|lines| !lines.is_empty()) {
@@ -247,6 +250,7 @@ impl<'a, F: Forms> Filter<'a, F> {
         }
     }
 
+    #[inline(always)]
     fn weight(&self, tap: usize) -> i32 {
         self.direct.weight(tap.wrapping_mul(self.step).wrapping_add(self.first)).into()
     }
