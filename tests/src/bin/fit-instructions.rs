@@ -35,8 +35,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let rows = rows.as_array().ok_or("the baseline is no array")?;
     let names: Vec<String> = coefficients.targets.keys().cloned().collect();
     for name in names {
-        let saved = saved(rows, &name, &coefficients, Path::new(models))?;
-        coefficients.targets.entry(name).or_default().saved = saved;
+        let saved = |mode| saved(rows, [&name, mode], &coefficients, Path::new(models));
+        let (session, compiled) = (saved("dynamic")?, saved("static")?);
+        let target = coefficients.targets.entry(name).or_default();
+        (target.session, target.compiled) = (session, compiled);
     }
     println!("| model | target | mode | measured | fitted | error |\n|---|---|---|--:|--:|--:|");
     let mut worst: f64 = 0.0;
@@ -65,25 +67,25 @@ fn load(models: &Path, name: &str) -> std::io::Result<AlignedBytes> {
     Ok(AlignedBytes::copy_of(&fs::read(models.join(format!("{name}.bantam")))?))
 }
 
-/// How much less a compiled model was measured to take than is estimated for a session, in each op and in each channel of
-/// depthwise convolutions; each model counts by the inverse of the square of what a run takes, so that small ones, for which
+/// How much less models were measured to take, in one mode, than their ops take in a session of all operators, in each op and
+/// in each channel of depthwise convolutions; each model counts by the inverse of the square of what a run takes, so that small ones, for which
 /// it matters, decide.
 fn saved(
     rows: &[serde_json::Value],
-    target: &str,
+    [target, mode]: [&str; 2],
     coefficients: &Coefficients,
     models: &Path,
 ) -> Result<[f64; 2], Box<dyn Error>> {
     // The normal equations of two unknowns.
     let ([mut a, mut b, mut c], mut right) = ([0.0; 3], [0.0; 2]);
-    for row in rows.iter().filter(|row| row["target"] == target && row["mode"] == "static") {
-        let compiled = row["instructions"].as_f64().ok_or("a row without instructions")?;
+    for row in rows.iter().filter(|row| row["target"] == target && row["mode"] == mode) {
+        let measured = row["instructions"].as_f64().ok_or("a row without instructions")?;
         let file = load(models, row["model"].as_str().unwrap_or_default())?;
         let model = Model::parse(file.bytes()).map_err(|error| error.to_string())?;
         let prediction = coefficients.predict(target, &model).ok_or("a target that was not measured")?;
-        let session = prediction.session_instructions().ok_or("an operator that was not measured")? as f64;
-        let [ops, channels] = savings(model.artifact()).map(|count| count / compiled);
-        let less = (session - compiled) / compiled;
+        let sum = prediction.instructions().ok_or("an operator that was not measured")? as f64;
+        let [ops, channels] = savings(model.artifact()).map(|count| count / measured);
+        let less = (sum - measured) / measured;
         (a, b, c) = (a + ops * ops, b + ops * channels, c + channels * channels);
         right = [right[0] + ops * less, right[1] + channels * less];
     }

@@ -30,9 +30,11 @@ pub struct Coefficients {
 pub struct TargetCoefficients {
     /// The largest relative error of the sum over a whole measured model.
     pub error: f64,
-    /// What a compiled model saves in each op, which a session decodes and looks up, and in each channel of a depthwise
-    /// convolution, whose form it knows.
-    pub saved: [f64; 2],
+    /// What a session of a program made for a model takes less than one of all operators, in each op, which is found sooner,
+    /// and in each channel of a depthwise convolution.
+    pub session: [f64; 2],
+    /// The same of a compiled model, which decodes nothing and knows the forms of its ops.
+    pub compiled: [f64; 2],
     /// For each operator and element type, a coefficient for each term.
     pub operators: BTreeMap<String, Vec<f64>>,
 }
@@ -44,25 +46,31 @@ pub struct Prediction {
     pub arena_bytes: usize,
     /// Bytes of weights, biases and tables in flash; a session has the whole file there instead.
     pub constant_bytes: usize,
-    /// Instructions of each op in a session; none where no op of its kind was measured.
+    /// Instructions of each op in a session of all operators; none where no op of its kind was measured.
     pub ops: Vec<Option<u64>>,
-    /// How many fewer a compiled model takes.
-    pub saved: u64,
+    /// How many fewer a session of a program made for the model takes, and a compiled model.
+    pub saved: [u64; 2],
     /// The largest relative error over whole measured models.
     pub error: f64,
 }
 
 impl Prediction {
-    /// Instructions of a run in a session, where every op has a figure.
+    /// Instructions of a run in a session of all operators, where every op has a figure.
+    #[must_use]
+    pub fn instructions(&self) -> Option<u64> {
+        self.ops.iter().copied().sum()
+    }
+
+    /// Instructions of a run in a session of a program made for the model.
     #[must_use]
     pub fn session_instructions(&self) -> Option<u64> {
-        self.ops.iter().copied().sum()
+        Some(self.instructions()?.saturating_sub(self.saved[0]))
     }
 
     /// Instructions of a run of the model compiled into a program, where every op has a figure.
     #[must_use]
     pub fn compiled_instructions(&self) -> Option<u64> {
-        Some(self.session_instructions()?.saturating_sub(self.saved))
+        Some(self.instructions()?.saturating_sub(self.saved[1]))
     }
 }
 
@@ -85,8 +93,10 @@ impl Coefficients {
             arena_bytes: bantam::Session::arena_bytes(model, &ops::ALL),
             constant_bytes: artifact.constants().len(),
             ops: artifact.ops().map(|op| target.instructions(&op)).collect(),
-            saved: target.saved.iter().zip(savings(artifact)).map(|(each, count)| each * count).sum::<f64>().round()
-                as u64,
+            saved: [target.session, target.compiled].map(|each| {
+                let saved = each.iter().zip(savings(artifact)).map(|(each, count)| each * count);
+                saved.sum::<f64>().round() as u64
+            }),
             error: target.error,
         })
     }
