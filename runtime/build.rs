@@ -1,11 +1,16 @@
-//! Tells the crate whether the target has the DSP extension of Cortex-M, which the compiler does not.
+//! Tells the crate what the compiler does not: whether the target has the DSP extension of Cortex-M, or is one of the small
+//! cores, whose instructions are those of the first Thumb.
 
 use std::env;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rustc-check-cfg=cfg(bantam_dsp, values(none(), \"optional\"))");
+    println!("cargo:rustc-check-cfg=cfg(bantam_thumb1)");
     let target = env::var("TARGET").unwrap_or_default();
+    if target.starts_with("thumbv6m-") {
+        println!("cargo:rustc-cfg=bantam_thumb1");
+    }
     if target.starts_with("thumbv7em-") {
         println!("cargo:rustc-cfg=bantam_dsp");
     }

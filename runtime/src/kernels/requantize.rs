@@ -224,10 +224,32 @@ impl Scale {
     /// What [`multiply_by_quantized_multiplier`] gives for a value of less than `2^30`.
     #[inline(always)]
     pub fn apply(&self, value: i32) -> i32 {
-        let twice = i64::from(value.wrapping_mul(2));
-        let product = ((twice * i64::from(self.multiplier) + (1 << 31)) >> 32) as i32;
+        let product = rounded_high_half(value.wrapping_mul(2), self.multiplier);
         product.wrapping_add(product >> 31 & self.shifts).wrapping_add(self.half).wrapping_shr(self.shift)
     }
+}
+
+/// The high half of a product, rounded to nearest, ties towards plus infinity; `multiplier` is not negative.
+#[cfg(any(test, not(bantam_thumb1)))]
+#[inline(always)]
+fn rounded_high_half(value: i32, multiplier: i32) -> i32 {
+    ((i64::from(value) * i64::from(multiplier) + (1 << 31)) >> 32) as i32
+}
+
+#[cfg(bantam_thumb1)]
+use rounded_high_half_of_halves as rounded_high_half;
+
+/// The same where products have 32 bits.
+#[cfg(any(test, bantam_thumb1))]
+#[inline(always)]
+fn rounded_high_half_of_halves(value: i32, multiplier: i32) -> i32 {
+    let ([high, low], [upper, lower]) = ([value >> 16, value & 0xffff], [multiplier >> 16, multiplier & 0xffff]);
+    let carried = (low.wrapping_mul(lower).cast_unsigned() >> 16).cast_signed();
+    // Below 2^31 + 2^16: its sign is no sign.
+    let middle = low.wrapping_mul(upper).wrapping_add(carried).cast_unsigned();
+    let other = high.wrapping_mul(lower).wrapping_add((middle & 0xffff).cast_signed());
+    let half = other >> 15 & 1;
+    high.wrapping_mul(upper).wrapping_add((middle >> 16).cast_signed()).wrapping_add(other >> 16).wrapping_add(half)
 }
 
 /// Float epilogue: clamp.
@@ -367,6 +389,16 @@ mod tests {
     }
 
     #[test]
+    fn halves_of_products_of_halves() {
+        for value in [i32::MIN, i32::MIN + 1, -65_537, -65_536, -1, 0, 1, 32_767, 65_535, 65_536, i32::MAX] {
+            for multiplier in [0, 1, 65_535, 65_536, 1 << 30, i32::MAX - 65_535, i32::MAX] {
+                let expected = rounded_high_half(value, multiplier);
+                assert_eq!(rounded_high_half_of_halves(value, multiplier), expected, "{value} {multiplier}");
+            }
+        }
+    }
+
+    #[test]
     fn division_by_powers_of_two_rounds_ties_away_from_zero() {
         let cases = [(5, 1, 3), (-5, 1, -3), (3, 1, 2), (-3, 1, -2), (4, 2, 1), (6, 2, 2), (-6, 2, -2), (7, 0, 7)];
         for (value, exponent, expected) in cases {
@@ -407,6 +439,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn halves_of_any_products(value: i32, multiplier in 0..=i32::MAX) {
+            prop_assert_eq!(rounded_high_half_of_halves(value, multiplier), rounded_high_half(value, multiplier));
+        }
+
         #[test]
         fn onnx_equals_the_formula_in_wider_arithmetic(value in -2.0e9f32..2.0e9, zero_point in -128i32..128) {
             let expected = (f64::from(value).round_ties_even() + f64::from(zero_point)).clamp(-128.0, 127.0);

@@ -96,7 +96,8 @@ fn requantizer<const NUMBERS: u32>(arithmetic: Arithmetic) -> Option<Requantizer
     }
 }
 
-/// The first of some operators.
+/// The first of some operators; constants alone are made by it.
+#[allow(clippy::indexing_slicing)]
 const fn first<const ALL: usize, const FIRST: usize>(all: [Operator; ALL]) -> [Operator; FIRST] {
     let mut operators = [all[0]; FIRST];
     let mut index = 0;

@@ -91,7 +91,7 @@ impl Coefficients {
         let artifact = model.artifact();
         Some(Prediction {
             arena_bytes: bantam::Session::arena_bytes(model, &ops::ALL),
-            constant_bytes: artifact.constants().len(),
+            constant_bytes: artifact.constants().len().next_multiple_of(align_of::<bantam::Aligned<[u8; 0]>>()),
             ops: artifact.ops().map(|op| target.instructions(&op)).collect(),
             saved: [target.session, target.compiled].map(|each| {
                 let saved = each.iter().zip(savings(artifact)).map(|(each, count)| each * count);

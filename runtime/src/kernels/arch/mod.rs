@@ -11,6 +11,8 @@ pub mod model;
 pub mod relaxed;
 #[cfg(bantam_dsp)]
 pub mod thumb;
+#[cfg(bantam_thumb1)]
+pub mod thumb1;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128", feature = "wasm-kernels"))]
 pub mod wasm32;
 #[cfg(target_arch = "x86_64")]

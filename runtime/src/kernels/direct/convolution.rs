@@ -270,8 +270,8 @@ impl Runs<'_> {
         }
         let whole = skipped.wrapping_mul(line) == part.start && rows.wrapping_mul(line) == part.len();
         let end = skipped.wrapping_add(rows);
-        let begin = self.rows.tap.clamp(skipped, end);
-        let inside = self.rows.tap.wrapping_add(self.rows.taps).clamp(begin, end).wrapping_sub(begin);
+        let begin = self.rows.tap.max(skipped).min(end);
+        let inside = self.rows.tap.wrapping_add(self.rows.taps).min(end).saturating_sub(begin);
         let at = begin.wrapping_sub(self.rows.tap).wrapping_mul(self.step());
         whole.then_some((begin.wrapping_sub(skipped), self.first().wrapping_add(at), self.step(), [inside, line]))
     }

@@ -133,7 +133,14 @@ impl<'a, F: Forms> Depthwise<'a, F> {
                     let last = (end - 1).wrapping_mul(stride).wrapping_add(self.span);
                     let new = next.max(start)..last;
                     let at = (new.start - start).wrapping_mul(self.pitch);
-                    self.set_aside(&new, [columns.start, source], band, memory.input(), &mut lines, at, whole);
+                    self.set_aside(
+                        &new,
+                        [columns.start, source],
+                        band,
+                        memory.input(),
+                        &mut lines,
+                        (!whole).then_some(at),
+                    );
                     (next, top) = (last, start);
                     let at = (y - band.output.start).wrapping_mul(out_width).wrapping_add(columns.start);
                     let output = memory.output().get_mut(at.wrapping_mul(channels)..).unwrap_or(&mut []);
@@ -146,7 +153,7 @@ impl<'a, F: Forms> Depthwise<'a, F> {
         }
     }
 
-    /// Sets rows of the padded input aside, from value `at` of the lines on.
+    /// Sets rows of the padded input aside, from value `at` of the lines on, or all of them from the beginning.
     fn set_aside(
         &self,
         rows: &Range<usize>,
@@ -154,8 +161,7 @@ impl<'a, F: Forms> Depthwise<'a, F> {
         band: &Band,
         input: &[i8],
         lines: &mut Lines,
-        at: usize,
-        whole: bool,
+        at: Option<usize>,
     ) {
         let geometry = &self.direct.geometry;
         let [_, width, channels] = geometry.input;
@@ -167,8 +173,8 @@ impl<'a, F: Forms> Depthwise<'a, F> {
         // The same of rows.
         let first = rows.start.max(band.input.start.wrapping_add(geometry.pad[0])).min(rows.end);
         let last = rows.end.min(band.input.end.wrapping_add(geometry.pad[0])).max(first);
-        let place = |row: usize| (row - rows.start).wrapping_mul(self.pitch).wrapping_add(at);
-        if !whole {
+        let place = |row: usize| (row - rows.start).wrapping_mul(self.pitch).wrapping_add(at.unwrap_or(0));
+        if at.is_some() {
             // Rows, and columns where not all are set aside.
             let columns = if self.columns < geometry.output[1] { place(first)..place(last) } else { 0..0 };
             for padding in [columns, place(rows.start)..place(first), place(last)..place(rows.end)] {

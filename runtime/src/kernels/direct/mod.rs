@@ -7,9 +7,11 @@
 mod convolution;
 mod depthwise;
 #[cfg(any(test, not(bantam_dsp)))]
-mod portable;
+pub mod portable;
 
 pub use depthwise::{Depthwise, Lines, Windows};
+#[cfg(bantam_thumb1)]
+pub use portable::Quad;
 
 use super::generic::Place;
 use super::weights::{ByteWeights, Weights};

@@ -1,0 +1,99 @@
+//! Cortex-M0 and its like: sums of products in the registers that their instructions reach.
+//!
+//! The loop is a function without a compiler's prologue. It reads and writes through pointers; the safe function around it
+//! checks first that all of it lies inside the slices.
+
+use crate::kernels::direct::Quad;
+use core::arch::naked_asm;
+
+/// What [`multiply_words`] takes. The order of fields is that of its loads.
+#[repr(C)]
+#[allow(dead_code)] // the assembly reads them
+struct Products {
+    quads: [*const Quad; 2],
+    /// What is left of the sums.
+    sums: [*mut [i32; 2]; 2],
+    /// Weights from the end of a channel to the next one.
+    skip: usize,
+    /// Where the sums start, one for each channel; null where they go on.
+    bias: *const i32,
+}
+
+/// As [`portable::multiply`](crate::kernels::direct::portable::multiply). Where weights or bias do not suffice nothing is
+/// done.
+pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]]) {
+    let length = quads.len().wrapping_mul(4);
+    let last = sums.len().checked_mul(2).and_then(|channels| channels.checked_sub(1));
+    let reaches = last.and_then(|last| last.checked_mul(taps)?.checked_add(length));
+    let starts = bias.is_none_or(|bias| bias.len() / 2 >= sums.len());
+    if quads.is_empty() || !starts || reaches.is_none_or(|end| end > weights.len()) {
+        return;
+    }
+    let (quads, sums) = (quads.as_ptr_range(), sums.as_mut_ptr_range());
+    let mut products = Products {
+        quads: [quads.start, quads.end],
+        sums: [sums.start.cast(), sums.end.cast()],
+        skip: taps.wrapping_sub(length),
+        bias: bias.map_or(core::ptr::null(), <[i32]>::as_ptr),
+    };
+    // SAFETY: there is a quad and an entry of sums; `reaches` has shown that the weights of the last channel, and so those of
+    // all, lie in the slice, and `starts` that each channel has a bias, or none.
+    unsafe { multiply_words(&mut products, weights.as_ptr()) };
+}
+
+/// A tap of two pixels at r0, and its weight at r1; r5 and r6 are the sums.
+macro_rules! tap {
+    ($offset:literal) => {
+        concat!(
+            "ldrb r4, [r1, #",
+            $offset,
+            "]\n sxtb r4, r4\n ldm r0!, {{r2, r3}}\n muls r2, r4, r2\n muls r3, r4, r3\n adds r5, r5, r2\n adds r6, r6, r3\n"
+        )
+    };
+}
+
+/// Multiplies quads by the weights of one channel after the other.
+///
+/// # Safety
+/// There is at least one quad and one entry of sums; the weights of all channels must be readable, their sums writable.
+#[unsafe(naked)]
+unsafe extern "C" fn multiply_words(products: &mut Products, weights: *const i8) {
+    naked_asm!(
+        "push {{r4-r7, lr}}",
+        "mov r4, r8",
+        "push {{r4}}",
+        "mov r8, r0",
+        "2:",
+        "mov r4, r8",
+        "ldr r0, [r4]",
+        "ldr r7, [r4, #4]",
+        "ldr r2, [r4, #8]",
+        "ldm r2!, {{r5, r6}}",
+        "ldr r3, [r4, #20]",
+        "cmp r3, #0",
+        "beq 3f",
+        "ldm r3!, {{r5}}",
+        "movs r6, r5",
+        "str r3, [r4, #20]",
+        "3:",
+        tap!("0"),
+        tap!("1"),
+        tap!("2"),
+        tap!("3"),
+        "adds r1, #4",
+        "cmp r0, r7",
+        "bne 3b",
+        "mov r4, r8",
+        "ldr r2, [r4, #8]",
+        "stm r2!, {{r5, r6}}",
+        "str r2, [r4, #8]",
+        "ldr r3, [r4, #16]",
+        "adds r1, r1, r3",
+        "ldr r3, [r4, #12]",
+        "cmp r2, r3",
+        "bne 2b",
+        "pop {{r4}}",
+        "mov r8, r4",
+        "pop {{r4-r7, pc}}",
+    )
+}
