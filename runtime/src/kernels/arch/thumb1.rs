@@ -3,8 +3,41 @@
 //! The loop is a function without a compiler's prologue. It reads and writes through pointers; the safe function around it
 //! checks first that all of it lies inside the slices.
 
-use crate::kernels::direct::Quad;
+pub use crate::kernels::direct::portable::{depthwise_3x3, requantize, set_aside};
+
 use core::arch::naked_asm;
+
+/// Four neighbouring values of two pixels, less the zero point: a word each, of which two are loaded at once.
+pub type Quad = [[i32; 2]; 4];
+
+/// Widens runs of values, `step` apart, into the part of the quads that is a pixel's (0 or 1), as many values of each run
+/// as fill quads.
+pub fn widen(
+    values: &[i8],
+    step: usize,
+    zero_point: i32,
+    [runs, length]: [usize; 2],
+    quads: &mut [Quad],
+    pixel: usize,
+) {
+    for (run, quads) in quads.chunks_mut((length / 4).max(1)).take(runs).enumerate() {
+        let values = values.get(run.wrapping_mul(step)..).unwrap_or(&[]);
+        for (pixels, &value) in quads.as_flattened_mut().iter_mut().zip(values).take(length) {
+            if let Some(own) = pixels.get_mut(pixel) {
+                *own = i32::from(value).wrapping_sub(zero_point);
+            }
+        }
+    }
+}
+
+/// Makes a pixel's part of the quads nought.
+pub fn clear(quads: &mut [Quad], pixel: usize) {
+    for pixels in quads.as_flattened_mut() {
+        if let Some(own) = pixels.get_mut(pixel) {
+            *own = 0;
+        }
+    }
+}
 
 /// What [`multiply_words`] takes. The order of fields is that of its loads.
 #[repr(C)]
@@ -19,7 +52,7 @@ struct Products {
     bias: *const i32,
 }
 
-/// As [`portable::multiply`](crate::kernels::direct::portable::multiply). Where weights or bias do not suffice nothing is
+/// Adds the products of values and weights, as [`portable`](crate::kernels::direct::portable) does. Where weights or bias do not suffice nothing is
 /// done.
 pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]]) {
     let length = quads.len().wrapping_mul(4);

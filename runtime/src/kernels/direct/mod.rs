@@ -7,18 +7,19 @@
 mod convolution;
 mod depthwise;
 #[cfg(any(test, not(bantam_dsp)))]
+#[cfg_attr(bantam_thumb1, allow(dead_code))]
 pub mod portable;
 
 pub use depthwise::{Depthwise, Lines, Windows};
-#[cfg(bantam_thumb1)]
-pub use portable::Quad;
 
 use super::generic::Place;
 use super::weights::{ByteWeights, Weights};
 use super::{Accumulation, Convolution, Requantization};
 #[cfg(bantam_dsp)]
 use crate::kernels::arch::thumb as words;
-#[cfg(not(bantam_dsp))]
+#[cfg(bantam_thumb1)]
+use crate::kernels::arch::thumb1 as words;
+#[cfg(not(any(bantam_dsp, bantam_thumb1)))]
 use portable as words;
 
 use core::marker::PhantomData;

@@ -4,17 +4,8 @@ use super::{Lines, Windows};
 use crate::kernels::requantize::Requantization;
 use core::ops::Range;
 
-#[cfg(bantam_thumb1)]
-pub use crate::kernels::arch::thumb1::multiply;
-
-/// As gathered: in words where two are loaded at once.
-#[cfg(bantam_thumb1)]
-type Value = i32;
-#[cfg(not(bantam_thumb1))]
-type Value = i16;
-
 /// Four neighbouring values of two pixels, less the zero point.
-pub type Quad = [[Value; 2]; 4];
+pub type Quad = [[i16; 4]; 2];
 
 /// Widens runs of values, `step` apart, into the part of the quads that is a pixel's (0 or 1), as many values of each run
 /// as fill quads.
@@ -26,14 +17,12 @@ pub fn widen(
     quads: &mut [Quad],
     pixel: usize,
 ) {
-    let zero_point = zero_point as Value;
+    let zero_point = zero_point as i16;
     for (run, quads) in quads.chunks_mut((length / 4).max(1)).take(runs).enumerate() {
         let values = values.get(run.wrapping_mul(step)..).unwrap_or(&[]);
-        for (values, quad) in values.as_chunks::<4>().0.iter().zip(quads) {
-            for (pixels, &value) in quad.iter_mut().zip(values) {
-                if let Some(own) = pixels.get_mut(pixel) {
-                    *own = Value::from(value).wrapping_sub(zero_point);
-                }
+        for (values, quad) in values.as_chunks().0.iter().zip(quads) {
+            if let Some(own) = quad.get_mut(pixel) {
+                *own = values.map(|value: i8| i16::from(value).wrapping_sub(zero_point));
             }
         }
     }
@@ -41,9 +30,9 @@ pub fn widen(
 
 /// Makes a pixel's part of the quads nought.
 pub fn clear(quads: &mut [Quad], pixel: usize) {
-    for pixels in quads.as_flattened_mut() {
-        if let Some(own) = pixels.get_mut(pixel) {
-            *own = 0;
+    for quad in quads {
+        if let Some(own) = quad.get_mut(pixel) {
+            *own = [0; 4];
         }
     }
 }
@@ -51,7 +40,6 @@ pub fn clear(quads: &mut [Quad], pixel: usize) {
 /// Adds the products of values and weights. An entry of `sums` is of two channels, whose weights are `taps` apart: the
 /// first one's at both pixels, then the second one's. Sums start with the channels' bias where there is one, and go on
 /// elsewhere.
-#[cfg(not(bantam_thumb1))]
 pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]]) {
     let mut at = 0_usize;
     if let Some(bias) = bias {
@@ -63,9 +51,11 @@ pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]
         let other = at.wrapping_add(taps);
         let (first, second) = (weights.get(at..).unwrap_or(&[]), weights.get(other..).unwrap_or(&[]));
         let [mut a, mut b, mut c, mut d] = *sums;
-        for ((quad, first), second) in quads.iter().zip(first.as_chunks::<4>().0).zip(second.as_chunks::<4>().0) {
+        for (([left, right], first), second) in
+            quads.iter().zip(first.as_chunks::<4>().0).zip(second.as_chunks::<4>().0)
+        {
             // Written out: devices are compiled for size.
-            let mut tap = |[left, right]: [Value; 2], first: i8, second: i8| {
+            let mut tap = |left: i16, right: i16, first: i8, second: i8| {
                 let (left, right, first, second) =
                     (i32::from(left), i32::from(right), i32::from(first), i32::from(second));
                 a = a.wrapping_add(left.wrapping_mul(first));
@@ -73,10 +63,10 @@ pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]
                 c = c.wrapping_add(left.wrapping_mul(second));
                 d = d.wrapping_add(right.wrapping_mul(second));
             };
-            tap(quad[0], first[0], second[0]);
-            tap(quad[1], first[1], second[1]);
-            tap(quad[2], first[2], second[2]);
-            tap(quad[3], first[3], second[3]);
+            tap(left[0], right[0], first[0], second[0]);
+            tap(left[1], right[1], first[1], second[1]);
+            tap(left[2], right[2], first[2], second[2]);
+            tap(left[3], right[3], first[3], second[3]);
         }
         *sums = [a, b, c, d];
         at = other.wrapping_add(taps);
@@ -133,18 +123,16 @@ pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32;
     for row in 0..rows {
         let line = |line: usize| {
             let values = lines.0.get(row.wrapping_add(line).wrapping_mul(pitch)..).unwrap_or(&[]);
-            values.get(..columns.wrapping_add(2)).unwrap_or(&[])
+            values.get(..columns.wrapping_add(2)).unwrap_or(&[]).array_windows()
         };
-        let ([j, k, first @ ..], [m, n, second @ ..], [p, q, third @ ..]) = (line(0), line(1), line(2)) else { return };
-        let ([mut j, mut k], [mut m, mut n], [mut p, mut q]) = ([*j, *k], [*m, *n], [*p, *q]);
+        let windows = line(0).zip(line(1)).zip(line(2));
         let outputs = output.get_mut(row.wrapping_mul(width).wrapping_mul(step)..).unwrap_or(&mut []);
-        let columns = first.iter().zip(second).zip(third).zip(outputs.iter_mut().step_by(step.max(1)));
-        for (((&l, &o), &r), out) in columns {
+        for (((first, second), third), out) in windows.zip(outputs.iter_mut().step_by(step.max(1))) {
             let product = |weight: i32, value: i16| weight.wrapping_mul(value.into());
+            let [[j, k, l], [m, n, o], [p, q, r]] = [*first, *second, *third];
             let sum = bias.wrapping_add(product(a, j)).wrapping_add(product(b, k)).wrapping_add(product(c, l));
             let sum = sum.wrapping_add(product(d, m)).wrapping_add(product(e, n)).wrapping_add(product(f, o));
             let sum = sum.wrapping_add(product(g, p)).wrapping_add(product(h, q)).wrapping_add(product(i, r));
-            (j, k, m, n, p, q) = (k, l, n, o, q, r);
             *out = scales.saturate(scale.apply(sum));
         }
     }
