@@ -170,8 +170,9 @@ impl<'a, F: Forms> Windows<'a, F> {
             if begin > 0 {
                 words::clear(quads.get_mut(..begin).unwrap_or(&mut []), pixel);
             }
-            if end < part.len() / 4 {
-                words::clear(quads.get_mut(end..part.len() / 4).unwrap_or(&mut []), pixel);
+            let last = part.end.saturating_sub(part.start) / 4;
+            if end < last {
+                words::clear(quads.get_mut(end..last).unwrap_or(&mut []), pixel);
             }
             let quads = quads.get_mut(begin..).unwrap_or(&mut []);
             words::widen(input.get(from..).unwrap_or(&[]), step, zero_point, sizes, quads, pixel);
@@ -259,16 +260,16 @@ impl Runs<'_> {
         if !self.together || self.columns.taps != width {
             return None;
         }
-        let line = width.wrapping_mul(self.depth);
-        let (skipped, rows) = (part.start.checked_div(line)?, part.len().checked_div(line)?);
+        let (line, length) = (width.wrapping_mul(self.depth), part.end.saturating_sub(part.start));
+        let (skipped, rows) = (part.start.checked_div(line)?, length.checked_div(line)?);
         if height == 1 || rows == 0 {
             // A row, or a part of one.
             let at =
                 skipped.wrapping_mul(self.step()).wrapping_add(part.start.wrapping_sub(skipped.wrapping_mul(line)));
             let within = part.end <= skipped.wrapping_add(1).wrapping_mul(line) && self.rows.taps == height;
-            return within.then_some((0, self.first().wrapping_add(at), 0, [1, part.len()]));
+            return within.then_some((0, self.first().wrapping_add(at), 0, [1, length]));
         }
-        let whole = skipped.wrapping_mul(line) == part.start && rows.wrapping_mul(line) == part.len();
+        let whole = skipped.wrapping_mul(line) == part.start && rows.wrapping_mul(line) == length;
         let end = skipped.wrapping_add(rows);
         let begin = self.rows.tap.max(skipped).min(end);
         let inside = self.rows.tap.wrapping_add(self.rows.taps).min(end).saturating_sub(begin);
