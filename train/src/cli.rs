@@ -107,6 +107,9 @@ struct Training {
     /// How 8-bit results are rounded: as ONNX Runtime does, or as TensorFlow Lite Micro does
     #[arg(long, value_enum, default_value = "onnx")]
     arithmetic: ArithmeticChoice,
+    /// Leave names, labels and the model card out of artifacts
+    #[arg(long)]
+    strip: bool,
     /// Chooses orders, augmentation and the rows held out
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
@@ -252,6 +255,7 @@ impl Training {
                 ArithmeticChoice::Tflite => Arithmetic::Tflite,
                 ArithmeticChoice::Float => Arithmetic::Float,
             },
+            strip: self.strip,
             most_rows: None,
             teacher_integers: true,
             checkpoint: None,

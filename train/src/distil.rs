@@ -11,7 +11,7 @@ use crate::training::loss::Loss;
 use crate::training::{Epoch, Job, Progress, Schedule, train};
 use bantam_format::Arithmetic;
 use bantam_tools::compare::{agreement, classes_of};
-use bantam_tools::data::{Dataset, InputSpec};
+use bantam_tools::data::{DataError, Dataset, InputSpec};
 use bantam_tools::folder::ModelFolder;
 use bantam_tools::graph::Graph;
 use bantam_tools::import::onnx::ImportOptions;
@@ -79,6 +79,8 @@ pub struct Options {
     pub aware: Option<Aware>,
     /// How accumulators are requantised.
     pub arithmetic: Arithmetic,
+    /// Whether to leave names, labels and the card out of artifacts.
+    pub strip: bool,
     /// Rows to train on at most, drawn by the seed.
     pub most_rows: Option<usize>,
     /// Whether to quantise the teacher too, to compare with.
@@ -168,7 +170,8 @@ pub fn distil(options: &Options, watch: &dyn Watch) -> Result<Distilled, TrainEr
     let teacher = Network::fixed(&source.graph).map_err(refused(&folder.model))?;
     let path = options.training.as_ref().or(folder.calibration.as_ref());
     let path = path.ok_or_else(|| TrainError::NoData(folder.model.clone()))?;
-    let mut rows = Rows::of(&source.graph, &Dataset::load(path, &specs)?)?;
+    let data = Dataset::load(path, &specs)?;
+    let mut rows = Rows::of(&source.graph, &data)?;
     if let Some(most) = options.most_rows {
         let mut order = shuffled(&mut generator(options.schedule.seed, &[FEWER]), rows.count());
         order.truncate(most);
@@ -177,8 +180,14 @@ pub fn distil(options: &Options, watch: &dyn Watch) -> Result<Distilled, TrainEr
     if rows.count() < LEAST_ROWS {
         return Err(TrainError::FewRows { path: path.clone(), rows: rows.count(), least: LEAST_ROWS });
     }
-    if options.loss.labels > 0.0 && rows.labels.is_none() {
-        return Err(TrainError::NoLabels(path.clone()));
+    if options.loss.labels > 0.0 {
+        if !data.has_labels() {
+            return Err(TrainError::NoLabels(path.clone()));
+        }
+        let classes = answers(&source.graph);
+        if let Some((row, label)) = data.labels()?.into_iter().enumerate().find(|(_, label)| *label >= classes) {
+            return Err(DataError::LabelRange { path: path.clone(), row, label, classes }.into());
+        }
     }
     let evaluation = folder.evaluation.as_ref().map(|path| Dataset::load(path, &specs)).transpose()?;
     let evaluated = evaluation.as_ref().map(|data| Rows::of(&source.graph, data)).transpose()?;
@@ -194,10 +203,7 @@ pub fn distil(options: &Options, watch: &dyn Watch) -> Result<Distilled, TrainEr
         Student::Same => (source.graph.clone(), 1),
         Student::Model(path) => {
             let student = SourceModel::load(path, &options.shapes)?;
-            let width = |graph: &Graph| {
-                graph.outputs().first().map_or(0, |port| graph.value(port.value).shape.iter().product::<usize>())
-            };
-            let (got, expected) = (width(&student.graph), width(&source.graph));
+            let (got, expected) = (answers(&student.graph), answers(&source.graph));
             if got != expected {
                 let (student, teacher) = (path.clone(), folder.model.clone());
                 return Err(TrainError::Outputs { student, teacher, got, expected });
@@ -289,9 +295,13 @@ pub fn distil(options: &Options, watch: &dyn Watch) -> Result<Distilled, TrainEr
             stages.push(Stage::of("student with integers".into(), progress));
             graph = student.trained()?;
             let mut program = exact.lowered(&graph)?;
-            program.description.labels.clone_from(&folder.labels);
-            let card = serde_json::json!({ "name": folder.name, "teacher_sha256": source.sha256 });
-            program.description.card = card.to_string();
+            if options.strip {
+                program.description.debug = false;
+            } else {
+                program.description.labels.clone_from(&folder.labels);
+                let card = serde_json::json!({ "name": folder.name, "teacher_sha256": source.sha256 });
+                program.description.card = card.to_string();
+            }
             finish(program)?
         }
         _ => {
@@ -309,6 +319,11 @@ pub fn distil(options: &Options, watch: &dyn Watch) -> Result<Distilled, TrainEr
     }
     let counts = [rows.count(), held_out.count(), evaluated.as_ref().map_or(0, Rows::count)];
     Ok(Distilled { artifact, graph, standings, groups, stages, rows: counts, notes })
+}
+
+/// Numbers that a graph gives for a row.
+fn answers(graph: &Graph) -> usize {
+    graph.outputs().first().map_or(0, |port| graph.value(port.value).shape.iter().product())
 }
 
 /// A graph through the tool, calibrated with the folder's data or else with the rows trained on.
@@ -331,7 +346,8 @@ fn shrunk(
     let mut folder = options.folder.clone();
     folder.calibration = folder.calibration.or_else(|| Some(rows.to_owned()));
     folder.evaluation = None;
-    let shrink = ShrinkOptions { seed: options.schedule.seed, ..ShrinkOptions::new(folder, options.arithmetic) };
+    let (seed, strip) = (options.schedule.seed, options.strip);
+    let shrink = ShrinkOptions { seed, strip, ..ShrinkOptions::new(folder, options.arithmetic) };
     Ok(shrink_model(model, &shrink, &|what| watch.stage(what))?)
 }
 

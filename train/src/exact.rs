@@ -17,7 +17,7 @@ use bantam_tools::quantize::{Parameters, QuantizedWeights, WeightBits};
 use bantam_tools::shrink::finish;
 use bantam_tools::subject::ArtifactFile;
 use bantam_tools::tensor::Tensor as HostTensor;
-use candle_core::{Device, Tensor};
+use candle_core::{CpuStorage, CustomOp2, Device, Layout, Shape, Tensor};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What stays the same while a network is trained with its integers.
@@ -223,7 +223,91 @@ impl Run<'_> {
     }
 }
 
-/// The value of one tensor with the gradient of the other.
+/// The value of one tensor, bit for bit, with the gradient of the other.
 fn straight_through(gradient: &Tensor, value: &Tensor) -> candle_core::Result<Tensor> {
-    gradient + (value - gradient)?.detach()
+    gradient.contiguous()?.apply_op2(&value.contiguous()?, StraightThrough)
+}
+
+struct StraightThrough;
+
+impl CustomOp2 for StraightThrough {
+    fn name(&self) -> &'static str {
+        "straight-through"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        storage: &CpuStorage,
+        layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        match layout.contiguous_offsets() {
+            Some((start, end)) => {
+                let items = storage.as_slice::<f32>()?[start..end].to_vec();
+                Ok((CpuStorage::F32(items), layout.shape().clone()))
+            }
+            None => candle_core::bail!("values are taken from contiguous tensors"),
+        }
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        Ok((Some(gradient.clone()), None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bantam_tools::data::{Dataset, InputSpec};
+    use bantam_tools::folder::ModelFolder;
+    use bantam_tools::import::onnx::ImportOptions;
+    use bantam_tools::quantize::{RangeMethod, calibrate};
+    use bantam_tools::shrink::logits;
+    use bantam_tools::subject::SourceModel;
+    use std::path::Path;
+
+    /// What a loss reads is what the artifact computes, to the last bit, for both roundings and both widths of weights; and the
+    /// gradient of every layer is there.
+    #[test]
+    fn the_forward_pass_is_that_of_the_artifact() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/digits");
+        let folder = ModelFolder::open(&folder).unwrap();
+        let graph = SourceModel::load(&folder.model, &ImportOptions::default()).unwrap().graph;
+        let data = Dataset::load(folder.calibration.as_ref().unwrap(), &InputSpec::of_graph(&graph)).unwrap();
+        let rows = Rows::of(&graph, &data).unwrap().select(&(0..20).collect::<Vec<_>>());
+        let ranges = calibrate(&graph, &data, RangeMethod::default()).unwrap().ranges;
+        let value = logits(&graph).unwrap();
+        let output = graph.outputs()[0].value;
+        for arithmetic in [Arithmetic::Onnx, Arithmetic::Tflite] {
+            for bits in [WeightBits::Eight, WeightBits::Four] {
+                let exact = Exact::new(&graph, &ranges, arithmetic, bits).unwrap();
+                let network = Network::trainable(&graph).unwrap();
+                let run = exact.program(&network).unwrap();
+                let got = run.forward(&network, &rows, &[value, output]).unwrap();
+                let artifact = exact.artifact(&graph).unwrap();
+                let expected = artifact.run_all(&data).unwrap();
+                let answers = got[1].to_vec2::<f32>().unwrap();
+                for (row, answer) in answers.iter().enumerate() {
+                    assert_eq!(*answer, expected[row][0], "{arithmetic:?} {bits:?} row {row}");
+                }
+                let store = got[0].sqr().unwrap().sum_all().unwrap().backward().unwrap();
+                for variable in network.variables() {
+                    let gradient = store.get(variable.var.as_tensor()).unwrap().flatten_all().unwrap();
+                    let items = gradient.to_vec1::<f32>().unwrap();
+                    assert!(
+                        items.iter().all(|x| x.is_finite()) && items.iter().any(|&x| x != 0.0),
+                        "{}",
+                        variable.name
+                    );
+                }
+            }
+        }
+    }
 }

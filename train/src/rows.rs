@@ -16,7 +16,7 @@ pub struct Rows {
     pub shape: Vec<usize>,
     /// Elements of all rows.
     pub items: Vec<f32>,
-    /// The class of each row.
+    /// The class of each row, where the data has classes.
     pub labels: Option<Vec<usize>>,
 }
 
@@ -24,7 +24,7 @@ impl Rows {
     /// The rows of a data set for a graph with one input.
     ///
     /// # Errors
-    /// [`TrainError::Inputs`] for graphs with several inputs, [`TrainError::Data`] for labels that are no classes.
+    /// [`TrainError::Inputs`] for graphs with several inputs.
     pub fn of(graph: &Graph, data: &Dataset) -> Result<Self, TrainError> {
         let [port] = graph.inputs() else { return Err(TrainError::Inputs(graph.inputs().len())) };
         let shape = graph.value(port.value).shape.clone();
@@ -33,8 +33,8 @@ impl Rows {
             let tensor = data.floats(row).swap_remove(0);
             items.extend_from_slice(tensor.as_f32().unwrap_or_default());
         }
-        let labels = if data.has_labels() { Some(data.labels()?) } else { None };
-        Ok(Self { shape, items, labels })
+        // Numbers to be met are no classes.
+        Ok(Self { shape, items, labels: data.labels().ok() })
     }
 
     /// Elements of one row.

@@ -132,6 +132,21 @@ fn sizes_are_met_and_one_set_stays() {
 }
 
 #[test]
+fn what_was_made_comes_back_from_onnx() {
+    use bantam_tools::export::onnx::export_floats;
+    use bantam_tools::import::onnx::{ImportOptions, import};
+    let network = Network::trainable(&network()).unwrap();
+    let rows = rows(10);
+    let made = smaller(&network, &rows, Size::Width(0.5)).unwrap().graph;
+    let file = export_floats(&made, "made").unwrap();
+    let back = import(&file, &ImportOptions::default()).unwrap();
+    for row in 0..10 {
+        let (before, after) = (run(&made, &rows, row), run(&back, &rows, row));
+        assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-5), "{before:?} {after:?}");
+    }
+}
+
+#[test]
 fn what_is_read_by_place_stays_whole() {
     let mut graph = Graph::new("fixed");
     let x = graph.add_input("x", vec![1, 4, 4, 2], DataType::F32);

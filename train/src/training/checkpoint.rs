@@ -32,7 +32,32 @@ struct Run {
     fingerprint: String,
     step: usize,
     best_epoch: usize,
-    epochs: Vec<Epoch>,
+    epochs: Vec<Bits>,
+}
+
+/// An epoch with its numbers as bits: decimal digits would have to be read back exactly.
+#[derive(Serialize, Deserialize)]
+struct Bits {
+    epoch: usize,
+    loss: u64,
+    held_out: u64,
+    accuracy: Option<u64>,
+}
+
+impl Bits {
+    fn of(epoch: &Epoch) -> Self {
+        let Epoch { epoch, loss, held_out, accuracy } = *epoch;
+        Self { epoch, loss: loss.to_bits(), held_out: held_out.to_bits(), accuracy: accuracy.map(f64::to_bits) }
+    }
+
+    fn epoch(&self) -> Epoch {
+        Epoch {
+            epoch: self.epoch,
+            loss: f64::from_bits(self.loss),
+            held_out: f64::from_bits(self.held_out),
+            accuracy: self.accuracy.map(f64::from_bits),
+        }
+    }
 }
 
 /// Writes the state and the variables as they are.
@@ -63,7 +88,7 @@ pub fn write(path: &Path, fingerprint: &str, variables: &[Variable], state: &Sta
         fingerprint: fingerprint.to_owned(),
         step: state.progress.step,
         best_epoch: state.progress.best,
-        epochs: state.progress.epochs.clone(),
+        epochs: state.progress.epochs.iter().map(Bits::of).collect(),
     };
     let run = serde_json::to_string(&run).map_err(|error| broken(error.to_string()))?;
     let metadata = HashMap::from([(RUN.to_owned(), run)]);
@@ -103,7 +128,8 @@ pub fn read(path: &Path, fingerprint: &str, variables: &[Variable]) -> Result<Op
     };
     let (now, first, second, best) = (part("variable")?, part("first")?, part("second")?, part("best")?);
     super::set(variables, &now)?;
-    let progress = Progress { step: run.step, best: run.best_epoch, epochs: run.epochs };
+    let epochs = run.epochs.iter().map(Bits::epoch).collect();
+    let progress = Progress { step: run.step, best: run.best_epoch, epochs };
     Ok(Some(State { adam: Adam { first, second }, best, progress }))
 }
 

@@ -23,7 +23,7 @@ use bantam_tools::shrink::logits;
 use candle_core::{D, Device, Tensor};
 use checkpoint::State;
 use loss::Loss;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -60,7 +60,7 @@ impl Default for Schedule {
 }
 
 /// One pass over the rows.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Epoch {
     /// From 1.
     pub epoch: usize,
@@ -331,9 +331,14 @@ fn feature_pairs(student: &Network, teacher: &Network) -> Vec<(ValueId, ValueId)
     layers(student).into_iter().filter_map(pair).collect()
 }
 
+/// The rows by which the best epoch is told.
+fn measured<'a>(job: &Job<'a>) -> &'a Rows {
+    if job.held_out.count() > 0 { job.held_out } else { job.rows }
+}
+
 /// The mean loss per row and the share of right answers, on the rows held out.
 fn measure(job: &Job<'_>) -> Result<(f64, Option<f64>), TrainError> {
-    let rows = if job.held_out.count() > 0 { job.held_out } else { job.rows };
+    let rows = measured(job);
     let count = rows.count();
     let exact = job.exact.map(|exact| exact.program(job.student)).transpose()?;
     let part = |index: usize| -> Result<(f64, Option<usize>), TrainError> {
@@ -389,7 +394,7 @@ fn not_finite(
 
 /// The first layer whose value is not finite: of these rows, or of those held out.
 fn first_not_finite(job: &Job<'_>, batch: &[usize], epoch: usize) -> Result<Option<String>, TrainError> {
-    let rows = if batch.is_empty() { job.held_out.clone() } else { augmented(job, batch, epoch) };
+    let rows = if batch.is_empty() { measured(job).clone() } else { augmented(job, batch, epoch) };
     let mut first = None;
     let graph = job.student.graph();
     job.student.forward_with(&[rows.tensor()?], &[], &BTreeMap::new(), |value, tensor| {
