@@ -27,6 +27,43 @@ pub struct ModelFolder {
     pub calibration: Option<PathBuf>,
     /// Data to score with.
     pub evaluation: Option<PathBuf>,
+    /// Recordings that training and evaluation data are made of.
+    pub recordings: Option<Recordings>,
+}
+
+/// Labelled recordings in an archive outside the repository, and how they become inputs. A recording is a WAV file named
+/// `LABEL_SPEAKER_INDEX.wav`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recordings {
+    /// The archive, a .tar.xz, below the folder of data sets.
+    pub archive: PathBuf,
+    /// Recordings with an index below this one are held out.
+    pub held_out: usize,
+    /// How many of the others are calibrated with.
+    pub calibration: usize,
+    /// How sound becomes an input.
+    pub front_end: FrontEnd,
+}
+
+/// Mel spectra of one stretch of sound: powers of a Hann window's spectrum, summed over triangular bands, as logarithms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrontEnd {
+    /// Samples in a second.
+    pub rate: u32,
+    /// Samples taken of a recording, from its middle; zeros are added on both sides of shorter ones.
+    pub samples: usize,
+    /// Samples in a window.
+    pub window: usize,
+    /// Samples between the beginnings of windows.
+    pub hop: usize,
+    /// Bands.
+    pub bands: usize,
+    /// Where the first band begins, in hertz.
+    pub low: u32,
+    /// Where the last band ends, in hertz.
+    pub high: u32,
 }
 
 /// Why a model folder could not be read.
@@ -91,6 +128,7 @@ struct Description {
     input: Input,
     calibration: Option<Data>,
     evaluation: Option<Data>,
+    recordings: Option<Recordings>,
 }
 
 #[derive(Deserialize, Default)]
@@ -158,6 +196,7 @@ impl ModelFolder {
             labels: description.labels,
             calibration: description.calibration.map(|data| inside(data.data)).transpose()?,
             evaluation: description.evaluation.map(|data| inside(data.data)).transpose()?,
+            recordings: description.recordings,
         })
     }
 }

@@ -4,7 +4,7 @@ mod dataset;
 mod npy;
 
 pub use dataset::{Dataset, Elements, InputSpec};
-pub use npy::{read_arrays, write_array};
+pub use npy::{read_arrays, write_array, write_arrays};
 
 use std::path::PathBuf;
 use thiserror::Error;

@@ -4,7 +4,7 @@ use super::DataError;
 use crate::tensor::{Data, Tensor};
 use npyz::{Deserialize, NpyFile, Order, TypeChar, WriterBuilder};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
 /// Most bytes one array may take in memory.
@@ -107,9 +107,33 @@ fn converted<T: Deserialize, U, R: Read>(file: NpyFile<R>, convert: impl Fn(T) -
 /// # Errors
 /// [`DataError::Write`].
 pub fn write_array(path: &Path, tensor: &Tensor) -> Result<(), DataError> {
+    encoded(tensor)
+        .and_then(|bytes| crate::files::write_whole(path, &bytes))
+        .map_err(|error| DataError::Write { path: path.to_owned(), error })
+}
+
+/// Writes tensors as a .npz file, stored without compression, whole or not at all. The same tensors give the same bytes.
+///
+/// # Errors
+/// [`DataError::Write`].
+pub fn write_arrays(path: &Path, arrays: &[(&str, &Tensor)]) -> Result<(), DataError> {
+    let write = || {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        // The default date is fixed.
+        let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        for (name, tensor) in arrays {
+            archive.start_file(format!("{name}.npy"), options)?;
+            archive.write_all(&encoded(tensor)?)?;
+        }
+        crate::files::write_whole(path, &archive.finish()?.into_inner())
+    };
+    write().map_err(|error| DataError::Write { path: path.to_owned(), error })
+}
+
+fn encoded(tensor: &Tensor) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
-    let result = match tensor.data() {
+    match tensor.data() {
         Data::F32(items) => write(&mut bytes, &shape, items),
         Data::I64(items) => write(&mut bytes, &shape, items),
         Data::I32(items) => write(&mut bytes, &shape, items),
@@ -117,10 +141,8 @@ pub fn write_array(path: &Path, tensor: &Tensor) -> Result<(), DataError> {
         Data::I8(items) => write(&mut bytes, &shape, items),
         Data::U8(items) => write(&mut bytes, &shape, items),
         Data::Bool(items) => write(&mut bytes, &shape, items),
-    };
-    result
-        .and_then(|()| crate::files::write_whole(path, &bytes))
-        .map_err(|error| DataError::Write { path: path.to_owned(), error })
+    }?;
+    Ok(bytes)
 }
 
 fn write<T: npyz::AutoSerialize + Copy>(bytes: &mut Vec<u8>, shape: &[u64], items: &[T]) -> std::io::Result<()> {

@@ -1,4 +1,5 @@
-//! A quantised network as ONNX: every activation and weight as integers between `QuantizeLinear` and `DequantizeLinear`.
+//! A network as ONNX: in floats, or quantised, with every activation and weight as integers between `QuantizeLinear` and
+//! `DequantizeLinear`.
 //!
 //! Images are channels second, as ONNX has them. Between the two operators stands one float operator, so that an engine with
 //! integer kernels fuses the three: products of convolutions and matrices then give the integers of the artifact in the `onnx`
@@ -39,10 +40,17 @@ const SECOND: [usize; 4] = [0, 3, 1, 2];
 /// And back.
 const LAST: [usize; 4] = [0, 2, 3, 1];
 
-struct Exporter<'a> {
-    graph: &'a Graph,
+/// What a quantised network is made of.
+#[derive(Clone, Copy)]
+struct Integers<'a> {
     quantizer: &'a Quantizer<'a>,
     layers: &'a BTreeMap<ValueId, Layer>,
+}
+
+struct Exporter<'a> {
+    graph: &'a Graph,
+    /// None for a network in floats.
+    integers: Option<Integers<'a>>,
     proto: Proto,
     /// What values are called in the file; images are channels second there.
     names: BTreeMap<ValueId, String>,
@@ -60,8 +68,19 @@ pub fn export(
     if quantizer.options.arithmetic != Arithmetic::Onnx {
         return Err(ExportError::Arithmetic);
     }
-    let graph = &quantizer.graph;
-    let mut exporter = Exporter { graph, quantizer, layers, proto: Proto::new(name), names: BTreeMap::new() };
+    write(&quantizer.graph, Some(Integers { quantizer, layers }), name)
+}
+
+/// Writes a network in floats, images channels second.
+///
+/// # Errors
+/// [`ExportError::Operator`].
+pub fn export_floats(graph: &Graph, name: &str) -> Result<Vec<u8>, ExportError> {
+    write(graph, None, name)
+}
+
+fn write(graph: &Graph, integers: Option<Integers<'_>>, name: &str) -> Result<Vec<u8>, ExportError> {
+    let mut exporter = Exporter { graph, integers, proto: Proto::new(name), names: BTreeMap::new() };
     for port in graph.inputs() {
         let shape = &graph.value(port.value).shape;
         let own = port.layout.source_shape(shape);
@@ -70,7 +89,7 @@ pub fn export(
         if shape.len() == 4 && port.layout == Layout::Source {
             current = exporter.transposed(&current, &SECOND, &format!("{}/second", port.name));
         }
-        if !quantizer.floats.contains(&port.value) {
+        if !exporter.is_float(port.value) {
             current = exporter.quantized(port.value, &current, None);
         }
         exporter.names.insert(port.value, current);
@@ -100,7 +119,23 @@ impl Exporter<'_> {
 
     /// Scale and zero point of a value that is kept as integers.
     fn parameters(&self, value: ValueId) -> Option<Parameters> {
-        self.quantizer.parameters.get(&value).copied()
+        self.integers.and_then(|integers| integers.quantizer.parameters.get(&value).copied())
+    }
+
+    /// Whether a value stays in floating point.
+    fn is_float(&self, value: ValueId) -> bool {
+        self.integers.is_none_or(|integers| integers.quantizer.floats.contains(&value))
+    }
+
+    /// What the float operator's result of a node is called: as in the graph where that is all there is and the name is its own.
+    fn stem(&self, node: &Node) -> String {
+        let (output, name) = (node.output().index(), &node.name);
+        let own = self.graph.values().iter().filter(|value| value.name == *name).count() == 1;
+        match self.integers {
+            Some(_) => format!("{output}:{name}/raw"),
+            None if own && !name.is_empty() => name.clone(),
+            None => format!("{output}:{name}"),
+        }
     }
 
     fn scale(&mut self, stem: &str, parameters: Parameters) -> [String; 2] {
@@ -157,7 +192,7 @@ impl Exporter<'_> {
         }
         let items = tensor.as_f32().ok()?;
         let stem = format!("{}:{}", value.index(), self.graph.value(value).name);
-        if self.quantizer.floats.contains(&result) {
+        if self.is_float(result) {
             return Some(self.proto.floats(&stem, tensor.shape(), items));
         }
         let (low, high) = items.iter().fold((0f32, 0f32), |(low, high), &x| (low.min(x), high.max(x)));
@@ -180,7 +215,7 @@ impl Exporter<'_> {
     fn node(&mut self, node: &Node) -> Result<(), ExportError> {
         let output = node.output();
         let refused = || ExportError::Operator { node: node.name.clone(), operator: node.op.name() };
-        let stem = format!("{}:{}/raw", output.index(), node.name);
+        let stem = self.stem(node);
         let clamp = node.op.activation();
         let real = match &node.op {
             Op::Conv2d(conv) => self.convolution(node, conv, &stem),
@@ -213,16 +248,57 @@ impl Exporter<'_> {
             _ => None,
         };
         let real = real.ok_or_else(refused)?;
-        // What stays in floating point has no clamp.
-        let float = self.quantizer.floats.contains(&output);
-        let name = if float { real } else { self.quantized(output, &real, clamp) };
+        // What stays in floating point beside integers has no clamp.
+        let name = match self.integers {
+            None => self.clamped(&real, clamp.unwrap_or_default()),
+            Some(_) if self.is_float(output) => real,
+            Some(_) => self.quantized(output, &real, clamp),
+        };
         self.names.insert(output, name);
         Ok(())
     }
 
+    /// A float result, clamped.
+    fn clamped(&mut self, real: &str, clamp: Activation) -> String {
+        if clamp.is_none() {
+            return real.to_owned();
+        }
+        if clamp == Activation::RELU {
+            return self.proto.node("Relu", &[real], &format!("{real}/relu"), vec![]);
+        }
+        let low = self.proto.floats(&format!("{real}/low"), &[], &[clamp.min.max(f32::MIN)]);
+        let high = self.proto.floats(&format!("{real}/high"), &[], &[clamp.max.min(f32::MAX)]);
+        self.proto.node("Clip", &[real, &low, &high], &format!("{real}/clamped"), vec![])
+    }
+
+    /// The weights and the bias of a layer as operands: `shape` is that of the weights, `items` puts integers or floats of the graph's
+    /// order into that of the file.
+    fn parameters_of(
+        &mut self,
+        node: &Node,
+        shape: &[usize],
+        axis: usize,
+        order: &[usize],
+        stem: &str,
+    ) -> Option<[String; 2]> {
+        if self.integers.is_some() {
+            let (own, input_scale) = self.integers(node)?;
+            let items: Vec<i8> = order.iter().map(|&at| own.weights[at]).collect();
+            return Some(self.weights(stem, shape, &items, axis, &own, input_scale));
+        }
+        let floats =
+            |position: usize| node.inputs.get(position).and_then(|&value| self.graph.constant(value)?.as_f32().ok());
+        let weights = floats(1)?;
+        let items: Vec<f32> = order.iter().map(|&at| weights[at]).collect();
+        let channels = shape[axis];
+        let bias = floats(2).map_or_else(|| vec![0.0; channels], <[f32]>::to_vec);
+        let weights = self.proto.floats(&format!("{stem}/weights"), shape, &items);
+        Some([weights, self.proto.floats(&format!("{stem}/bias"), &[channels], &bias)])
+    }
+
     /// The integers of a layer with weights.
     fn integers(&self, node: &Node) -> Option<(QuantizedWeights, f32)> {
-        if let Some(layer) = self.layers.get(&node.output()) {
+        if let Some(layer) = self.integers?.layers.get(&node.output()) {
             return Some((layer.weights.clone(), layer.input_scale));
         }
         let scale = self.parameters(node.inputs[0])?.scale;
@@ -266,18 +342,17 @@ impl Exporter<'_> {
     }
 
     fn convolution(&mut self, node: &Node, conv: &Conv2d, stem: &str) -> Option<String> {
-        let (own, input_scale) = self.integers(node)?;
         let shape = self.graph.value(node.inputs[1]).shape.clone();
         let &[out, height, width, depth] = shape.as_slice() else { return None };
-        let mut items = Vec::with_capacity(own.weights.len());
+        let mut order = Vec::with_capacity(out * height * width * depth);
         for channel in 0..out {
             for input in 0..depth {
                 for tap in 0..height * width {
-                    items.push(own.weights[(channel * height * width + tap) * depth + input]);
+                    order.push((channel * height * width + tap) * depth + input);
                 }
             }
         }
-        let [weights, bias] = self.weights(stem, &[out, depth, height, width], &items, 0, &own, input_scale);
+        let [weights, bias] = self.parameters_of(node, &[out, depth, height, width], 0, &order, stem)?;
         let input = self.operand(node.inputs[0]);
         let attributes = vec![
             ints("kernel_shape", &[height, width]),
@@ -290,19 +365,16 @@ impl Exporter<'_> {
     }
 
     fn fully_connected(&mut self, node: &Node, stem: &str) -> Option<String> {
-        let (own, input_scale) = self.integers(node)?;
         let &[out, depth] = self.graph.value(node.inputs[1]).shape.as_slice() else { return None };
         if self.graph.value(node.inputs[0]).shape.len() != 2 {
             return None;
         }
-        let items: Vec<i8> = (0..depth)
-            .flat_map(|input| (0..out).map(move |channel| channel * depth + input))
-            .map(|at| own.weights[at])
-            .collect();
-        let [weights, bias] = self.weights(stem, &[depth, out], &items, 1, &own, input_scale);
+        let order: Vec<usize> =
+            (0..depth).flat_map(|input| (0..out).map(move |channel| channel * depth + input)).collect();
+        let [weights, bias] = self.parameters_of(node, &[depth, out], 1, &order, stem)?;
         let input = self.operand(node.inputs[0]);
         // What is kept in floats is read as integers.
-        let input = if self.quantizer.floats.contains(&node.inputs[0]) {
+        let input = if self.integers.is_some() && self.is_float(node.inputs[0]) {
             self.quantized(node.inputs[0], &input, None)
         } else {
             input

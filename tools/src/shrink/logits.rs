@@ -20,16 +20,17 @@ pub(super) struct Logits {
     power: f64,
 }
 
-impl Logits {
-    /// The operand of the softmax that makes the first output, or that output itself.
-    pub fn value(graph: &Graph) -> Option<ValueId> {
-        let output = graph.outputs().first()?.value;
-        Some(output_softmax(graph).and_then(|node| graph.node(node)).map_or(output, |node| node.inputs[0]))
-    }
+/// The operand of the softmax that makes the first output, or that output itself.
+#[must_use]
+pub fn logits(graph: &Graph) -> Option<ValueId> {
+    let output = graph.outputs().first()?.value;
+    Some(output_softmax(graph).and_then(|node| graph.node(node)).map_or(output, |node| node.inputs[0]))
+}
 
+impl Logits {
     /// Those of the float network.
     pub fn of(graph: &Graph, data: &Dataset) -> Self {
-        let Some(value) = Self::value(graph) else { return Self::default() };
+        let Some(value) = logits(graph) else { return Self::default() };
         let count = data.rows().min(MOST_ROWS);
         let rows: Vec<usize> = (0..count).map(|index| index * data.rows() / count).collect();
         let run = |index: usize| {

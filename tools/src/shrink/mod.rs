@@ -6,6 +6,7 @@ mod quantizer;
 mod score;
 
 pub use details::{Bars, Block, Details, Group, OpDetails, Slices};
+pub use logits::logits;
 pub use quantizer::{Quantizer, Widths};
 pub use score::{Outputs, Reference, Score};
 
@@ -231,7 +232,19 @@ pub struct Shrunk {
 /// [`ShrinkError`].
 pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, ShrinkError> {
     step("importing");
-    let mut model = SourceModel::load(&options.folder.model, &options.shapes)?;
+    let model = SourceModel::load(&options.folder.model, &options.shapes)?;
+    shrink_model(model, options, step)
+}
+
+/// As [`shrink`], for a model that is there already: `options.folder.model` only gives it a name in messages.
+///
+/// # Errors
+/// [`ShrinkError`].
+pub fn shrink_model(
+    mut model: SourceModel,
+    options: &ShrinkOptions,
+    step: &dyn Fn(&str),
+) -> Result<Shrunk, ShrinkError> {
     check_description(&options.folder, &model)?;
     let specs = InputSpec::of_graph(&model.graph);
     let mut notes = model.metadata.notes.clone();
@@ -317,7 +330,7 @@ pub fn shrink(options: &ShrinkOptions, step: &dyn Fn(&str)) -> Result<Shrunk, Sh
         _ => None,
     });
     let graph = quantizer.as_ref().map_or(&model.graph, |quantizer| &quantizer.graph);
-    let temperature = match (&evaluation, labels, logits::Logits::value(graph)) {
+    let temperature = match (&evaluation, labels, logits(graph)) {
         (Some(data), Some(labels), Some(value)) => {
             let name = graph.value(value).name.clone();
             let logits = logits::of_program(&program_of(quantizer.as_ref())?, &name, data);

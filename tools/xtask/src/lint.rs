@@ -9,7 +9,7 @@ use crate::mcu;
 pub fn fmt(context: &mut Context, _: &str) -> Result<String> {
     context.cargo().args(["fmt", "--all", "--check"]).status()?;
     mcu::cargo(context, "fmt").arg("--check").status()?;
-    for own in ["runtime/no-panic", "embedded/boards/app"].into_iter().map(str::to_owned).chain(mcu::chips()) {
+    for own in ["runtime/no-panic", "embedded/boards/app", "train"].into_iter().map(str::to_owned).chain(mcu::chips()) {
         context.cargo().args(["fmt", "--manifest-path", &format!("{own}/Cargo.toml"), "--check"]).status()?;
     }
     Ok(String::new())
@@ -39,10 +39,10 @@ pub fn no_std(context: &mut Context, target: &str) -> Result<String> {
     Ok(String::new())
 }
 
-/// What `deny.toml` allows, for the workspace and the firmware. Advisories need the network and are left out.
+/// What `deny.toml` allows, for every workspace. Advisories need the network and are left out.
 pub fn deny(context: &mut Context, _: &str) -> Result<String> {
     let rules = context.root.join("deny.toml");
-    for manifest in ["Cargo.toml", "embedded/firmware/Cargo.toml", "runtime/no-panic/Cargo.toml"] {
+    for manifest in ["Cargo.toml", "embedded/firmware/Cargo.toml", "runtime/no-panic/Cargo.toml", "train/Cargo.toml"] {
         context
             .cargo()
             .args(["deny", "--manifest-path", manifest, "check", "--config"])

@@ -19,6 +19,7 @@ mod rust_std;
 mod setup;
 mod test;
 mod tflite;
+mod train;
 mod web;
 
 use std::path::PathBuf;
@@ -97,6 +98,13 @@ enum Command {
     /// Shrink an image classifier, to 8 bits and to 4 and 8, beside ONNX Runtime's own quantisation; fails if more is lost
     /// than promised.
     Cifar,
+    /// Train students of the spoken digits, the digits and an image classifier, beside what they are compared with; fails if one is worse
+    /// than promised.
+    Distil {
+        /// Only one of them: `spoken-digits`, `digits` or `cifar`.
+        #[arg(value_parser = train::PARTS)]
+        part: Option<String>,
+    },
     /// Measure the time per run beside that of other engines, one thread each: on this machine or in its browser.
     Bench {
         /// Alternating samples of each engine; natively.
@@ -153,6 +161,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Conformance { engine, json } => conformance::run(&mut context, &engine, json),
         Command::Networks { seed, count, save } => networks::run(&context, seed, count, save.as_deref()),
         Command::Tflite { count, models } => tflite::run(&context, count, &models),
+        Command::Distil { part } => train::distil(&context, part.as_deref()),
         Command::Cifar => cifar::run(&context),
         Command::Bench { triple, json, place, .. } if place == "web" => web::bench::run(&mut context, triple, json),
         Command::Bench { rounds, tract, json, .. } => bench::native(&context, rounds, tract, json),

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::context::Context;
 use crate::report::{Report, Verdict};
 use crate::setup::{self, Need};
-use crate::{lint, mcu, nextest, no_panic, web};
+use crate::{lint, mcu, nextest, no_panic, train, web};
 
 /// One thing that must hold.
 pub struct Step {
@@ -44,6 +44,7 @@ pub const STEPS: &[Step] = &[
         ..REQUIRED
     },
     Step { name: "doc", about: "the examples in the documentation", run: nextest::doc_tests, ..REQUIRED },
+    Step { name: "train", about: "training: its lints and tests", run: train::tests, ..REQUIRED },
     no_std("no-std/thumbv6m-none-eabi", &[Need::Target(CORTEX_M0)]),
     no_std("no-std/thumbv7em-none-eabihf", &[Need::Target(CORTEX_M4F)]),
     no_std("no-std/riscv32imc-unknown-none-elf", &[Need::Target(RISCV)]),

@@ -1,0 +1,88 @@
+//! Convolutions.
+
+use super::elementwise::clamp;
+use super::windows::Windows;
+use bantam_tools::graph::ops::{Conv2d, ConvTranspose2d, Padding};
+use bantam_tools::graph::{Graph, Node};
+use candle_core::{Result, Tensor};
+
+/// Weights are `[out, kh, kw, c / groups]`, as in the graph.
+pub(super) fn conv2d(conv: &Conv2d, graph: &Graph, node: &Node, operands: &[Tensor]) -> Result<Tensor> {
+    let (input, weights) = (&graph.value(node.inputs[0]).shape, &graph.value(node.inputs[1]).shape);
+    let output = &graph.value(node.output()).shape;
+    let windows = Windows {
+        kernel: [weights[1], weights[2]],
+        stride: conv.stride,
+        dilation: conv.dilation,
+        padding: conv.padding,
+        image: [input[1], input[2]],
+        count: [output[1], output[2]],
+    };
+    let (channels, out) = (input[3], weights[0]);
+    let sums = if conv.groups == channels && out == channels && channels > 1 {
+        windows.depthwise(&operands[0], &operands[1].reshape((out, windows.taps()))?)?
+    } else if conv.groups == 1 {
+        product(windows, &operands[0], &operands[1])?
+    } else {
+        let (inputs, outputs) = (channels / conv.groups, out / conv.groups);
+        let group = |index: usize| {
+            let images = operands[0].narrow(3, index * inputs, inputs)?;
+            product(windows, &images, &operands[1].narrow(0, index * outputs, outputs)?)
+        };
+        Tensor::cat(&(0..conv.groups).map(group).collect::<Result<Vec<_>>>()?, 3)?
+    };
+    finish(sums, operands.get(2), conv.activation)
+}
+
+/// Windows times weights.
+fn product(windows: Windows, images: &Tensor, weights: &Tensor) -> Result<Tensor> {
+    let batch = images.dim(0)?;
+    let out = weights.dim(0)?;
+    let [rows, columns] = windows.count;
+    let patches = if windows.are_pixels() { images.contiguous()? } else { windows.gather(images, 0.0)? };
+    let matrix = weights.flatten_from(1)?;
+    let patches = patches.reshape((batch * rows * columns, matrix.dim(1)?))?;
+    patches.matmul(&matrix.t()?)?.reshape((batch, rows, columns, out))
+}
+
+fn finish(sums: Tensor, bias: Option<&Tensor>, activation: bantam_tools::graph::Activation) -> Result<Tensor> {
+    let sums = match bias {
+        Some(bias) => sums.broadcast_add(bias)?,
+        None => sums,
+    };
+    clamp(activation, sums)
+}
+
+/// Each pixel's multiples of the weights are scattered over the windows of the result.
+pub(super) fn conv_transpose2d(
+    conv: &ConvTranspose2d,
+    graph: &Graph,
+    node: &Node,
+    operands: &[Tensor],
+) -> Result<Tensor> {
+    let (input, weights) = (&graph.value(node.inputs[0]).shape, &graph.value(node.inputs[1]).shape);
+    let output = &graph.value(node.output()).shape;
+    let windows = Windows {
+        kernel: [weights[1], weights[2]],
+        stride: conv.stride,
+        dilation: conv.dilation,
+        padding: Padding { top: conv.padding.top, left: conv.padding.left, ..Padding::NONE },
+        image: [output[1], output[2]],
+        count: [input[1], input[2]],
+    };
+    let (batch, channels, out) = (operands[0].dim(0)?, input[3], weights[0]);
+    // [out, taps, c] to [c, taps, out].
+    let matrix = operands[1].reshape((out, windows.taps(), channels))?.permute((2, 1, 0))?.contiguous()?;
+    let matrix = matrix.reshape((channels, windows.taps() * out))?;
+    let pixels = operands[0].contiguous()?.reshape((batch * input[1] * input[2], channels))?;
+    let patches = pixels.matmul(&matrix)?.reshape((batch, input[1], input[2], windows.taps(), out))?;
+    finish(windows.scatter(&patches)?, operands.get(2), conv.activation)
+}
+
+pub(super) fn check_transposed(conv: &ConvTranspose2d) -> std::result::Result<(), String> {
+    if conv.groups == 1 {
+        Ok(())
+    } else {
+        Err(format!("transposed convolutions of {} groups have no derivative here", conv.groups))
+    }
+}
