@@ -55,11 +55,15 @@ pub const LONG_LINES: u16 = 0x2000;
 /// Added to a set where no weights have 4 bits.
 pub const WHOLE_BYTES: u16 = 0x1000;
 
+/// Added to a set where sessions pack: what has a packed form is not linked in any other where the target has instructions
+/// for it.
+pub const PACKED: u16 = 0x0800;
+
 /// All of them.
 pub(crate) const EVERY_NUMBER: u16 = numbers(DataType::ALL, Arithmetic::ALL) | MOVES | OVERWRITES | LONG_LINES;
 
-/// All but 16-bit integers.
-pub(crate) const WITHOUT_INT16: u16 = EVERY_NUMBER & !type_bit(DataType::I16);
+/// All but 16-bit integers, for sessions that pack.
+pub(crate) const DOWNLOADED: u16 = EVERY_NUMBER & !type_bit(DataType::I16) | PACKED;
 
 /// What [`ops!`](crate::ops!) can name in front of the operators.
 #[allow(non_upper_case_globals, missing_docs)]
@@ -70,6 +74,7 @@ pub mod linkable {
     pub const Onnx: u16 = numbers(&[], &[Arithmetic::Onnx]);
     pub const Int16: u16 = numbers(&[DataType::I16], &[]);
     pub const WholeBytes: u16 = super::WHOLE_BYTES;
+    pub const Packed: u16 = super::PACKED;
 }
 
 /// The set that [`ops!`](crate::ops!) makes of what is [`linkable`]; integers of 8 and 32 bits are in it.
@@ -111,6 +116,11 @@ pub(crate) const fn links_long_lines(numbers: u16) -> bool {
 /// Whether weights may have 4 bits.
 pub(crate) const fn links_halves(numbers: u16) -> bool {
     numbers & WHOLE_BYTES == 0
+}
+
+/// Whether the oracle's loops are linked for what has a packed form.
+pub(crate) const fn links_oracle(numbers: u16) -> bool {
+    numbers & PACKED == 0 || !Backend::PACKS
 }
 
 /// Whether the set has this type and no other.
@@ -219,9 +229,9 @@ mod tests {
         assert_eq!(only_arithmetic(set), Some(Arithmetic::Onnx));
         assert_eq!(only_arithmetic(EVERY_NUMBER), None);
         assert_eq!(only_arithmetic(linked_numbers(&[linkable::Onnx, linkable::Float])), None);
-        let most = [linkable::Float, linkable::Tflite, linkable::Onnx];
-        assert_eq!(linked_numbers(&most), WITHOUT_INT16);
-        assert_eq!(linked_numbers(&most) | linkable::Int16, EVERY_NUMBER);
+        let most = [linkable::Packed, linkable::Float, linkable::Tflite, linkable::Onnx];
+        assert_eq!(linked_numbers(&most), DOWNLOADED);
+        assert_eq!(linked_numbers(&most) | linkable::Int16, EVERY_NUMBER | PACKED);
         let floats = numbers(&[DataType::F32], &[Arithmetic::Float]);
         assert!(links_only(floats, DataType::F32) && !links_only(floats, DataType::I8));
         assert!(!links_only(EVERY_NUMBER, DataType::F32));
