@@ -82,9 +82,8 @@ macro_rules! wide_pairs {
         #[inline(always)]
         fn interleave(self, [first, second, ..]: &[Self::Values; 4], zero_point: i32) -> [u32; $lanes] {
             let mut words = [0_i16; 2 * $lanes];
-            for (index, word) in words.iter_mut().enumerate() {
-                let row = if index % 2 == 0 { first } else { second };
-                *word = i16::from(row[index / 2].cast_signed()) - zero_point as i16;
+            for ((pair, &first), &second) in words.as_chunks_mut().0.iter_mut().zip(first).zip(second) {
+                *pair = [first, second].map(|value| i16::from(value.cast_signed()) - zero_point as i16);
             }
             zerocopy::transmute!(words)
         }
@@ -108,10 +107,11 @@ macro_rules! quads {
         }
 
         #[inline(always)]
-        fn interleave(self, rows: &[Self::Values; 4], _: i32) -> [u32; $lanes] {
+        fn interleave(self, [first, second, third, fourth]: &[Self::Values; 4], _: i32) -> [u32; $lanes] {
             let mut bytes = [0_u8; 4 * $lanes];
-            for (index, byte) in bytes.iter_mut().enumerate() {
-                *byte = rows[index % 4][index / 4].wrapping_add($offset);
+            let columns = first.iter().zip(second).zip(third).zip(fourth);
+            for (four, (((&first, &second), &third), &fourth)) in bytes.as_chunks_mut().0.iter_mut().zip(columns) {
+                *four = [first, second, third, fourth].map(|byte: u8| byte.wrapping_add($offset));
             }
             zerocopy::transmute!(bytes)
         }
