@@ -98,7 +98,8 @@ fn requantizer<const NUMBERS: u16>(arithmetic: Arithmetic) -> Option<Requantizer
     }
 }
 
-/// The first of some operators.
+/// The first of some operators. The compiler runs it.
+#[allow(clippy::indexing_slicing)]
 const fn first<const ALL: usize, const FIRST: usize>(all: [Operator; ALL]) -> [Operator; FIRST] {
     let mut operators = [all[0]; FIRST];
     let mut index = 0;

@@ -79,10 +79,9 @@ macro_rules! wide_pairs {
 
         #[inline(always)]
         fn interleave(self, [first, second, ..]: &[Self::Values; 4], zero_point: i32) -> [u32; $lanes] {
-            let mut words = [0_i16; 2 * $lanes];
-            for (index, word) in words.iter_mut().enumerate() {
-                let row = if index % 2 == 0 { first } else { second };
-                *word = i16::from(row[index / 2].cast_signed()) - zero_point as i16;
+            let mut words = [[0_i16; 2]; $lanes];
+            for ((word, &first), &second) in words.iter_mut().zip(first).zip(second) {
+                *word = [first, second].map(|value| i16::from(value.cast_signed()) - zero_point as i16);
             }
             zerocopy::transmute!(words)
         }
@@ -106,10 +105,11 @@ macro_rules! quads {
         }
 
         #[inline(always)]
-        fn interleave(self, rows: &[Self::Values; 4], _: i32) -> [u32; $lanes] {
-            let mut bytes = [0_u8; 4 * $lanes];
-            for (index, byte) in bytes.iter_mut().enumerate() {
-                *byte = rows[index % 4][index / 4].wrapping_add($offset);
+        fn interleave(self, [first, second, third, fourth]: &[Self::Values; 4], _: i32) -> [u32; $lanes] {
+            let mut bytes = [[0_u8; 4]; $lanes];
+            let rows = first.iter().zip(second).zip(third.iter().zip(fourth));
+            for (bytes, ((&first, &second), (&third, &fourth))) in bytes.iter_mut().zip(rows) {
+                *bytes = [first, second, third, fourth].map(|value| value.wrapping_add($offset));
             }
             zerocopy::transmute!(bytes)
         }

@@ -18,9 +18,9 @@ macro_rules! load {
 /// An array of its size from a register.
 macro_rules! store {
     ($register:expr, $start:expr) => {{
-        let mut stored = $start;
+        let (mut stored, register) = ($start, $register);
         // SAFETY: the pointer comes from a reference to an array of 16 bytes, and stores ask for no alignment.
-        unsafe { v128_store(core::ptr::from_mut(&mut stored).cast(), $register) };
+        unsafe { v128_store(core::ptr::from_mut(&mut stored).cast(), register) };
         stored
     }};
 }

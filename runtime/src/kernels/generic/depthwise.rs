@@ -208,8 +208,9 @@ struct Shape {
 impl Shape {
     /// `None` where the kernel does not serve: the strip is too large.
     fn new(geometry: &Convolution, layout: Layout) -> Option<Self> {
-        let [extent, span] =
-            [0, 1].map(|axis| geometry.kernel[axis].saturating_sub(1).saturating_mul(geometry.dilation[axis]));
+        let ([height, width], [row_dilation, dilation]) = (geometry.kernel, geometry.dilation);
+        let extent = height.saturating_sub(1).saturating_mul(row_dilation);
+        let span = width.saturating_sub(1).saturating_mul(dilation);
         let [row_stride, stride] = geometry.stride.map(|stride| stride.max(1));
         let extent = extent.checked_add(1)?;
         let columns = geometry.output[1].next_multiple_of(PIXELS).checked_add(span / stride)?;
