@@ -37,12 +37,12 @@ pub use source::{
     ANY_DEPTHWISE, ANY_SCALE, APART, HALVES, LONG_LINES, MOVES, OVERWRITES, PARTS, SPREAD, STRIPS, linkable,
     linked_numbers, numbers,
 };
-pub(crate) use source::{Linked, Source, links_form, links_oracle};
+pub(crate) use source::{Linked, Source, links_form};
 
 use crate::kernels::dispatch::Backend;
 use crate::kernels::requantize::{self, Requantizer};
 use bantam_format::{Arithmetic, DataType, Op, Opcode};
-use source::{Compiled, EVERY_NUMBER, Parsed, links, links_type, only_arithmetic};
+use source::{Compiled, EVERY_NUMBER, Parsed, WITHOUT_INT16, links, links_type, only_arithmetic};
 
 /// An opcode and its evaluation.
 #[derive(Clone, Copy, Debug)]
@@ -71,11 +71,6 @@ impl Operators {
 
     pub(crate) fn requantizer(&self, arithmetic: Arithmetic) -> Option<Requantizer> {
         (self.requantizer)(arithmetic)
-    }
-
-    /// Whether sessions have to pack.
-    pub(crate) fn needs_packing(&self) -> bool {
-        !links_oracle(self.numbers)
     }
 
     /// A type that an op takes and for which the evaluations have no code.
@@ -153,11 +148,10 @@ macro_rules! operators {
         /// Every operator, all data types and all arithmetics.
         pub static ALL: Operators = Operators::new::<EVERY_NUMBER>(&[$(linked::$opcode::<EVERY_NUMBER>()),*]);
 
-        /// [`ALL`] without 16-bit integers and the opcode Rescale, which few models have, and for sessions that pack
-        /// ([`Session::packed`](crate::Session::packed)): for programs that are downloaded.
-        pub static DOWNLOADED: Operators = {
-            const FIRST: [Operator; Opcode::ALL.len() - 1] = first([$(linked::$opcode::<{ source::DOWNLOADED }>()),*]);
-            Operators::new::<{ source::DOWNLOADED }>(&FIRST)
+        /// [`ALL`] without 16-bit integers and the opcode Rescale, which few models have: for programs that are downloaded.
+        pub static WITHOUT_16_BIT: Operators = {
+            const FIRST: [Operator; Opcode::ALL.len() - 1] = first([$(linked::$opcode::<WITHOUT_INT16>()),*]);
+            Operators::new::<WITHOUT_INT16>(&FIRST)
         };
     };
 }
@@ -189,7 +183,7 @@ operators! {
     Normalize = normalize::eval;
     Cast = cast::eval;
     TopK = top_k::eval;
-    // The last one, which `DOWNLOADED` leaves out.
+    // The last one, which `WITHOUT_16_BIT` leaves out.
     Rescale = rescale::eval;
 }
 
