@@ -98,10 +98,10 @@ enum Command {
     /// Shrink an image classifier, to 8 bits and to 4 and 8, beside ONNX Runtime's own quantisation; fails if more is lost
     /// than promised.
     Cifar,
-    /// Train students of the spoken digits, the digits and an image classifier, beside what they are compared with; fails if one is worse
-    /// than promised.
+    /// Train students of the spoken digits and of an image classifier, beside what they are compared with; fails if one is worse than
+    /// promised.
     Distil {
-        /// Only one of them: `spoken-digits`, `digits` or `cifar`.
+        /// Only one of them: `spoken-digits` or `cifar`.
         #[arg(value_parser = train::PARTS)]
         part: Option<String>,
     },

@@ -11,7 +11,7 @@ use crate::process::Run;
 /// The crate, a workspace of its own.
 const MANIFEST: &str = "train/Cargo.toml";
 /// What `cargo xtask distil` trains.
-pub const PARTS: [&str; 3] = ["spoken-digits", "digits", "cifar"];
+pub const PARTS: [&str; 2] = ["spoken-digits", "cifar"];
 
 /// Beside the tree: recordings, the classifier, its images.
 const RECORDINGS: &str = "../shared/data/spoken-digits/fsdd.tar.xz";
@@ -22,12 +22,10 @@ const IMAGES: [&str; 2] = ["../shared/data/cifar10/calibration_1000.npz", "../sh
 const TEACHER: f64 = 0.95;
 const INTEGERS_DROP: f64 = 0.01;
 const STUDENT_DROP: f64 = 0.02;
-const DIGITS_DROP: f64 = 0.01;
 const CIFAR_DROP: f64 = 0.04;
-/// Largest share of the multiply-accumulates, and of the bytes of the digits' 8-bit file, that students take.
+/// Largest share of the multiply-accumulates that students take.
 const STUDENT_SHARE: f64 = 0.25;
 const CIFAR_SHARE: f64 = 0.6;
-const DIGITS_SHARE: f64 = 0.5;
 
 /// Lints and tests of the crate.
 pub fn tests(context: &mut Context, _: &str) -> Result<String> {
@@ -53,7 +51,7 @@ pub fn distil(context: &Context, part: Option<&str>) -> Result<bool> {
     std::fs::create_dir_all(&folder)?;
     let tool = Tool { program, folder, root: context.root.clone() };
     let mut kept = true;
-    for (name, run) in PARTS.into_iter().zip([spoken_digits, digits, cifar] as [fn(&Tool) -> Result<bool>; 3]) {
+    for (name, run) in PARTS.into_iter().zip([spoken_digits, cifar] as [fn(&Tool) -> Result<bool>; 2]) {
         if part.is_none_or(|part| part == name) {
             kept &= run(&tool)?;
         }
@@ -169,18 +167,6 @@ fn spoken_digits(tool: &Tool) -> Result<bool> {
 
 /// The student of the comparison over seeds: small, from weights drawn at random, on few rows.
 const STUDY: [&str; 7] = ["--rows", "300", "--width", "0.25", "--fresh", "--epochs", "60"];
-
-fn digits(tool: &Tool) -> Result<bool> {
-    let standings = tool.distil("digits", Path::new("models/digits"), &DIGITS)?;
-    let [teacher, integers, student] =
-        ["teacher, float", "teacher, integers", "student, integers"].map(|name| named(&standings, name));
-    let (teacher, integers, student) = (teacher?, integers?, student?);
-    let bytes = |standing: &Standing| standing.bytes.unwrap_or(u64::MAX) as f64;
-    Ok(holds("the student loses 1 point", student.accuracy >= teacher.accuracy - DIGITS_DROP)
-        & holds("the student takes half the bytes", bytes(student) <= DIGITS_SHARE * bytes(integers)))
-}
-
-const DIGITS: [&str; 9] = ["--width", "0.4", "--augment", "columns=1", "--epochs", "200", "--rate", "5e-3", "--strip"];
 
 fn cifar(tool: &Tool) -> Result<bool> {
     if ![CLASSIFIER, IMAGES[0], IMAGES[1]].into_iter().all(|path| tool.has(path)) {
