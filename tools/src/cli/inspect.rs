@@ -72,7 +72,7 @@ impl Inspect {
 }
 
 /// One of the cores that were measured.
-fn known_target(name: &str) -> Result<String, String> {
+pub(super) fn known_target(name: &str) -> Result<String, String> {
     let coefficients = Coefficients::built_in();
     if coefficients.targets.contains_key(name) {
         return Ok(name.to_owned());
@@ -223,7 +223,7 @@ fn show_cost(name: &str, cost: &Prediction, model: &Model<'_>, rows: &[OpRow]) {
     ));
 }
 
-fn cost_json(name: &str, cost: &Prediction) -> serde_json::Value {
+pub(super) fn cost_json(name: &str, cost: &Prediction) -> serde_json::Value {
     serde_json::json!({
         "name": name,
         "arena_bytes": cost.arena_bytes,

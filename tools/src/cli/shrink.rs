@@ -1,11 +1,13 @@
 //! `bantam shrink`.
 
+use super::inspect::{cost_json, known_target};
 use super::output::{
     Progress, bytes, counted, note, percent, print, print_json, print_table, real, short, signal_to_noise, table,
     thousands,
 };
 use super::{Outcome, Shapes, check_output};
 use crate::compare::worst;
+use crate::cost::{Coefficients, Prediction, has_float_unit};
 use crate::fit::Limits;
 use crate::folder::ModelFolder;
 use crate::quantize::RangeMethod;
@@ -39,9 +41,13 @@ pub(super) struct Shrink {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// How 8-bit results are rounded: as ONNX Runtime does, or as TensorFlow Lite Micro does (no float unit needed)
-    /// [default: that of the model's format]
+    /// [default: that of the model's format; as TensorFlow Lite Micro for a --target without a float unit]
     #[arg(long, value_enum, conflicts_with = "float")]
     arithmetic: Option<ArithmeticChoice>,
+    /// The microcontroller it is for, whose instructions are estimated: cortex-m0, cortex-m3, cortex-m4f, cortex-m33,
+    /// cortex-m55 or riscv32imc
+    #[arg(long, value_name = "CORE", value_parser = known_target)]
+    target: Option<String>,
     /// How activation ranges are chosen from the calibration data
     #[arg(long, value_enum, default_value = "mse", conflicts_with = "float")]
     ranges: RangeMethod,
@@ -131,6 +137,7 @@ impl Shrink {
             folder,
             shapes: self.shapes.options(),
             arithmetic,
+            float_unit: self.arithmetic.is_some() || self.target.as_deref().is_none_or(has_float_unit),
             ranges: self.ranges,
             strip: self.strip,
             goal: Goal {
@@ -148,7 +155,11 @@ impl Shrink {
         let progress = Progress::new();
         let shrunk = shrink(&options, &|what| progress.step(what))?;
         drop(progress);
-        let page = self.report.as_ref().map(|_| page(&shrunk, &context(&options)));
+        let cost = self.target.as_deref().and_then(|name| {
+            let cost = Coefficients::built_in().predict(name, &shrunk.artifact.model())?;
+            Some((name.to_owned(), cost))
+        });
+        let page = self.report.as_ref().map(|_| page(&shrunk, &context(&options, &shrunk, cost.clone())));
         let baseline = shrunk.baseline.as_ref().map(|baseline| baseline.bytes());
         let written = [
             (Some(&output), Some(shrunk.artifact.bytes())),
@@ -166,9 +177,13 @@ impl Shrink {
             note(&format!("note: {text}"));
         }
         if self.json {
-            print_json(&json(&options, &shrunk, &output));
+            let mut value = json(&options, &shrunk, &output);
+            if let Some((name, cost)) = &cost {
+                value["target"] = cost_json(name, cost);
+            }
+            print_json(&value);
         } else {
-            summary(&options, &shrunk, &output);
+            summary(&options, &shrunk, cost.as_ref(), &output);
             for path in [&self.report, &self.emit_baseline, &self.emit_onnx].into_iter().flatten() {
                 print(&format!("written to {}", path.display()));
             }
@@ -205,10 +220,10 @@ fn parse_share(text: &str) -> Result<f64, String> {
 }
 
 /// What the report tells of the command.
-fn context(options: &ShrinkOptions) -> Context {
+fn context(options: &ShrinkOptions, shrunk: &Shrunk, target: Option<(String, Prediction)>) -> Context {
     let folder = &options.folder;
     let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-    let arithmetic = match options.arithmetic {
+    let arithmetic = match shrunk.artifact.model().artifact().arithmetic() {
         Arithmetic::Float => "32-bit floats",
         Arithmetic::Tflite => "8-bit integers, rounded as TensorFlow Lite Micro does",
         _ => "8-bit integers, rounded as ONNX Runtime does",
@@ -220,11 +235,12 @@ fn context(options: &ShrinkOptions) -> Context {
         data: [shown(&folder.calibration), shown(&folder.evaluation)],
         arithmetic: arithmetic.into(),
         seed: options.seed,
+        target,
         command: std::env::args().collect(),
     }
 }
 
-fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
+fn summary(options: &ShrinkOptions, shrunk: &Shrunk, cost: Option<&(String, Prediction)>, output: &Path) {
     let model = shrunk.artifact.model();
     let numbers = match options.arithmetic {
         Arithmetic::Float => "32-bit floats".to_owned(),
@@ -268,6 +284,11 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) {
     rows.add_row(["file", &bytes(shrunk.source_bytes), &bytes(artifact_bytes), &format!("{share} of the original")]);
     rows.add_row(["arena", "", &bytes(model.arena_bytes()), "all the memory a run needs"]);
     rows.add_row(["work", "", &thousands(model.artifact().macs()), "multiply-accumulates per run"]);
+    if let Some((name, cost)) = cost {
+        let figure = cost.compiled_instructions().map_or("not known".to_owned(), thousands);
+        let about = format!("instructions per run, compiled for a {name}, give or take {:.1} %", 100.0 * cost.error);
+        rows.add_row(["", "", &figure, &about]);
+    }
     print_table(&rows);
     if !shrunk.point.four_bit_layers.is_empty() {
         let names: Vec<String> = shrunk.point.four_bit_layers.iter().map(|name| short(name)).collect();

@@ -16,6 +16,15 @@ use std::collections::BTreeMap;
 
 pub use terms::terms;
 
+/// The cores whose floats are computed in software.
+const WITHOUT_FLOAT_UNIT: [&str; 3] = ["cortex-m0", "cortex-m3", "riscv32imc"];
+
+/// Whether a core computes with floats.
+#[must_use]
+pub fn has_float_unit(target: &str) -> bool {
+    !WITHOUT_FLOAT_UNIT.contains(&target)
+}
+
 /// Coefficients for all targets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Coefficients {

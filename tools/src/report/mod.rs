@@ -4,6 +4,7 @@
 mod charts;
 mod plot;
 
+use crate::cost::Prediction;
 use crate::shrink::{Details, Shrunk, Slices};
 use charts::{accuracy_against_bytes, confusion, groups, memory, reliability};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -26,6 +27,8 @@ pub struct Context {
     pub arithmetic: String,
     /// The seed.
     pub seed: u64,
+    /// The microcontroller it is for, and what it takes there.
+    pub target: Option<(String, Prediction)>,
     /// The arguments of the command.
     pub command: Vec<String>,
 }
@@ -48,7 +51,7 @@ pub fn page(shrunk: &Shrunk, context: &Context) -> String {
             body {
                 h1 { (title) }
                 p.soft { (context.source) " to " (context.arithmetic) }
-                (summary(shrunk))
+                (summary(shrunk, context))
                 (trade(shrunk))
                 (answers(shrunk, context))
                 (confidence(shrunk))
@@ -74,7 +77,7 @@ fn card(name: &str, value: &str, note: &str) -> Markup {
     html! { div.card { span.soft { (name) } b { (value) } span.soft { (note) } } }
 }
 
-fn summary(shrunk: &Shrunk) -> Markup {
+fn summary(shrunk: &Shrunk, context: &Context) -> Markup {
     let model = shrunk.artifact.model();
     let bytes = shrunk.artifact.bytes().len();
     html! {
@@ -94,6 +97,11 @@ fn summary(shrunk: &Shrunk) -> Markup {
             (card("file", &format!("{bytes} bytes"), &format!("{} of the original", percent(bytes as f64 / shrunk.source_bytes as f64))))
             (card("arena", &format!("{} bytes", model.arena_bytes()), "all the memory a run needs"))
             (card("work", &model.artifact().macs().to_string(), "multiply-accumulates per run"))
+            @if let Some((name, cost)) = &context.target {
+                @if let Some(instructions) = cost.compiled_instructions() {
+                    (card("instructions", &instructions.to_string(), &format!("per run, compiled for a {name}, give or take {:.1} %", 100.0 * cost.error)))
+                }
+            }
         }
         @for note in &shrunk.notes { p { (note) } }
     }

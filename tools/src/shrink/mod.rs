@@ -44,6 +44,9 @@ pub struct ShrinkOptions {
     pub shapes: ImportOptions,
     /// How 8-bit accumulators are requantised; [`Arithmetic::Float`] keeps floats.
     pub arithmetic: Arithmetic,
+    /// Whether the device computes with floats; where it does not, what is quantised here is rounded by integers alone, as
+    /// TensorFlow Lite Micro does.
+    pub float_unit: bool,
     /// How activation ranges are chosen.
     pub ranges: RangeMethod,
     /// Whether to leave out names, labels and the card.
@@ -72,6 +75,7 @@ impl ShrinkOptions {
             folder,
             shapes: ImportOptions::default(),
             arithmetic,
+            float_unit: true,
             ranges: RangeMethod::default(),
             strip: false,
             goal: Goal::default(),
@@ -248,7 +252,12 @@ pub fn shrink_model(
     check_description(&options.folder, &model)?;
     let specs = InputSpec::of_graph(&model.graph);
     let mut notes = model.metadata.notes.clone();
-    let options = &ShrinkOptions { folder: described(&options.folder, &model, &mut notes), ..options.clone() };
+    let arithmetic = match options.arithmetic {
+        Arithmetic::Onnx if !options.float_unit && !model.graph.is_quantized() => Arithmetic::Tflite,
+        asked => asked,
+    };
+    let folder = described(&options.folder, &model, &mut notes);
+    let options = &ShrinkOptions { folder, arithmetic, ..options.clone() };
     let folder = &options.folder;
     if let Some(reason) = &model.no_reference {
         notes.push(format!("the model is run by bantam's own executor: {reason}"));

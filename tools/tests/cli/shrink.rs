@@ -183,6 +183,21 @@ fn few_calibration_rows_are_noted_on_standard_error() {
 }
 
 #[test]
+fn a_target_without_a_float_unit_gets_integers_alone() {
+    let bench = Bench::new();
+    for (more, arithmetic) in [("cortex-m0", "tflite"), ("cortex-m4f", "onnx"), ("cortex-m0 --arithmetic onnx", "onnx")]
+    {
+        let value = bench.bantam(&format!("shrink digits -o {arithmetic}.bantam --json --target {more}")).json();
+        assert!(number(&value["target"], "instructions") > 100_000.0, "{more}: {}", value["target"]);
+        let inspected = bench.bantam(&format!("inspect {arithmetic}.bantam --json")).json();
+        assert_eq!(inspected["arithmetic"], arithmetic, "{more}");
+    }
+    let text = bench.bantam("shrink digits --target cortex-m4f -o digits.bantam").done();
+    assert!(text.contains("instructions per run, compiled for a cortex-m4f"), "{text}");
+    bench.refuses("shrink digits --target pdp-11", &["cortex-m4f"]);
+}
+
+#[test]
 fn without_calibration_data_the_way_out_is_named() {
     let bench = Bench::new();
     let parts = ["'digits/model.onnx'", "--calibrate", "--float"];
