@@ -1,5 +1,6 @@
 //! The cases of `tests/golden/tflite/operators.zip`: models of one operator, and what TensorFlow Lite Micro's reference
-//! kernels answer (`tools/oracle/tflite` writes it).
+//! kernels answer; and those of `litert.zip`, of operators that it lacks, with what LiteRT's answer (`tools/oracle/tflite`
+//! writes both).
 
 use super::{artifact, run, xorshift};
 use bantam::{AlignedBytes, IoTensor, Model};
@@ -44,13 +45,26 @@ pub struct Ran {
 }
 
 impl Operators {
-    /// Reads the archive.
+    /// Reads the archive of TensorFlow Lite Micro's answers.
     ///
     /// # Panics
     /// It is missing, or not as described.
     #[must_use]
     pub fn load() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/tflite/operators.zip");
+        Self::read("operators.zip")
+    }
+
+    /// Reads the archive of LiteRT's answers.
+    ///
+    /// # Panics
+    /// It is missing, or not as described.
+    #[must_use]
+    pub fn litert() -> Self {
+        Self::read("litert.zip")
+    }
+
+    fn read(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/tflite").join(name);
         let mut archive = ZipArchive::new(File::open(path).expect("the archive")).expect("a .zip");
         let [listing, models, outputs] =
             ["cases.json", "models.bin", "outputs.bin"].map(|name| member(&mut archive, name));

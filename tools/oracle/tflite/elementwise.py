@@ -309,3 +309,31 @@ def normalization(cases):
 def all_elementwise(cases):
     for family in (binary, words, unary, prelu, softmax, reductions, conversions, decisions, normalization):
         family(cases)
+
+
+def all_litert(cases):
+    """What TensorFlow Lite Micro has no kernels for: LiteRT's answer."""
+    operators = {
+        "GELU": ("GeluOptions", ("int8", "float"), {"approximate": False}),
+        "GELU_TANH": ("GeluOptions", ("int8", "float"), {"approximate": True}),
+        "RELU_N1_TO_1": (None, ("int8", "float"), {}),
+        "RELU_0_TO_1": (None, ("int8", "float"), {}),
+        "EXP": ("ExpOptions", ("int8",), {}),
+        "LOG": (None, ("int8",), {}),
+    }
+    for name, (options, kinds, fields) in operators.items():
+        operator = name.removesuffix("_TANH")
+        for numbers in kinds:
+            kind = KINDS[numbers]
+            for index in range(1 if kind == "f32" else 4):
+
+                def build(model, rng):
+                    x = quantized(rng, kind, 0.01, 0.12)
+                    if operator == "LOG":
+                        x = (x[0], -128)
+                    i = model.input([1, 4, 100], kind, *x)
+                    y = x if operator.startswith("RELU") else quantized(rng, kind, 0.01, 0.1)
+                    model.operator(operator, [i], [model.output([1, 4, 100], kind, *y)], options, **fields)
+
+                detail = "tanh/" if name != operator else ""
+                cases.add(operator, f"{detail}{numbers}/{index}", build, engine="litert")

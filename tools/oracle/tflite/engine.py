@@ -1,4 +1,4 @@
-"""Runs a model on the reference kernels, on inputs that a seed stands for."""
+"""Runs a model on reference kernels, on inputs that a seed stands for."""
 
 import functools
 
@@ -63,8 +63,23 @@ def seeded_runs(file, count):
     return inputs, np.array(outputs)
 
 
+def run_litert(case):
+    """The same of LiteRT's reference kernels, for models of one input that run once."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(model_content=case.file, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    interpreter.allocate_tensors()
+    [tensor] = case.model.inputs
+    shape, kind = case.model.tensors[tensor].shape, case.model.kinds[tensor]
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], input_values(case.seed, shape, kind, case.span))
+    interpreter.invoke()
+    return [interpreter.get_tensor(output["index"]).copy() for output in interpreter.get_output_details()]
+
+
 def run(case):
     """The outputs of every run, one behind the other, as the interpreter gives them."""
+    if case.engine == "litert":
+        return run_litert(case)
     twin = case.model.twin
     interpreter = interpreter_of(twin.write() if twin else case.file)
     outputs = []

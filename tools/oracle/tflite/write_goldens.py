@@ -1,9 +1,10 @@
-"""Writes tests/golden/tflite/operators.zip: models of one operator each, and what TensorFlow Lite Micro answers.
+"""Writes tests/golden/tflite/operators.zip: models of one operator each, and what TensorFlow Lite Micro answers; and
+litert.zip: the same of operators that it lacks, with what LiteRT's reference kernels answer.
 
     pip install -r tools/oracle/tflite/requirements.txt
     python tools/oracle/tflite/write_goldens.py
 
-The archive holds `cases.json` (a list), `models.bin` and `outputs.bin` (one file behind the other; the list says where).
+An archive holds `cases.json` (a list), `models.bin` and `outputs.bin` (one file behind the other; the list says where).
 Inputs are not stored: `engine.input_values` makes them from a case's seed, and so does the test that reads the archive.
 """
 
@@ -15,7 +16,7 @@ import zipfile
 
 import engine
 from case import Cases
-from elementwise import all_elementwise
+from elementwise import all_elementwise, all_litert
 from layers import all_layers, hybrid
 from movement import all_movement
 
@@ -24,11 +25,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "tests/golden/tflite/operators.zip")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "tests/golden/tflite")
     out = parser.parse_args().out
-    cases = Cases()
     # What was added later stands last: a case's numbers depend on its position.
-    for family in (all_layers, all_elementwise, all_movement, hybrid):
+    write(out / "operators.zip", (all_layers, all_elementwise, all_movement, hybrid))
+    write(out / "litert.zip", (all_litert,))
+
+
+def write(out, families):
+    cases = Cases()
+    for family in families:
         family(cases)
     entries, models, outputs = [], bytearray(), bytearray()
     for case in cases:
