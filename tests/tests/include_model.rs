@@ -1,11 +1,14 @@
 //! `include_model!` gives what a session gives, bit for bit; what breaks a rule does not compile.
 
-use bantam::{DataType, IoTensor, Model};
+use bantam::{Arithmetic, DataType, IoTensor, Model, Opcode};
 use bantam_format::writer::write;
 use bantam_format::{AlignedBytes, checksum};
+use bantam_tests::accumulating::Accumulating;
 use bantam_tests::artifacts::{artifacts, read_directory};
+use bantam_tests::build::{ModelBuilder, window};
 use bantam_tests::models::{small_model, small_models};
 use bantam_tests::programs::Workspace;
+use bantam_tests::quantization::Quantization;
 use bantam_tests::random::Random;
 use bantam_tests::random_models::random_model;
 use bantam_tests::run::{Values, random_inputs, run_many};
@@ -25,7 +28,37 @@ fn models() -> Vec<(String, AlignedBytes)> {
         let bytes = write(&random_model(seed)).expect("a valid description");
         (format!("random_{seed}"), AlignedBytes::copy_of(&bytes))
     });
-    small.chain(golden).chain(random).chain(artifacts()).collect()
+    let depthwise = [(5, true), (126, true), (200, false)].map(|(width, over)| {
+        let place = if over { "over" } else { "apart" };
+        (format!("depthwise_{place}_{width}"), plain_depthwise(width, over))
+    });
+    small.chain(golden).chain(random).chain(depthwise).chain(artifacts()).collect()
+}
+
+/// A depthwise convolution of 3 x 3 whose outputs are not clamped, over its input or apart: of lines that are set aside all at
+/// once, too long for that, or in strips.
+fn plain_depthwise(width: u32, over: bool) -> AlignedBytes {
+    let dimensions = vec![1, 6, width, 2];
+    let mut builder = ModelBuilder::new(Arithmetic::Tflite);
+    let quantization = Quantization { scale: 0.02, zero_point: -3 };
+    let x = builder.quantized(&dimensions, quantization);
+    builder.input(x);
+    let y = if over {
+        let location = builder.location(x);
+        builder.tensor_at(DataType::I8, &dimensions, location)
+    } else {
+        builder.tensor(DataType::I8, &dimensions)
+    };
+    let window = window([3; 2], [1; 2], [1; 2], [1; 2]);
+    let mut random = Random::new(u64::from(width));
+    let (before, after) = (dimensions.clone(), dimensions);
+    let mut case = Accumulating::with(Opcode::DepthwiseConv2d, window, 1, before, after, &mut random);
+    case.input = quantization;
+    let output = Quantization { scale: (270.0 * case.accumulator_scale(0)) as f32, zero_point: 4 };
+    case.add_integer(&mut builder, Arithmetic::Tflite, [x, y], output, [-128, 127]);
+    builder.set_quantization(y, output);
+    builder.output(y);
+    builder.build()
 }
 
 /// The call of an accessor.

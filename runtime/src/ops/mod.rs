@@ -135,8 +135,8 @@ macro_rules! operators {
             use crate::compiled::Step;
             $(#[must_use]
             pub fn $opcode<const NUMBERS: u32>(step: &'static Step, arena: &mut [u8], constants: &[u8]) -> bool {
-                // Kernels for plain scales have a requantisation of their own.
-                let calls = links_form(NUMBERS, ANY_SCALE | ANY_DEPTHWISE);
+                // Kernels for plain scales have a requantisation of their own; the oracle has not, which long lines take.
+                let calls = links_form(NUMBERS, ANY_SCALE | ANY_DEPTHWISE | LONG_LINES);
                 let arithmetic = only_arithmetic(NUMBERS).filter(|_| calls);
                 let requantizer = arithmetic.and_then(requantizer::<NUMBERS>).unwrap_or(requantize::none);
                 let op = Compiled::<NUMBERS>(step);
