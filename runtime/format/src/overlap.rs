@@ -50,9 +50,22 @@ pub const WINDOW_VALUES: usize = 144;
 /// Values of a channel that depthwise convolutions set aside on devices.
 pub const LINE_VALUES: usize = 380;
 
-/// How many output columns such a convolution computes together, of how many there are, and how many values are set aside
-/// for each row under them; `None` where the rows of a single window are too many. Pairs are height, then width.
-pub fn lines(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], columns: usize) -> Option<[usize; 2]> {
+/// The outputs of a channel that such a convolution computes from what is set aside at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strip {
+    /// Output columns.
+    pub columns: usize,
+    /// Output rows of which all lines can be set aside.
+    pub rows: usize,
+    /// Values of a line: of an input row under the columns, padding included.
+    pub pitch: usize,
+    /// Input rows that a window spans.
+    pub span: usize,
+}
+
+/// The strips of an output of so many columns; `None` where the lines of a single window are too many. Pairs are height, then
+/// width.
+pub fn strip(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], columns: usize) -> Option<Strip> {
     let span = |axis: usize| {
         let (kernel, dilation) = (kernel.get(axis)?, dilation.get(axis)?);
         kernel.checked_sub(1)?.checked_mul(*dilation)?.checked_add(1)
@@ -63,7 +76,9 @@ pub fn lines(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], colum
     let together = if together >= columns.checked_next_multiple_of(2)? { columns } else { together.max(1) };
     let last = together.checked_next_multiple_of(2)?.checked_sub(1)?;
     let pitch = last.checked_mul(stride[1])?.checked_add(span(1)?)?.checked_next_multiple_of(2)?;
-    (span(0)?.checked_mul(pitch)? <= LINE_VALUES).then_some([together, pitch])
+    let span = span(0)?;
+    let rows = LINE_VALUES.checked_div(pitch)?.checked_sub(span)?.checked_div(stride[0].max(1))?.checked_add(1)?;
+    Some(Strip { columns: together, rows, pitch, span })
 }
 
 /// How the rows of a banded op's output follow from the rows of its input. Rows are consecutive in memory.

@@ -1,6 +1,6 @@
 //! Which forms an op has: what no op of a model is needs no code.
 
-use bantam_format::overlap::{LINE_VALUES, WINDOW_VALUES, lines};
+use bantam_format::overlap::{WINDOW_VALUES, strip};
 use bantam_format::{Arithmetic, DataType, Op, Opcode, ops};
 
 /// The names that `bantam::ops` gives them.
@@ -73,11 +73,7 @@ fn depthwise(op: &Op<'_>, window: &ops::Window, add: &mut impl FnMut(&'static st
     add("OVERWRITES", overwrites);
     add("APART", !overwrites);
     add("ANY_DEPTHWISE", kernel != [3; 2] || stride != [1; 2] || dilation != [1; 2]);
-    let lines = lines(kernel, stride, dilation, columns);
-    add("LONG_LINES", lines.is_none_or(|[together, _]| overwrites && together < columns));
-    let whole = lines.is_some_and(|[together, pitch]| {
-        let span = (kernel[0] - 1) * dilation[0] + 1;
-        together == columns && ((rows - 1) * stride[0] + span) * pitch <= LINE_VALUES
-    });
-    add("STRIPS", !whole);
+    let strip = strip(kernel, stride, dilation, columns);
+    add("LONG_LINES", strip.is_none_or(|strip| overwrites && strip.columns < columns));
+    add("STRIPS", strip.is_none_or(|strip| strip.columns < columns || strip.rows < rows));
 }

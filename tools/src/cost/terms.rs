@@ -1,6 +1,6 @@
 //! What an op's instructions may depend on.
 
-use bantam_format::overlap::{LINE_VALUES, WINDOW_VALUES, lines};
+use bantam_format::overlap::{WINDOW_VALUES, strip};
 use bantam_format::{Arithmetic, DataType, Op, Opcode, ops};
 
 /// Output channels whose sums a convolution holds at once.
@@ -134,21 +134,19 @@ fn depthwise(sums: &Sums) -> Vec<f64> {
     let planes = batch * channels;
     let count = |number: usize| number as f64;
     let [taps, macs] = [kernel[0] * kernel[1], planes * height * width * kernel[0] * kernel[1]];
-    let Some([together, pitch]) = lines(kernel, stride, dilation, width) else {
+    let Some(strip) = strip(kernel, stride, dilation, width) else {
         let mut terms = vec![0.0; 11];
         terms.extend([1.0, count(planes * height * width), count(macs)]);
         return terms;
     };
-    let span = (kernel[0] - 1) * dilation[0] + 1;
-    let rows = (LINE_VALUES / pitch - span) / stride[0] + 1;
-    let strips = width.div_ceil(together);
+    let strips = width.div_ceil(strip.columns);
     let squares = *plain && kernel == [3; 2] && stride == [1; 2] && dilation == [1; 2];
     let only = |condition: bool, number: usize| if condition { count(number) } else { 0.0 };
-    let tiles = strips * together.min(width).div_ceil(LINE_TILE);
+    let tiles = strips * strip.columns.min(width).div_ceil(LINE_TILE);
     vec![
         1.0,
         count(planes),
-        count(planes * strips * height.div_ceil(rows)),
+        count(planes * strips * height.div_ceil(strip.rows)),
         count(planes * strips * geometry.input[1]),
         count(planes * geometry.input[1] * geometry.input[2]),
         only(squares, planes * strips * height),

@@ -4,7 +4,7 @@
 //! The loops are functions of their own, without a compiler's prologue, because they need every register. They read and
 //! write through pointers; the safe functions around them check first that all of it lies inside the slices.
 
-use crate::kernels::direct::{Lines, Windows};
+use crate::kernels::direct::{Lines, Windows, suffices};
 use crate::kernels::requantize::Requantization;
 use core::arch::naked_asm;
 use core::ops::Range;
@@ -120,10 +120,7 @@ struct Products {
 /// elsewhere. Where weights or bias do not suffice nothing is done.
 pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]]) {
     let words = quads.len().wrapping_mul(4);
-    let last = sums.len().checked_mul(2).and_then(|channels| channels.checked_sub(1));
-    let reaches = last.and_then(|last| last.checked_mul(taps)?.checked_add(words));
-    let starts = bias.is_none_or(|bias| bias.len() / 2 >= sums.len());
-    if quads.is_empty() || !starts || reaches.is_none_or(|end| end > weights.len()) {
+    if !suffices(words, weights, taps, bias, sums) {
         return;
     }
     let range = quads.as_ptr_range();
@@ -136,8 +133,8 @@ pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]
         bias: bias.map_or(core::ptr::null(), <[i32]>::as_ptr),
     };
     let first = weights.as_ptr();
-    // SAFETY: there is a quad and an entry of sums; `reaches` has shown that the words of the last channel, and so those
-    // of all, lie in the weights, and `starts` that each channel has a bias, or none.
+    // SAFETY: `suffices` tells that there is a quad and an entry of sums, that the words of the last channel, and so those of
+    // all, lie in the weights, and that each channel has a bias, or none.
     unsafe { multiply_words(&products, first, first.wrapping_add(taps)) };
 }
 

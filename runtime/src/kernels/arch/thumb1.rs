@@ -5,6 +5,8 @@
 
 pub use crate::kernels::direct::portable::{depthwise_3x3, requantize, set_aside};
 
+use crate::kernels::direct::suffices;
+
 use core::arch::naked_asm;
 
 /// Four neighbouring values of two pixels, less the zero point: a word each, of which two are loaded at once.
@@ -56,10 +58,7 @@ struct Products {
 /// done.
 pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]]) {
     let length = quads.len().wrapping_mul(4);
-    let last = sums.len().checked_mul(2).and_then(|channels| channels.checked_sub(1));
-    let reaches = last.and_then(|last| last.checked_mul(taps)?.checked_add(length));
-    let starts = bias.is_none_or(|bias| bias.len() / 2 >= sums.len());
-    if quads.is_empty() || !starts || reaches.is_none_or(|end| end > weights.len()) {
+    if !suffices(length, weights, taps, bias, sums) {
         return;
     }
     let (quads, sums) = (quads.as_ptr_range(), sums.as_mut_ptr_range());
@@ -69,8 +68,8 @@ pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]
         skip: taps.wrapping_sub(length),
         bias: bias.map_or(core::ptr::null(), <[i32]>::as_ptr),
     };
-    // SAFETY: there is a quad and an entry of sums; `reaches` has shown that the weights of the last channel, and so those of
-    // all, lie in the slice, and `starts` that each channel has a bias, or none.
+    // SAFETY: `suffices` tells that there is a quad and an entry of sums, that the weights of the last channel, and so those
+    // of all, lie in the slice, and that each channel has a bias, or none.
     unsafe { multiply_words(&mut products, weights.as_ptr()) };
 }
 

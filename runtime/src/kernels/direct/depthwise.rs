@@ -3,7 +3,7 @@
 
 use super::{Direct, Forms, words};
 use crate::kernels::{Accumulation, Band, Convolution, Epilogue, Requantization};
-use bantam_format::overlap::{LINE_VALUES, lines};
+use bantam_format::overlap::{LINE_VALUES, Strip, strip};
 use core::cell::Cell;
 use core::ops::Range;
 
@@ -69,11 +69,7 @@ impl Memory<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Depthwise<'a, F> {
     direct: Direct<'a, F>,
-    /// Input rows that a window spans.
-    span: usize,
-    /// Output columns computed together, and the values of a line under them.
-    columns: usize,
-    pitch: usize,
+    strip: Strip,
     /// Output channels of an input channel.
     multiplier: usize,
 }
@@ -82,11 +78,10 @@ impl<'a, F: Forms> Depthwise<'a, F> {
     /// `None` where not even the lines of a single window can be set aside.
     pub fn new(geometry: &Convolution, accumulation: &Accumulation<'a, i8, Requantization<'a>>) -> Option<Self> {
         let &Convolution { kernel, stride, dilation, input, output, .. } = geometry;
-        let [columns, pitch] = lines(kernel, stride, dilation, output[1])?;
-        let span = kernel[0].checked_sub(1)?.checked_mul(dilation[0])?.checked_add(1)?;
+        let strip = strip(kernel, stride, dilation, output[1])?;
         let one = Convolution { groups: input[2], ..*geometry };
         let multiplier = output[2].checked_div(input[2])?.max(1);
-        Some(Self { direct: Direct::new(&one, accumulation), span, columns, pitch, multiplier })
+        Some(Self { direct: Direct::new(&one, accumulation), strip, multiplier })
     }
 
     /// Computes a band of output rows, as [`depthwise_conv_2d`](crate::kernels::scalar::depthwise_conv_2d) does.
@@ -99,7 +94,8 @@ impl<'a, F: Forms> Depthwise<'a, F> {
     /// cannot be set aside.
     pub fn in_place(&self, data: &mut [i8]) -> Option<()> {
         let [height, width, _] = self.direct.geometry.output;
-        (self.columns == width).then(|| self.run(&Band { input: 0..height, output: 0..height }, Memory::Same(data)))
+        (self.strip.columns == width)
+            .then(|| self.run(&Band { input: 0..height, output: 0..height }, Memory::Same(data)))
     }
 
     #[inline(never)]
@@ -108,11 +104,10 @@ impl<'a, F: Forms> Depthwise<'a, F> {
         let [_, out_width, channels] = geometry.output;
         let stride = geometry.stride[0].max(1);
         let mut lines = Lines([0; LINE_VALUES]);
-        // Output rows of which all lines can be set aside.
-        let rows = LINE_VALUES.checked_div(self.pitch).unwrap_or(0).saturating_sub(self.span) / stride + 1;
-        let (rows, together) = if F::STRIPS { (rows, self.columns.max(1)) } else { (usize::MAX, usize::MAX) };
+        let Strip { columns, rows, pitch, span } = self.strip;
+        let (rows, together) = if F::STRIPS { (rows, columns.max(1)) } else { (usize::MAX, usize::MAX) };
         // Otherwise what is padding in a strip may hold values of another.
-        let whole = !F::STRIPS || self.columns == out_width && band.output.len() <= rows;
+        let whole = !F::STRIPS || columns == out_width && band.output.len() <= rows;
         for channel in 0..channels {
             let filter = Filter::new(&self.direct, channel);
             let source = channel.checked_div(self.multiplier).unwrap_or(0);
@@ -127,12 +122,12 @@ impl<'a, F: Forms> Depthwise<'a, F> {
                     let start = y.wrapping_mul(stride);
                     if !whole {
                         // What the rows before have set aside and these need too.
-                        let kept = next.saturating_sub(start).wrapping_mul(self.pitch);
-                        lines.shift(start.saturating_sub(top).wrapping_mul(self.pitch), kept);
+                        let kept = next.saturating_sub(start).wrapping_mul(pitch);
+                        lines.shift(start.saturating_sub(top).wrapping_mul(pitch), kept);
                     }
-                    let last = (end - 1).wrapping_mul(stride).wrapping_add(self.span);
+                    let last = (end - 1).wrapping_mul(stride).wrapping_add(span);
                     let new = next.max(start)..last;
-                    let at = (new.start - start).wrapping_mul(self.pitch);
+                    let at = (new.start - start).wrapping_mul(pitch);
                     self.set_aside(
                         &new,
                         [columns.start, source],
@@ -165,18 +160,19 @@ impl<'a, F: Forms> Depthwise<'a, F> {
     ) {
         let geometry = &self.direct.geometry;
         let [_, width, channels] = geometry.input;
+        let Strip { columns, pitch, .. } = self.strip;
         // Columns of the line that are padding before the first one inside, and those inside.
         let start = column.wrapping_mul(geometry.stride[1]);
-        let before = geometry.pad[1].saturating_sub(start).min(self.pitch);
+        let before = geometry.pad[1].saturating_sub(start).min(pitch);
         let from = start.saturating_sub(geometry.pad[1]);
-        let inside = width.saturating_sub(from).min(self.pitch - before);
+        let inside = width.saturating_sub(from).min(pitch - before);
         // The same of rows.
         let first = rows.start.max(band.input.start.wrapping_add(geometry.pad[0])).min(rows.end);
         let last = rows.end.min(band.input.end.wrapping_add(geometry.pad[0])).max(first);
-        let place = |row: usize| (row - rows.start).wrapping_mul(self.pitch).wrapping_add(at.unwrap_or(0));
+        let place = |row: usize| (row - rows.start).wrapping_mul(pitch).wrapping_add(at.unwrap_or(0));
         if at.is_some() {
             // Rows, and columns where not all are set aside.
-            let columns = if self.columns < geometry.output[1] { place(first)..place(last) } else { 0..0 };
+            let columns = if columns < geometry.output[1] { place(first)..place(last) } else { 0..0 };
             for padding in [columns, place(rows.start)..place(first), place(last)..place(rows.end)] {
                 if let Some(lines) = lines.0.get_mut(padding).filter(|lines| !lines.is_empty()) {
                     lines.fill(0);
@@ -191,7 +187,7 @@ impl<'a, F: Forms> Depthwise<'a, F> {
             self.direct.zero_point,
             [last - first, inside],
             lines,
-            [place(first).wrapping_add(before), self.pitch],
+            [place(first).wrapping_add(before), pitch],
         );
     }
 
@@ -200,7 +196,7 @@ impl<'a, F: Forms> Depthwise<'a, F> {
         let geometry = &self.direct.geometry;
         if !F::ANY_DEPTHWISE || self.direct.plain && geometry.is_three_by_three() {
             let [_, width, step] = geometry.output;
-            let job = Windows { pitch: self.pitch, rows, columns, step, width, bias: filter.bias };
+            let job = Windows { pitch: self.strip.pitch, rows, columns, step, width, bias: filter.bias };
             words::depthwise_3x3(&job, &filter.scales, &filter.square(), lines, output);
             return;
         }
@@ -216,7 +212,7 @@ impl<'a, F: Forms> Depthwise<'a, F> {
                         row.wrapping_mul(geometry.stride[0]).wrapping_add(tap_y.wrapping_mul(geometry.dilation[0]));
                     for tap_x in 0..geometry.kernel[1] {
                         let at = tile.start.wrapping_mul(stride).wrapping_add(tap_x.wrapping_mul(geometry.dilation[1]));
-                        let values = lines.0.get(line.wrapping_mul(self.pitch).wrapping_add(at)..).unwrap_or(&[]);
+                        let values = lines.0.get(line.wrapping_mul(self.strip.pitch).wrapping_add(at)..).unwrap_or(&[]);
                         let weight = filter.weight(tap_y.wrapping_mul(geometry.kernel[1]).wrapping_add(tap_x));
                         for (sum, &value) in sums.iter_mut().zip(values.iter().step_by(stride)) {
                             *sum = sum.wrapping_add(weight.wrapping_mul(value.into()));

@@ -107,6 +107,16 @@ impl<'a, F: Forms> Direct<'a, F> {
     }
 }
 
+/// Whether there is something to multiply, and weights and bias suffice for all sums: what loops that read through pointers
+/// ask first. Of `values` per pixel; the rest is that of `multiply`.
+#[cfg(any(bantam_dsp, bantam_thumb1))]
+pub fn suffices(values: usize, weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &[[i32; 4]]) -> bool {
+    let last = sums.len().checked_mul(2).and_then(|channels| channels.checked_sub(1));
+    let reaches = last.and_then(|last| last.checked_mul(taps)?.checked_add(values));
+    let starts = bias.is_none_or(|bias| bias.len() / 2 >= sums.len());
+    values > 0 && starts && reaches.is_some_and(|end| end <= weights.len())
+}
+
 /// The taps of a window that lie inside the input, along one axis: the first one, how many, and the input position
 /// under the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
