@@ -213,6 +213,20 @@ pub fn distil(options: &Options, watch: &dyn Watch) -> Result<Distilled, TrainEr
     };
     let original = macs(&source.graph);
     let schedule = Schedule { epochs: options.schedule.epochs.div_ceil(rounds), ..options.schedule };
+    let learn = |student: &Network, schedule: Schedule, checkpoint: Option<&Checkpoint>, exact: Option<&Exact<'_>>| {
+        train(&Job {
+            student,
+            teacher: Some(&teacher),
+            rows: &rows,
+            held_out: &held_out,
+            loss: options.loss,
+            augmentation: options.augmentation,
+            schedule,
+            checkpoint: checkpoint.map(Checkpoint::parts),
+            exact,
+            watch: &|made, of, loss, last| watch.step(made, of, loss, last),
+        })
+    };
     let mut untrained = None;
     for round in 1..=rounds {
         if let Student::Smaller(size) = &options.student {
@@ -240,18 +254,7 @@ pub fn distil(options: &Options, watch: &dyn Watch) -> Result<Distilled, TrainEr
         let name = if rounds == 1 { "student".to_owned() } else { format!("student, round {round}") };
         watch.stage(&format!("training the {name}"));
         let checkpoint = Checkpoint::of(options, &source, &rows, &student, &format!("round-{round}"))?;
-        let progress = train(&Job {
-            student: &student,
-            teacher: Some(&teacher),
-            rows: &rows,
-            held_out: &held_out,
-            loss: options.loss,
-            augmentation: options.augmentation,
-            schedule,
-            checkpoint: checkpoint.as_ref().map(Checkpoint::parts),
-            exact: None,
-            watch: &|made, of, loss, last| watch.step(made, of, loss, last),
-        })?;
+        let progress = learn(&student, schedule, checkpoint.as_ref(), None)?;
         stages.push(Stage::of(name, progress));
         graph = student.trained()?;
     }
@@ -280,18 +283,7 @@ pub fn distil(options: &Options, watch: &dyn Watch) -> Result<Distilled, TrainEr
             watch.stage("training with integers");
             let checkpoint = Checkpoint::of(options, &source, &rows, &student, "integers")?;
             let schedule = Schedule { epochs: aware.epochs, rate: aware.rate, ..options.schedule };
-            let progress = train(&Job {
-                student: &student,
-                teacher: Some(&teacher),
-                rows: &rows,
-                held_out: &held_out,
-                loss: options.loss,
-                augmentation: options.augmentation,
-                schedule,
-                checkpoint: checkpoint.as_ref().map(Checkpoint::parts),
-                exact: Some(&exact),
-                watch: &|made, of, loss, last| watch.step(made, of, loss, last),
-            })?;
+            let progress = learn(&student, schedule, checkpoint.as_ref(), Some(&exact))?;
             stages.push(Stage::of("student with integers".into(), progress));
             graph = student.trained()?;
             let mut program = exact.lowered(&graph)?;

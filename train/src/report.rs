@@ -1,10 +1,10 @@
 //! The page of a run: what was made, how training went, what became of the channels. No script, nothing fetched; the curves are inline SVG.
 
 use crate::distil::{Distilled, Options, Stage};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use bantam_tools::report::document;
+use maud::{Markup, html};
 use std::fmt::Write;
 
-const STYLE: &str = include_str!("../../tools/src/report/style.css");
 /// Width and height of a curve, in its own units.
 const PLOT: [f64; 2] = [560.0, 180.0];
 /// Room for numbers beside and below a curve.
@@ -15,31 +15,18 @@ const MARGIN: [f64; 2] = [56.0, 24.0];
 pub fn page(options: &Options, made: &Distilled) -> String {
     let title = format!("{}: what training did", options.folder.name);
     let command: Vec<String> = std::env::args().skip(1).collect();
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                link rel="icon" href="data:,";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { (title) }
-                p.soft {
-                    "Trained on " (made.rows[0]) " rows, the best epoch told by " (made.rows[1]) " others, scored on " (made.rows[2]) "."
-                }
-                (standings(made))
-                @for stage in &made.stages { (curve(stage)) }
-                (groups(made))
-                h2 { "Where it comes from" }
-                p { code { "bantam-train " (command.join(" ")) } }
-                p.soft { "Seed " (options.schedule.seed) ", bantam " (env!("CARGO_PKG_VERSION")) "." }
-            }
+    let body = html! {
+        p.soft {
+            "Trained on " (made.rows[0]) " rows, the best epoch told by " (made.rows[1]) " others, scored on " (made.rows[2]) "."
         }
+        (standings(made))
+        @for stage in &made.stages { (curve(stage)) }
+        (groups(made))
+        h2 { "Where it comes from" }
+        p { code { "bantam-train " (command.join(" ")) } }
+        p.soft { "Seed " (options.schedule.seed) ", bantam " (env!("CARGO_PKG_VERSION")) "." }
     };
-    page.into_string()
+    document(&title, &body)
 }
 
 fn percent(share: Option<f64>) -> String {

@@ -37,6 +37,23 @@ pub struct Context {
 #[must_use]
 pub fn page(shrunk: &Shrunk, context: &Context) -> String {
     let title = format!("{}: what shrinking did", context.name);
+    let body = html! {
+        p.soft { (context.source) " to " (context.arithmetic) }
+        (summary(shrunk, context))
+        (trade(shrunk))
+        (answers(shrunk, context))
+        (confidence(shrunk))
+        (layers(shrunk))
+        (distributions(&shrunk.details))
+        (device(shrunk))
+        (origin(shrunk, context))
+    };
+    document(&title, &body)
+}
+
+/// A page of this look under a title: nothing is fetched, there is no script.
+#[must_use]
+pub fn document(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -50,15 +67,7 @@ pub fn page(shrunk: &Shrunk, context: &Context) -> String {
             }
             body {
                 h1 { (title) }
-                p.soft { (context.source) " to " (context.arithmetic) }
-                (summary(shrunk, context))
-                (trade(shrunk))
-                (answers(shrunk, context))
-                (confidence(shrunk))
-                (layers(shrunk))
-                (distributions(&shrunk.details))
-                (device(shrunk))
-                (origin(shrunk, context))
+                (body)
             }
         }
     };
