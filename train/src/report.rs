@@ -91,6 +91,7 @@ fn curve(stage: &Stage) -> Markup {
     let (width, height) = (PLOT[0] + MARGIN[0] + 8.0, PLOT[1] + MARGIN[1] + 8.0);
     let last = stage.epochs.last().map_or(0, |epoch| epoch.epoch);
     let accuracy = stage.best.checked_sub(1).and_then(|best| stage.epochs.get(best)).and_then(|best| best.accuracy);
+    // Elements of SVG are not void: each has its end.
     html! {
         h2 { "Training: " (stage.name) }
         p.soft {
@@ -101,13 +102,29 @@ fn curve(stage: &Stage) -> Markup {
         }
         figure {
             svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-label={ "Loss of " (stage.name) } {
-                path d=(format!("M{0} 8V{1}H{2}", MARGIN[0], PLOT[1] + 8.0, MARGIN[0] + PLOT[0])) fill="none" stroke="currentColor" stroke-opacity="0.4";
-                polyline points=(line(|epoch| epoch.loss)) fill="none" stroke="currentColor" stroke-width="1.5";
-                polyline points=(line(|epoch| epoch.held_out)) fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="5 4";
+                path d=(format!("M{0} 8V{1}H{2}", MARGIN[0], PLOT[1] + 8.0, MARGIN[0] + PLOT[0])) fill="none" stroke="currentColor" stroke-opacity="0.4" {}
+                polyline points=(line(|epoch| epoch.loss)) fill="none" stroke="currentColor" stroke-width="1.5" {}
+                polyline points=(line(|epoch| epoch.held_out)) fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="5 4" {}
                 text x=(MARGIN[0] - 6.0) y="16" text-anchor="end" font-size="12" fill="currentColor" { (format!("{highest:.3}")) }
                 text x=(MARGIN[0] - 6.0) y=(PLOT[1] + 8.0) text-anchor="end" font-size="12" fill="currentColor" { "0" }
                 text x=(MARGIN[0] + PLOT[0]) y=(PLOT[1] + 24.0) text-anchor="end" font-size="12" fill="currentColor" { "epoch " (last) }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::Epoch;
+
+    #[test]
+    fn elements_of_the_curve_stand_side_by_side() {
+        let epochs = [2.0, 1.0].map(|loss| Epoch { epoch: 1, loss, held_out: loss, accuracy: Some(0.5) }).to_vec();
+        let page = curve(&Stage { name: "student".into(), best: 2, epochs }).into_string();
+        for (name, count) in [("path", 1), ("polyline", 2), ("text", 3)] {
+            let (starts, ends) = (format!("<{name} "), format!("</{name}>"));
+            assert_eq!([page.matches(&starts).count(), page.matches(&ends).count()], [count; 2], "{name}: {page}");
         }
     }
 }
