@@ -3,12 +3,12 @@
 
 use crate::accumulating::Windowed;
 use crate::build::{ModelBuilder, window};
-use crate::chain::{Chain, Placement, integer_binary};
+use crate::chain::{Chain, Placement, integer_binary, integer_softmax};
 use crate::quantization::Quantization;
 use crate::run::Values;
 use bantam_format::ops::{
-    BinaryKind, Concat, Epilogue, FloatBinary, FloatClamp, Gather, IntegerClamp, Normalize, Pad, PadMode, Reduce,
-    ReduceKind, StridedCopy, TopK, UnaryKind, WordBinary,
+    BinaryKind, Concat, Epilogue, FloatBinary, FloatClamp, FloatSoftmax, Gather, IntegerClamp, L2Normalize, Normalize,
+    Pad, PadMode, Reduce, ReduceKind, StridedCopy, TopK, UnaryKind, WordBinary,
 };
 use bantam_format::writer::PreprocessingDescription;
 use bantam_format::{
@@ -45,6 +45,9 @@ pub fn small_models() -> Vec<SmallModel> {
         ("ranked_onnx", ranked(Arithmetic::Onnx, DataType::I8)),
         ("ranked_tflite", ranked(Arithmetic::Tflite, DataType::I8)),
         ("ranked_float", ranked(Arithmetic::Float, DataType::F32)),
+        ("lengths_onnx", lengths(Arithmetic::Onnx, DataType::I8)),
+        ("lengths_tflite", lengths(Arithmetic::Tflite, DataType::I8)),
+        ("lengths_float", lengths(Arithmetic::Float, DataType::F32)),
         ("wide_tflite", crate::wide::wide()),
     ];
     let mut models: Vec<SmallModel> =
@@ -203,6 +206,29 @@ fn ranked(arithmetic: Arithmetic, data_type: DataType) -> ModelBuilder {
     chain.finish()
 }
 
+/// Vectors of length 1, and the logarithms of their softmax.
+fn lengths(arithmetic: Arithmetic, data_type: DataType) -> ModelBuilder {
+    let mut builder = ModelBuilder::new(arithmetic);
+    let unit = Quantization { scale: 1.0 / 128.0, zero_point: 0 };
+    let steps =
+        [Quantization { scale: 0.05, zero_point: 3 }, unit, Quantization { scale: 1.0 / 16.0, zero_point: 127 }];
+    let [x, y, z] = steps.map(|quantization| match data_type {
+        DataType::F32 => builder.tensor(DataType::F32, &[3, 5]),
+        _ => builder.quantized(&[3, 5], quantization),
+    });
+    if data_type == DataType::F32 {
+        builder.op(Opcode::L2Normalize, &[x], y, &L2Normalize { zero_point: 0, reserved: [0; 3] });
+        builder.op(Opcode::LogSoftmax, &[y], z, &FloatSoftmax { beta: 1.5 });
+    } else {
+        builder.op(Opcode::L2Normalize, &[x], y, &L2Normalize { zero_point: 3, reserved: [0; 3] });
+        builder.op(Opcode::LogSoftmax, &[y], z, &integer_softmax(unit));
+    }
+    builder.input(x);
+    builder.output(y);
+    builder.output(z);
+    builder
+}
+
 /// Two accumulators kept between runs: `sum += x`, `count += 1`; the output is their sum.
 fn state(arithmetic: Arithmetic) -> ModelBuilder {
     let mut builder = ModelBuilder::new(arithmetic);
@@ -324,7 +350,7 @@ mod tests {
                 let integer = integer && (opcode, arithmetic) != (Opcode::Rescale, Arithmetic::Onnx);
                 assert!(!integer || covered.contains(&(opcode, arithmetic, DataType::I8)), "{opcode:?} {arithmetic:?}");
             }
-            let wide = integer && opcode != Opcode::Resize;
+            let wide = integer && !matches!(opcode, Opcode::Resize | Opcode::LogSoftmax | Opcode::L2Normalize);
             assert!(!wide || covered.contains(&(opcode, Arithmetic::Tflite, DataType::I16)), "{opcode:?} 16-bit");
             assert!(!float || covered.contains(&(opcode, Arithmetic::Float, DataType::F32)), "{opcode:?} float");
         }

@@ -116,6 +116,63 @@ pub fn softmax(row: &[i8], multiplier: u32, shift: i8) -> Vec<i8> {
     exponentials.into_iter().map(|e| e.map_or(-128, output) as i8).collect()
 }
 
+/// SPEC.md's logarithm of an 8-bit softmax of one row.
+pub fn log_softmax(row: &[i8], multiplier: u32, shift: i8) -> Vec<i8> {
+    let max = row.iter().copied().max().map_or(0, i128::from);
+    let smallest = -((31i128 << 26) >> shift);
+    let differences = row.iter().map(|&x| {
+        let difference = i128::from(x) - max;
+        (difference >= smallest).then(|| mul(wrap(difference << shift), i128::from(multiplier)))
+    });
+    let differences: Vec<Option<i128>> = differences.collect();
+    let logarithm = logarithm(differences.iter().flatten().map(|&d| div(exponential(d), 12)).sum());
+    let output = |d: i128| (div(saturate(d - logarithm), 22) + 127).clamp(-128, 127);
+    differences.into_iter().map(|d| d.map_or(-128, output) as i8).collect()
+}
+
+/// SPEC.md's 8-bit vector of length 1.
+pub fn l2_normalize(row: &[i8], zero_point: i8) -> Vec<i8> {
+    let centred: Vec<i64> = row.iter().map(|&x| i64::from(x) - i64::from(zero_point)).collect();
+    let (multiplier, shift) = inverse_root(centred.iter().map(|x| i128::from(x * x)).sum());
+    let output = |&x: &i64| tflite_multiply(x, multiplier, shift + 7).clamp(-128, 127) as i8;
+    centred.iter().map(output).collect()
+}
+
+fn logarithm(x: i128) -> i128 {
+    const HALF: i128 = 1518500250;
+    const FOURTH: i128 = 1805811301;
+    let zeros = |a: i128| i128::from((a as u32).leading_zeros());
+    let (first, second) = (zeros(x), zeros(mul(x, HALF)) - 1);
+    let r = saturate(mul(x << (first - 1), HALF) << 1).min(saturate(x << second));
+    let exponent = (((12 - first) << 25) + (1 << 23)).max(((12 - second) << 25) - (1 << 23));
+    let (p, q) = (div(r + FOURTH, 1), 2 * (r - FOURTH));
+    let q2 = mul(q, q);
+    let numerator = mul(q, r) + mul(mul(q, q2), 117049297);
+    let denominator = mul(p, 1057819769 + q + mul(127690142, q2)) + mul(638450708, q);
+    saturate((mul(exponent, 1488522236) + mul(div(numerator, 6), inverse(denominator))) << 1)
+}
+
+fn inverse_root(x: i128) -> (u32, i8) {
+    if x < 2 {
+        return (i32::MAX as u32, 0);
+    }
+    // x = m * 4^e / 2^28 with m from 2^27 to 2^29.
+    let (mut m, mut shift) = (x, 11);
+    while m >= 1 << 29 {
+        (m, shift) = (m / 4, shift + 1);
+    }
+    while m < 1 << 27 {
+        (m, shift) = (m * 4, shift - 1);
+    }
+    let mut v = 1 << 28;
+    for _ in 0..5 {
+        let cube = saturate(mul(mul(v, v), v) << 6);
+        v = saturate((mul(3 << 27, v) - mul(div(m >> 1, 1), cube)) << 3);
+    }
+    let v = mul(v, 1518500250);
+    if shift < 0 { ((v << -shift) as u32, 0) } else { (v as u32, -shift as i8) }
+}
+
 /// The product of two numbers with 31 fractional bits.
 fn mul(a: i128, b: i128) -> i128 {
     ((a * b + (1 << 30)).div_euclid(1 << 31)).min(i128::from(i32::MAX))

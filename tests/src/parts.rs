@@ -37,7 +37,7 @@ records! {
     ops::Reduce, ops::IntegerBinary,
     ops::FloatBinary, ops::Table, ops::Unary, ops::IntegerClamp, ops::FloatClamp, ops::IntegerSoftmax,
     ops::FloatSoftmax, ops::ArgMax, ops::QuantizeParameters, ops::WordBinary, ops::StridedCopy, ops::Concat, ops::Pad,
-    ops::Gather, ops::MatMul, ops::Resize, ops::ResizeTap, ops::Normalize,
+    ops::Gather, ops::MatMul, ops::Resize, ops::ResizeTap, ops::Normalize, ops::L2Normalize,
     ops::TopK, ops::WideEpilogue, ops::WideBinary, ops::WideTable, ops::WideClamp, ops::WideSoftmax, ops::Rescale,
 }
 

@@ -2,8 +2,8 @@
 //! against oracles written another way.
 
 use bantam_format::ops::{
-    ArgMax, BinaryKind, FloatBinary, FloatClamp, FloatSoftmax, IntegerClamp, QuantizeParameters, Table, Unary,
-    UnaryKind,
+    ArgMax, BinaryKind, FloatBinary, FloatClamp, FloatSoftmax, IntegerClamp, L2Normalize, QuantizeParameters, Table,
+    Unary, UnaryKind,
 };
 use bantam_format::{Arithmetic, DataType, Opcode};
 use bantam_tests::chain::{integer_binary, integer_softmax};
@@ -268,6 +268,69 @@ fn softmax_is_within_one_step_of_float_and_equals_the_oracle() {
         // Half a step of the last rounding; exponential and reciprocal are good to about 2^-9 of a step each, and
         // saturation at 127 stands for a probability of 255/256.
         let output = Quantization { scale: 1.0 / 256.0, zero_point: -128 };
+        assert_close(got.i8s(), real.f32s(), output, FULL, 0.6, &(seed, shape));
+    }
+}
+
+#[test]
+fn logarithm_of_softmax_is_within_one_step_of_float_and_equals_the_oracle() {
+    for seed in 0..CASES {
+        let mut random = Random::new(seed);
+        let (rows, classes) = match seed {
+            0 => (1, 4095),
+            _ => (random.within(1..4) as u32, random.within(1..40) as u32),
+        };
+        let shape = [rows, classes];
+        let x = if seed == 0 { vec![3; elements(&shape)] } else { random.i8s(elements(&shape)) };
+        let input = random_quantization(&mut random);
+        let attributes = integer_softmax(input);
+        let values = Values::I8(x.clone());
+        let got = single(Arithmetic::Float, &[(&shape, values)], (&shape, DataType::I8), |builder, x, y| {
+            builder.op(Opcode::LogSoftmax, x, y, &attributes);
+        });
+        let rows = x.chunks_exact(classes as usize);
+        let expected = rows.flat_map(|row| naive::log_softmax(row, attributes.multiplier, attributes.shift));
+        assert_eq!(got.i8s(), expected.collect::<Vec<_>>(), "seed {seed}");
+        let reals = Values::F32(input.dequantize_all(&x));
+        let real = single(Arithmetic::Float, &[(&shape, reals)], (&shape, DataType::F32), |builder, x, y| {
+            builder.op(Opcode::LogSoftmax, x, y, &FloatSoftmax { beta: 1.0 });
+        });
+        for row in real.f32s().chunks_exact(classes as usize) {
+            assert!((row.iter().map(|value| value.exp()).sum::<f32>() - 1.0).abs() < 1e-4);
+        }
+        let output = Quantization { scale: 1.0 / 16.0, zero_point: 127 };
+        assert_close(got.i8s(), real.f32s(), output, FULL, 0.6, &(seed, shape));
+    }
+}
+
+#[test]
+fn vectors_of_length_one_are_within_one_step_of_float_and_equal_the_oracle() {
+    for seed in 0..CASES {
+        let mut random = Random::new(seed);
+        let (rows, length) = match seed {
+            // Seed 0: the longest vector of the largest squares. Seed 1: zeros.
+            0 => (1, 33_025),
+            _ => (random.within(1..4) as u32, random.within(1..40) as u32),
+        };
+        let shape = [rows, length];
+        let input = Quantization { zero_point: if seed == 0 { 127 } else { random.i8() }, scale: 0.1 };
+        let x = match seed {
+            0 => vec![-128; elements(&shape)],
+            1 => vec![input.zero_point; elements(&shape)],
+            _ => random.i8s(elements(&shape)),
+        };
+        let of = |zero_point| L2Normalize { zero_point, reserved: [0; 3] };
+        let values = Values::I8(x.clone());
+        let got = single(Arithmetic::Float, &[(&shape, values)], (&shape, DataType::I8), |builder, x, y| {
+            builder.op(Opcode::L2Normalize, x, y, &of(input.zero_point));
+        });
+        let expected = x.chunks_exact(length as usize).flat_map(|row| naive::l2_normalize(row, input.zero_point));
+        assert_eq!(got.i8s(), expected.collect::<Vec<_>>(), "seed {seed}");
+        let reals = Values::F32(input.dequantize_all(&x));
+        let real = single(Arithmetic::Float, &[(&shape, reals)], (&shape, DataType::F32), |builder, x, y| {
+            builder.op(Opcode::L2Normalize, x, y, &of(0));
+        });
+        let output = Quantization { scale: 1.0 / 128.0, zero_point: 0 };
         assert_close(got.i8s(), real.f32s(), output, FULL, 0.6, &(seed, shape));
     }
 }

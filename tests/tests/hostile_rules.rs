@@ -2,9 +2,9 @@
 
 use bantam_format::ops::{
     ArgMax, Concat, Conv2d, DepthwiseConv2d, FloatBinary, FloatClamp, FloatSoftmax, FullyConnected, Gather,
-    IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Normalize, Pad, Pool2d, QuantizeParameters,
-    Reduce, Rescale, Resize, ResizeTap, StridedCopy, TopK, Unary, WeightType, WideBinary, WideClamp, WideEpilogue,
-    WideSoftmax, WideTable,
+    IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, L2Normalize, MatMul, Normalize, Pad, Pool2d,
+    QuantizeParameters, Reduce, Rescale, Resize, ResizeTap, StridedCopy, TopK, Unary, WeightType, WideBinary,
+    WideClamp, WideEpilogue, WideSoftmax, WideTable,
 };
 use bantam_format::{
     AlignedBytes, Arithmetic, Artifact, ChecksumPolicy, DataType, HEADER_BYTES, Limits, LoadError, Opcode,
@@ -12,7 +12,7 @@ use bantam_format::{
 };
 use bantam_tests::build::{ModelBuilder, window};
 use bantam_tests::models::small_model;
-use bantam_tests::parts::Parts;
+use bantam_tests::parts::{Parts, Record};
 use bantam_tests::{accumulating::Accumulating, quantization::Quantization, random::Random};
 use std::collections::BTreeSet;
 
@@ -272,6 +272,9 @@ fn of_ops() -> Vec<(u16, Hostile)> {
         (66, attributes!("image_onnx", Reduce, Reduce, |a| a.reserved = 1)),
         (66, attributes!("image_onnx", Clamp, IntegerClamp, |a| a.reserved[0] = 1)),
         (66, attributes!("image_onnx", Softmax, IntegerSoftmax, |a| a.reserved[0] = 1)),
+        (66, attributes!("lengths_onnx", LogSoftmax, IntegerSoftmax, |a| a.reserved[2] = 1)),
+        (66, attributes!("lengths_onnx", L2Normalize, L2Normalize, |a| a.reserved[0] = 1)),
+        (66, attributes!("lengths_float", L2Normalize, L2Normalize, |a| a.zero_point = 1)),
         (66, attributes!("mixed_onnx", ArgMax, ArgMax, |a| a.reserved[0] = 1)),
         (66, attributes!("mixed_onnx", ArgMax, ArgMax, |a| a.select_last = 2)),
         (66, attributes!("ranked_onnx", TopK, TopK, |a| a.reserved[0] = 1)),
@@ -488,6 +491,7 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
         (93, attributes!("image_onnx", Softmax, IntegerSoftmax, |a| a.multiplier = 1 << 31)),
         (93, attributes!("image_onnx", Softmax, IntegerSoftmax, |a| a.shift = 31)),
         (93, attributes!("image_onnx", Softmax, IntegerSoftmax, |a| a.shift = -1)),
+        (93, attributes!("lengths_tflite", LogSoftmax, IntegerSoftmax, |a| a.shift = 31)),
         (94, attributes!("mixed_onnx", Quantize, QuantizeParameters, |a| a.scale = 0.0)),
         (94, attributes!("mixed_onnx", Quantize, QuantizeParameters, |a| a.scale = f32::NAN)),
         (94, attributes!("mixed_onnx", Quantize, QuantizeParameters, |a| a.scale = f32::INFINITY)),
@@ -506,7 +510,10 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
     ];
     cases.extend(of_movements());
     cases.push((89, shift_of_a_table()));
-    cases.push((93, too_many_classes()));
+    let softmax = bantam_tests::chain::integer_softmax(Quantization { scale: 0.1, zero_point: 0 });
+    cases.push((93, too_long(Opcode::Softmax, &softmax, 4095)));
+    cases.push((93, too_long(Opcode::LogSoftmax, &softmax, 4095)));
+    cases.push((87, too_long(Opcode::L2Normalize, &L2Normalize { zero_point: 0, reserved: [0; 3] }, 33_025)));
     cases.push((98, shared_too_often()));
     cases
 }
@@ -598,20 +605,16 @@ fn shift_of_a_table() -> Hostile {
     })
 }
 
-/// An 8-bit softmax over one class more than its sum has room for.
-fn too_many_classes() -> Hostile {
-    let softmax = |classes: u32| {
-        let mut builder = ModelBuilder::new(Arithmetic::Float);
-        let x = builder.quantized(&[classes], Quantization { scale: 0.1, zero_point: 0 });
-        let attributes = bantam_tests::chain::integer_softmax(Quantization { scale: 0.1, zero_point: 0 });
-        builder.op(Opcode::Softmax, &[x], x, &attributes);
-        builder.input(x);
-        builder.output(x);
-        builder
-    };
-    let mut parts = Parts::of(softmax(4095).build().bytes());
-    put(parts.section(SectionKind::Dimensions), 0, 4096);
-    parts.header.arena_bytes = 4096;
+/// An op of 8 bits over a vector of one element more than its sum has room for.
+fn too_long(opcode: Opcode, attributes: &impl Record, longest: u32) -> Hostile {
+    let mut builder = ModelBuilder::new(Arithmetic::Float);
+    let x = builder.quantized(&[longest], Quantization { scale: 0.1, zero_point: 0 });
+    builder.op(opcode, &[x], x, attributes);
+    builder.input(x);
+    builder.output(x);
+    let mut parts = Parts::of(builder.build().bytes());
+    put(parts.section(SectionKind::Dimensions), 0, longest + 1);
+    parts.header.arena_bytes = longest + 1;
     Hostile::file(parts.file())
 }
 

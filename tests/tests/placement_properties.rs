@@ -2,8 +2,8 @@
 //! the same bits as disjoint tensors; one element closer is refused. Every run is between canaries.
 
 use bantam_format::ops::{
-    ArgMax, BinaryKind, FloatBinary, FloatClamp, FloatEpilogue, FloatSoftmax, IntegerClamp, IntegerEpilogue, Pad,
-    PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Table, Unary, UnaryKind,
+    ArgMax, BinaryKind, FloatBinary, FloatClamp, FloatEpilogue, FloatSoftmax, IntegerClamp, IntegerEpilogue,
+    L2Normalize, Pad, PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Table, Unary, UnaryKind,
 };
 use bantam_format::overlap::{LINE_BUFFER_ELEMENTS, Overlap, RowWindow};
 use bantam_format::{Arithmetic, DataType, LoadError, Opcode};
@@ -435,6 +435,11 @@ fn ops_in_place_change_nothing() {
         );
         in_place_changes_nothing(arithmetic, &integers, Opcode::Softmax, &integer_softmax(quantization));
         in_place_changes_nothing(arithmetic, &floats, Opcode::Softmax, &FloatSoftmax { beta: 1.5 });
+        in_place_changes_nothing(arithmetic, &integers, Opcode::LogSoftmax, &integer_softmax(quantization));
+        in_place_changes_nothing(arithmetic, &floats, Opcode::LogSoftmax, &FloatSoftmax { beta: 1.5 });
+        let of = |zero_point| L2Normalize { zero_point, reserved: [0; 3] };
+        in_place_changes_nothing(arithmetic, &integers, Opcode::L2Normalize, &of(quantization.zero_point));
+        in_place_changes_nothing(arithmetic, &floats, Opcode::L2Normalize, &of(0));
         in_place_changes_nothing(arithmetic, &integers, Opcode::Reshape, &());
         in_place_changes_nothing(arithmetic, &floats, Opcode::Reshape, &());
     }

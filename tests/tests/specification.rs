@@ -2,10 +2,10 @@
 
 use bantam_format::ops::{
     Accumulation, ArgMax, BinaryKind, Concat, Conv2d, DepthwiseConv2d, Epilogue, FloatBinary, FloatClamp, FloatSoftmax,
-    FullyConnected, Gather, IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Negation, Normalize,
-    Pad, PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Rescale, Resize, ResizeTap, StridedCopy, Table, TopK,
-    Unary, UnaryKind, WeightType, WideBinary, WideClamp, WideEpilogue, WideFunction, WideSoftmax, WideTable, Window,
-    WordBinary,
+    FullyConnected, Gather, IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, L2Normalize, MatMul,
+    Negation, Normalize, Pad, PadMode, Pool2d, QuantizeParameters, Reduce, ReduceKind, Rescale, Resize, ResizeTap,
+    StridedCopy, Table, TopK, Unary, UnaryKind, WeightType, WideBinary, WideClamp, WideEpilogue, WideFunction,
+    WideSoftmax, WideTable, Window, WordBinary,
 };
 use bantam_format::{
     Arithmetic, DataType, Header, ImageChannels, ImageFilter, ImageFit, IoRecord, IoRole, LoadError, OpRecord, Opcode,
@@ -151,6 +151,7 @@ fn every_record_is_listed_with_its_fields_and_offsets() {
     listed::<Resize>("Resize");
     listed::<ResizeTap>("ResizeTap");
     listed::<Normalize>("Normalize");
+    listed::<L2Normalize>("L2Normalize");
     listed::<TopK>("TopK");
     listed::<WideEpilogue>("WideEpilogue");
     listed::<WideBinary>("WideBinary");

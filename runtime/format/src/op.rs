@@ -84,6 +84,10 @@ coded! {
         TopK = 26,
         /// Integers as integers of another type or scale.
         Rescale = 27,
+        /// Logarithm of the softmax over the last axis.
+        LogSoftmax = 28,
+        /// Vectors along the last axis, scaled to length 1.
+        L2Normalize = 29,
     }
 }
 

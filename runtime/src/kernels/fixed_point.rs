@@ -69,6 +69,67 @@ fn half_denominator_quotient(x: i32) -> i32 {
     estimate
 }
 
+/// The natural logarithm, with 5 integer bits, of a positive number with 12 integer bits: an expansion around the nearest
+/// power of two or of two's root times one.
+pub fn logarithm(x: i32) -> i32 {
+    const LOG_2: i32 = 1_488_522_236;
+    const ROOT_OF_HALF: i32 = 1_518_500_250;
+    const FOURTH_ROOT_OF_HALF: i32 = 1_805_811_301;
+    /// 11/240, 1/20 and 1/4 times the fourth root of 2, and 2 over that root less the root.
+    const ALPHA: [i32; 4] = [117_049_297, 127_690_142, 638_450_708, 1_057_819_769];
+    /// Integer bits of the exponents, and their quarter.
+    const EXPONENT_BITS: i32 = 25;
+    const QUARTER: i32 = 1 << (EXPONENT_BITS - 2);
+    let multiply = saturating_rounding_doubling_high_mul;
+    let headroom = |value: i32| value.leading_zeros().saturating_sub(1);
+    let exponent = |headroom: u32| 12i32.wrapping_sub(headroom as i32).wrapping_shl(EXPONENT_BITS as u32);
+    let first_headroom = headroom(x);
+    let first = saturating_shift_left(multiply(saturating_shift_left(x, first_headroom), ROOT_OF_HALF), 1);
+    let first_exponent = exponent(first_headroom.wrapping_add(1)).wrapping_add(QUARTER);
+    let second_headroom = headroom(multiply(x, ROOT_OF_HALF));
+    let second = saturating_shift_left(x, second_headroom);
+    let second_exponent = exponent(second_headroom).wrapping_sub(QUARTER);
+    let r = first.min(second);
+    let p = ((i64::from(r) + i64::from(FOURTH_ROOT_OF_HALF) + 1) / 2) as i32;
+    let q = r.wrapping_sub(FOURTH_ROOT_OF_HALF).wrapping_mul(2);
+    let [cubic, square, linear, constant] = ALPHA;
+    let q2 = multiply(q, q);
+    let numerator = multiply(q, r).wrapping_add(multiply(multiply(q, q2), cubic));
+    let denominator = multiply(p, constant.wrapping_add(q).wrapping_add(multiply(square, q2)));
+    let reciprocal = one_over_one_plus_x(denominator.wrapping_add(multiply(linear, q)));
+    let mantissa = multiply(rounding_divide_by_power_of_two(numerator, 6), reciprocal);
+    saturating_shift_left(multiply(first_exponent.max(second_exponent), LOG_2).wrapping_add(mantissa), 1)
+}
+
+/// `1 / sqrt(x)` of an integer as the multiplier and the shift of a requantisation, 1 for `x` below 2: five Newton steps
+/// from 1 (`GetInvSqrtQuantizedMultiplierExp` of TensorFlow Lite).
+pub fn inverse_square_root(x: i32) -> (i32, i8) {
+    const ROOT_OF_HALF: i32 = 1_518_500_250;
+    if x <= 1 {
+        return (i32::MAX, 0);
+    }
+    let multiply = saturating_rounding_doubling_high_mul;
+    // Between 2^27 and 2^29, where it is x times a power of 4.
+    let (mut x, mut shift) = (x, 11i32);
+    while x >= 1 << 29 {
+        x /= 4;
+        shift = shift.wrapping_add(1);
+    }
+    let pairs = (x.leading_zeros().wrapping_sub(1) / 2).saturating_sub(1);
+    shift = shift.wrapping_sub(pairs as i32);
+    // Three integer bits from here on.
+    let half = rounding_divide_by_power_of_two(x.wrapping_shl(pairs.wrapping_mul(2)) >> 1, 1);
+    let mut root = 1i32 << 28;
+    for _ in 0..5 {
+        let cube = saturating_shift_left(multiply(multiply(root, root), root), 6);
+        let three_halves = multiply((1 << 28) + (1 << 27), root);
+        root = saturating_shift_left(three_halves.wrapping_sub(multiply(half, cube)), 3);
+    }
+    root = multiply(root, ROOT_OF_HALF);
+    let left = 0i32.wrapping_sub(shift).max(0);
+    (root.wrapping_shl(left as u32), 0i32.wrapping_sub(shift.max(0)) as i8)
+}
+
 /// `1 / (1 + exp(-x))` of a number with 4 integer bits; the result has none.
 pub fn logistic(x: i32) -> i32 {
     if x == 0 {

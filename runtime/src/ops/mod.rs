@@ -14,6 +14,7 @@ mod depthwise_conv_2d;
 mod driver;
 mod fully_connected;
 mod gather;
+mod l2_normalize;
 mod mat_mul;
 mod normalize;
 mod pad;
@@ -183,6 +184,8 @@ operators! {
     Normalize = normalize::eval;
     Cast = cast::eval;
     TopK = top_k::eval;
+    LogSoftmax = softmax::eval_logarithm;
+    L2Normalize = l2_normalize::eval;
     // The last one, which `WITHOUT_16_BIT` leaves out.
     Rescale = rescale::eval;
 }

@@ -1,4 +1,5 @@
-//! Evaluation of [`Opcode::Softmax`](bantam_format::Opcode::Softmax).
+//! Evaluation of [`Opcode::Softmax`](bantam_format::Opcode::Softmax) and
+//! [`Opcode::LogSoftmax`](bantam_format::Opcode::LogSoftmax).
 
 use super::{Context, Source};
 use crate::kernels::scalar;
@@ -17,6 +18,18 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     } else {
         let attributes = ops::IntegerSoftmax::read(context.op.attributes());
         scalar::softmax_i8(classes, attributes.multiplier, attributes.shift, context.in_place(0)?);
+    }
+    Some(())
+}
+
+pub(super) fn eval_logarithm<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
+    let classes = context.op.input(0).shape.innermost();
+    if context.is(DataType::F32) {
+        let attributes = ops::FloatSoftmax::read(context.op.attributes());
+        scalar::log_softmax_f32(classes, attributes.beta, context.in_place(0)?);
+    } else {
+        let attributes = ops::IntegerSoftmax::read(context.op.attributes());
+        scalar::log_softmax_i8(classes, attributes.multiplier, attributes.shift, context.in_place(0)?);
     }
     Some(())
 }

@@ -306,6 +306,21 @@ def normalization(cases):
             cases.add("L2_NORMALIZATION", f"{numbers}/{index}", build)
 
 
+def rows(cases):
+    """Enough rows of 8-bit values to tell the reference's fixed-point roots and logarithms from rounded real ones."""
+    for operator, options, result in (
+        ("L2_NORMALIZATION", "L2NormOptions", (1 / 128, 0)),
+        ("LOG_SOFTMAX", "LogSoftmaxOptions", (16 / 256, 127)),
+    ):
+        for index, shape in enumerate([[60, 33], [8, 300], [200, 4], [100, 16]]):
+
+            def build(model, rng):
+                i, o = model.input(shape, "i8", *quantized(rng, "i8")), model.output(shape, "i8", *result)
+                model.operator(operator, [i], [o], options)
+
+            cases.add(operator, f"int8/rows/{index}", build)
+
+
 def all_elementwise(cases):
     for family in (binary, words, unary, prelu, softmax, reductions, conversions, decisions, normalization):
         family(cases)

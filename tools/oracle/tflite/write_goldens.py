@@ -16,7 +16,7 @@ import zipfile
 
 import engine
 from case import Cases
-from elementwise import all_elementwise, all_litert
+from elementwise import all_elementwise, all_litert, rows
 from layers import all_layers, hybrid
 from movement import all_movement
 
@@ -28,7 +28,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "tests/golden/tflite")
     out = parser.parse_args().out
     # What was added later stands last: a case's numbers depend on its position.
-    write(out / "operators.zip", (all_layers, all_elementwise, all_movement, hybrid))
+    write(out / "operators.zip", (all_layers, all_elementwise, all_movement, hybrid, rows))
     write(out / "litert.zip", (all_litert,))
 
 

@@ -1,7 +1,7 @@
 //! Operators that combine the elements along axes.
 
 use super::ExecuteError;
-use crate::graph::ops::{Facts, Reduce, ReduceKind, Softmax};
+use crate::graph::ops::{Facts, L2Normalize, LogSoftmax, Reduce, ReduceKind, Softmax};
 use crate::tensor::{DataType, Tensor, strides};
 
 /// Combines all elements along axes, in row-major order of the operand.
@@ -61,19 +61,46 @@ fn fold<T: Copy>(items: &[T], shape: &[usize], steps: &[usize], mut results: Vec
 
 /// exp(beta (x - max)) / Σ exp(beta (x - max)) along an axis.
 pub(super) fn softmax(Softmax { axis, beta }: &Softmax, operand: &Tensor) -> Result<Tensor, ExecuteError> {
-    let mut output = operand.as_f32()?.to_vec();
-    let (axis, beta) = (*axis, *beta);
-    let size = operand.shape()[axis];
-    for (start, step) in lanes(operand.shape(), axis) {
-        let positions = || (0..size).map(|index| start + index * step);
-        let largest = positions().map(|at| output[at]).fold(f32::NEG_INFINITY, f32::max);
+    along(*axis, operand, |line| {
+        let largest = line.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let mut sum = 0.0;
-        for at in positions() {
-            output[at] = libm::expf((output[at] - largest) * beta);
-            sum += output[at];
+        for value in line.iter_mut() {
+            *value = libm::expf((*value - largest) * beta);
+            sum += *value;
         }
-        for at in positions() {
-            output[at] /= sum;
+        line.iter_mut().for_each(|value| *value /= sum);
+    })
+}
+
+/// x - max - log(Σ exp(x - max)) along an axis, which is exact where the softmax itself would be 0.
+pub(super) fn log_softmax(softmax: &LogSoftmax, operand: &Tensor) -> Result<Tensor, ExecuteError> {
+    along(softmax.axis, operand, |line| {
+        let largest = line.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        line.iter_mut().for_each(|value| *value -= largest);
+        let logarithm = libm::logf(line.iter().map(|&value| libm::expf(value)).sum());
+        line.iter_mut().for_each(|value| *value -= logarithm);
+    })
+}
+
+/// x / max(√(Σ x²), 1e-6) along an axis.
+pub(super) fn l2_normalize(normalize: &L2Normalize, operand: &Tensor) -> Result<Tensor, ExecuteError> {
+    along(normalize.axis, operand, |line| {
+        let norm = line.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-6);
+        line.iter_mut().for_each(|value| *value /= norm);
+    })
+}
+
+/// Every line along an axis, changed by itself.
+fn along(axis: usize, operand: &Tensor, change: impl Fn(&mut [f32])) -> Result<Tensor, ExecuteError> {
+    let mut output = operand.as_f32()?.to_vec();
+    let mut line = vec![0.0; operand.shape()[axis]];
+    for (start, step) in lanes(operand.shape(), axis) {
+        for (index, value) in line.iter_mut().enumerate() {
+            *value = output[start + index * step];
+        }
+        change(&mut line);
+        for (index, value) in line.iter().enumerate() {
+            output[start + index * step] = *value;
         }
     }
     Ok(Tensor::from_vec(operand.shape().to_vec(), output)?)

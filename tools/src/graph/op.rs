@@ -4,8 +4,8 @@ use super::activation::Activation;
 use super::error::ShapeError;
 use super::ops::{
     ArgMax, AveragePool2d, Binary, Compare, Concat, Conv2d, ConvTranspose2d, Dequantize, Facts, FullyConnected, Gather,
-    GatherElements, Normalize, Pad, Pool2d, Quantize, Reduce, Reshape, Resize, Slice, Softmax, TopPositions, Transpose,
-    Unary, infer_batch_norm, infer_binary, infer_compare, infer_matmul, infer_select, one,
+    GatherElements, L2Normalize, LogSoftmax, Normalize, Pad, Pool2d, Quantize, Reduce, Reshape, Resize, Slice, Softmax,
+    TopPositions, Transpose, Unary, infer_batch_norm, infer_binary, infer_compare, infer_matmul, infer_select, one,
 };
 use crate::tensor::DataType;
 
@@ -44,8 +44,12 @@ pub enum Op {
     Normalize(Normalize),
     /// Interpolates along two neighbouring axes.
     Resize(Resize),
+    /// Vectors along an axis scaled to length 1.
+    L2Normalize(L2Normalize),
     /// Softmax along an axis.
     Softmax(Softmax),
+    /// Logarithm of the softmax along an axis.
+    LogSoftmax(LogSoftmax),
     /// Position of the maximum along an axis.
     ArgMax(ArgMax),
     /// Same elements, another shape.
@@ -92,7 +96,9 @@ impl Op {
             Self::Reduce(reduce) => reduce.kind.name(),
             Self::Normalize(_) => "Normalize",
             Self::Resize(_) => "Resize",
+            Self::L2Normalize(_) => "L2Normalize",
             Self::Softmax(_) => "Softmax",
+            Self::LogSoftmax(_) => "LogSoftmax",
             Self::ArgMax(_) => "ArgMax",
             Self::Reshape(_) => "Reshape",
             Self::Transpose(_) => "Transpose",
@@ -135,7 +141,9 @@ impl Op {
             Self::Reduce(reduce) => reduce.infer(operands),
             Self::Normalize(normalize) => normalize.infer(operands),
             Self::Resize(resize) => resize.infer(operands),
+            Self::L2Normalize(normalize) => normalize.infer(operands),
             Self::Softmax(softmax) => softmax.infer(operands),
+            Self::LogSoftmax(softmax) => softmax.infer(operands),
             Self::ArgMax(arg_max) => arg_max.infer(operands),
             Self::Reshape(reshape) => reshape.infer(operands),
             Self::Transpose(transpose) => transpose.infer(operands),

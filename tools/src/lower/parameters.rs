@@ -33,7 +33,8 @@ pub(super) fn from_ranges(
         let same = |value: ValueId| parameters.get(&value).copied().map_or_else(|| covering(output), Ok);
         let chosen = match &node.op {
             Op::Softmax(_) | Op::Unary(Unary::Sigmoid) => Parameters::PROBABILITY,
-            Op::Unary(Unary::Tanh) => Parameters::SIGNED_UNIT,
+            Op::Unary(Unary::Tanh) | Op::L2Normalize(_) => Parameters::SIGNED_UNIT,
+            Op::LogSoftmax(_) => Parameters::LOGARITHM,
             Op::MaxPool2d(_) | Op::Reshape(_) | Op::Clip(_) => same(node.inputs[0])?,
             Op::AveragePool2d(_) if arithmetic == Arithmetic::Tflite => same(node.inputs[0])?,
             Op::Transpose(_) | Op::Slice(_) | Op::Gather(_) | Op::Resize(_) => same(node.inputs[0])?,

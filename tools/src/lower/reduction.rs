@@ -3,7 +3,8 @@
 use super::builder::{Builder, Form, Refusal, clamp, float_bytes, float_epilogue, tflite_table};
 use super::view::View;
 use super::{wide, words};
-use crate::graph::{Activation, Node, ops::ArgMax, ops::Normalize, ops::Reduce, ops::ReduceKind, ops::Softmax};
+use crate::graph::ops::{ArgMax, L2Normalize, LogSoftmax, Normalize, Reduce, ReduceKind, Softmax};
+use crate::graph::{Activation, Node};
 use crate::quantize::Parameters;
 use crate::quantize::multiplier::QuantizedMultiplier;
 use bantam_format::ops::{self, Epilogue, IntegerEpilogue};
@@ -107,8 +108,7 @@ const MAX_INTEGER_CLASSES: usize = 4095;
 const MAX_WIDE_CLASSES: usize = 65535;
 
 pub(super) fn lower_softmax(builder: &mut Builder<'_>, node: &Node, softmax: &Softmax) -> Result<(), Refusal> {
-    let graph = builder.graph;
-    let shape = &graph.value(node.inputs[0]).shape;
+    let shape = &builder.graph.value(node.inputs[0]).shape;
     // The integer forms have fixed parameters.
     let (largest, fixed) = if builder.parameters(node.output()).wide {
         (MAX_WIDE_CLASSES, Parameters::WIDE_UNIT)
@@ -118,29 +118,77 @@ pub(super) fn lower_softmax(builder: &mut Builder<'_>, node: &Node, softmax: &So
     if shape[softmax.axis] > largest || builder.parameters(node.output()) != fixed {
         builder.make_float(node.output());
     }
-    let to = builder.form(node.output());
     let from = builder.own_form(node, node.inputs[0]);
+    let attributes = match from {
+        Form::Integer(parameters) if parameters.wide => wide::softmax(builder, parameters, softmax.beta),
+        from => softmax_attributes(from, softmax.beta)?,
+    };
+    along_axis(builder, node, Opcode::Softmax, softmax.axis, attributes)
+}
+
+pub(super) fn lower_log_softmax(builder: &mut Builder<'_>, node: &Node, softmax: &LogSoftmax) -> Result<(), Refusal> {
+    let classes = builder.graph.value(node.inputs[0]).shape[softmax.axis];
+    if classes > MAX_INTEGER_CLASSES || builder.parameters(node.output()) != Parameters::LOGARITHM {
+        builder.make_float(node.output());
+    }
+    let attributes = softmax_attributes(builder.own_form(node, node.inputs[0]), 1.0)?;
+    along_axis(builder, node, Opcode::LogSoftmax, softmax.axis, attributes)
+}
+
+/// The attributes of a softmax of 8 bits or floats, or of its logarithm.
+fn softmax_attributes(from: Form, beta: f32) -> Result<Vec<u8>, Refusal> {
     let mut attributes = Vec::new();
-    if let Form::Integer(parameters @ Parameters { wide: true, .. }) = from {
-        attributes = wide::softmax(builder, parameters, softmax.beta);
-    } else if let Form::Integer(parameters) = from {
+    if let Form::Integer(parameters) = from {
         // PreprocessSoftmaxScaling of TensorFlow Lite with five integer bits.
-        let real =
-            (f64::from(softmax.beta) * f64::from(parameters.scale) * f64::from(1u32 << 26)).min(f64::from(i32::MAX));
+        let real = (f64::from(beta) * f64::from(parameters.scale) * f64::from(1u32 << 26)).min(f64::from(i32::MAX));
         let QuantizedMultiplier { multiplier, shift } = QuantizedMultiplier::new(real);
         if shift < 0 || multiplier <= 0 {
             return Err("all logits are nearly equal: the softmax input has no range".into());
         }
         ops::IntegerSoftmax { multiplier: multiplier.cast_unsigned(), shift, reserved: [0; 3] }.write(&mut attributes);
     } else {
-        ops::FloatSoftmax { beta: softmax.beta }.write(&mut attributes);
+        ops::FloatSoftmax { beta }.write(&mut attributes);
     }
-    let (input, view, order) = with_last(builder, node, from, &[softmax.axis])?;
+    Ok(attributes)
+}
+
+/// Most elements of a vector whose squares of 8 bits are summed.
+const MAX_SQUARES: usize = i32::MAX as usize / (255 * 255);
+
+pub(super) fn lower_l2_normalize(
+    builder: &mut Builder<'_>,
+    node: &Node,
+    normalize: &L2Normalize,
+) -> Result<(), Refusal> {
+    let length = builder.graph.value(node.inputs[0]).shape[normalize.axis];
+    if length > MAX_SQUARES || builder.parameters(node.output()) != Parameters::SIGNED_UNIT {
+        builder.make_float(node.output());
+    }
+    let zero_point = match builder.own_form(node, node.inputs[0]) {
+        Form::Integer(parameters) => parameters.zero_point,
+        _ => 0,
+    };
+    let mut attributes = Vec::new();
+    ops::L2Normalize { zero_point, reserved: [0; 3] }.write(&mut attributes);
+    along_axis(builder, node, Opcode::L2Normalize, normalize.axis, attributes)
+}
+
+/// An op that works on each line along one axis, as if that were the last.
+fn along_axis(
+    builder: &mut Builder<'_>,
+    node: &Node,
+    opcode: Opcode,
+    axis: usize,
+    attributes: Vec<u8>,
+) -> Result<(), Refusal> {
+    let from = builder.own_form(node, node.inputs[0]);
+    let to = builder.form(node.output());
+    let (input, view, order) = with_last(builder, node, from, &[axis])?;
     if order.is_sorted() {
-        return builder.op(node, Opcode::Softmax, vec![input], attributes);
+        return builder.op(node, opcode, vec![input], attributes);
     }
     let moved = builder.temporary(&format!("{}/last", node.name), to, &view.shape);
-    builder.emit(&node.name, Opcode::Softmax, vec![input], moved, attributes);
+    builder.emit(&node.name, opcode, vec![input], moved, attributes);
     let output = builder.activation(node.output());
     builder.copy_view(&node.name, moved, &View::of(&view.shape).moved_back(&order), output)
 }

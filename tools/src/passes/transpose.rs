@@ -1,7 +1,10 @@
 //! Moves transposes towards the outputs until they meet their inverse, or weights that can be
 //! reordered once and for all.
 
-use crate::graph::ops::{ArgMax, Concat, Dequantize, Gather, Pad, Reduce, Reshape, Resize, Slice, Softmax, Transpose};
+use crate::graph::ops::{
+    ArgMax, Concat, Dequantize, Gather, L2Normalize, LogSoftmax, Pad, Reduce, Reshape, Resize, Slice, Softmax,
+    Transpose,
+};
 use crate::graph::{Graph, GraphError, NodeId, Op, ValueId};
 use crate::tensor::{Tensor, TensorError};
 
@@ -151,6 +154,8 @@ fn moved(op: &Op, permutation: &[usize], operands: usize) -> Option<(Op, Vec<usi
         _ if op.is_broadcast() => (op.clone(), same),
         Op::Gather(gather) => (Op::Gather(Gather { axis: *permutation.get(gather.axis)? }), same),
         Op::Softmax(softmax) => (Op::Softmax(Softmax { axis: permutation[softmax.axis], ..*softmax }), same),
+        Op::LogSoftmax(softmax) => (Op::LogSoftmax(LogSoftmax { axis: permutation[softmax.axis] }), same),
+        Op::L2Normalize(normalize) => (Op::L2Normalize(L2Normalize { axis: permutation[normalize.axis] }), same),
         Op::Concat(concat) if operands > 0 => (Op::Concat(Concat { axis: permutation[concat.axis] }), same),
         Op::Pad(pad) => {
             let back = inverse(permutation);
@@ -357,6 +362,8 @@ mod tests {
             (Op::Compare(Compare::Less), vec![numbers(&[5, 1, 1], 1)]),
             (Op::Gather(Gather { axis: 1 }), vec![Tensor::vector(vec![0i64, 2, 2])]),
             (Op::Softmax(Softmax { axis: 1, beta: 1.0 }), vec![]),
+            (Op::LogSoftmax(LogSoftmax { axis: 1 }), vec![]),
+            (Op::L2Normalize(L2Normalize { axis: 1 }), vec![]),
             (reduce(&[2, 3], true), vec![]),
             (reduce(&[2, 3], false), vec![]),
             (reduce(&[1], true), vec![]),

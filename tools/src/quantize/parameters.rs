@@ -14,7 +14,9 @@ pub struct Parameters {
 impl Parameters {
     /// Probabilities from 0 to 255/256, as the softmax and logistic kernels give them.
     pub const PROBABILITY: Self = Self { scale: 1.0 / 256.0, zero_point: -128, wide: false };
-    /// Values from -1 to 127/128: hyperbolic tangents.
+    /// Logarithms from -255/16 to 0, as the kernel of a softmax's logarithm gives them.
+    pub const LOGARITHM: Self = Self { scale: 1.0 / 16.0, zero_point: 127, wide: false };
+    /// Values from -1 to 127/128: hyperbolic tangents and vectors of length 1.
     pub const SIGNED_UNIT: Self = Self { scale: 1.0 / 128.0, zero_point: 0, wide: false };
     /// 16-bit values from -1 to 32767/32768: probabilities, sigmoids and hyperbolic tangents.
     pub const WIDE_UNIT: Self = Self { scale: 1.0 / 32768.0, zero_point: 0, wide: true };

@@ -1,6 +1,6 @@
 //! Operators that combine the elements along axes.
 
-use bantam_tools::graph::ops::{Normalize, Reduce, ReduceKind, Softmax};
+use bantam_tools::graph::ops::{L2Normalize, LogSoftmax, Normalize, Reduce, ReduceKind, Softmax};
 use candle_core::{D, Result, Tensor};
 
 /// Mean, sum, largest or smallest along whole axes.
@@ -38,6 +38,15 @@ pub(super) fn softmax(softmax: &Softmax, operand: &Tensor) -> Result<Tensor> {
     // What is subtracted cancels, so it has no part in the gradient.
     let powers = scaled.broadcast_sub(&scaled.max_keepdim(softmax.axis)?.detach())?.exp()?;
     powers.broadcast_div(&powers.sum_keepdim(softmax.axis)?)
+}
+
+pub(super) fn log_softmax(softmax: &LogSoftmax, operand: &Tensor) -> Result<Tensor> {
+    let centred = operand.broadcast_sub(&operand.max_keepdim(softmax.axis)?.detach())?;
+    centred.broadcast_sub(&centred.exp()?.sum_keepdim(softmax.axis)?.log()?)
+}
+
+pub(super) fn l2_normalize(normalize: &L2Normalize, operand: &Tensor) -> Result<Tensor> {
+    operand.broadcast_div(&operand.sqr()?.sum_keepdim(normalize.axis)?.sqrt()?.maximum(1e-6)?)
 }
 
 /// Mean 0 and variance 1 over the last axes, then scaled and moved.

@@ -4,8 +4,9 @@ use super::*;
 use crate::random::{generator, signed};
 use bantam_tools::execute::execute;
 use bantam_tools::graph::ops::{
-    AveragePool2d, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d, FullyConnected, Gather, Normalize, Pad,
-    Padding, Pool2d, Reduce, ReduceKind, Reshape, Slice, SliceRange, Softmax, Transpose, Unary,
+    AveragePool2d, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d, FullyConnected, Gather, L2Normalize,
+    LogSoftmax, Normalize, Pad, Padding, Pool2d, Reduce, ReduceKind, Reshape, Slice, SliceRange, Softmax, Transpose,
+    Unary,
 };
 use bantam_tools::graph::{Activation, Graph};
 use bantam_tools::interval::SplitMix;
@@ -343,6 +344,12 @@ fn reductions_and_softmax() {
         let x = case.input(&[1, 3, 4]);
         let y = case.node(Op::Softmax(Softmax { axis, beta: 2.0 }), &[x]);
         case.check(y);
+        for op in [Op::LogSoftmax(LogSoftmax { axis }), Op::L2Normalize(L2Normalize { axis })] {
+            let mut case = Case::new(&format!("{} {axis}", op.name()));
+            let x = case.input(&[1, 3, 4]);
+            let y = case.node(op, &[x]);
+            case.check(y);
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! flattening. Where two lists meet, as in a residual sum, their units are joined: what is joined goes or stays as one. Units
 //! that reach something that reads them by place (a softmax, an output, an operator not followed here) are fixed.
 
-use bantam_tools::graph::ops::Concat;
+use bantam_tools::graph::ops::{Concat, L2Normalize, LogSoftmax, Softmax};
 use bantam_tools::graph::{Graph, Node, Op, ValueId};
 use std::collections::BTreeMap;
 
@@ -138,7 +138,11 @@ impl Channels {
                 let last = graph.value(node.inputs[0]).shape.len().saturating_sub(1);
                 (!reduce.axes.contains(&last)).then_some(first).flatten()
             }
-            Op::Softmax(softmax) => (softmax.axis + 1 < graph.value(output).shape.len()).then_some(first).flatten(),
+            Op::Softmax(Softmax { axis, .. })
+            | Op::LogSoftmax(LogSoftmax { axis })
+            | Op::L2Normalize(L2Normalize { axis }) => {
+                (axis + 1 < graph.value(output).shape.len()).then_some(first).flatten()
+            }
             Op::Reshape(reshape) => first.and_then(|units| flattened(units, &reshape.shape, width)),
             Op::Transpose(transpose) => {
                 let last = transpose.permutation.len().saturating_sub(1);

@@ -14,6 +14,7 @@ mod depthwise_conv_2d;
 mod epilogue;
 mod fully_connected;
 mod gather;
+mod l2_normalize;
 mod mat_mul;
 mod normalize;
 mod pad;
@@ -42,6 +43,7 @@ pub use depthwise_conv_2d::DepthwiseConv2d;
 pub use epilogue::{Epilogue, FloatEpilogue, IntegerEpilogue, WideEpilogue};
 pub use fully_connected::FullyConnected;
 pub use gather::Gather;
+pub use l2_normalize::L2Normalize;
 pub use mat_mul::MatMul;
 pub use normalize::Normalize;
 pub use pad::{Pad, PadMode};
@@ -72,9 +74,8 @@ pub fn overlap(opcode: Opcode, attributes: &[u8], position: usize, input: &Tenso
             return if whole && !compares { Overlap::Moved } else { Overlap::Disjoint };
         }
         _ if position > 0 => return Overlap::Disjoint,
-        Opcode::Table | Opcode::Unary | Opcode::Clamp | Opcode::Reshape | Opcode::Softmax | Opcode::Normalize => {
-            return Overlap::Moved;
-        }
+        Opcode::Table | Opcode::Unary | Opcode::Clamp | Opcode::Reshape => return Overlap::Moved,
+        Opcode::Softmax | Opcode::LogSoftmax | Opcode::Normalize | Opcode::L2Normalize => return Overlap::Moved,
         Opcode::DepthwiseConv2d => {
             let window = Window::read(attributes);
             let in_place = window.keeps_few_rows(input, output);
@@ -147,6 +148,8 @@ fn check_opcode<const OPCODES: u64>(op: &Op<'_>) -> Result<Cost, LoadError> {
         Opcode::Cast if has(Opcode::Cast) => cast::check(op),
         Opcode::TopK if has(Opcode::TopK) => top_k::check(op),
         Opcode::Rescale if has(Opcode::Rescale) => rescale::check(op),
+        Opcode::LogSoftmax if has(Opcode::LogSoftmax) => softmax::check_logarithm(op),
+        Opcode::L2Normalize if has(Opcode::L2Normalize) => l2_normalize::check(op),
         other => Err(LoadError::UnknownOpcode { op: op.index, code: other.code() }),
     }
 }

@@ -1,4 +1,5 @@
-//! Attributes and rules of [`Opcode::Softmax`](crate::Opcode::Softmax).
+//! Attributes and rules of [`Opcode::Softmax`](crate::Opcode::Softmax) and
+//! [`Opcode::LogSoftmax`](crate::Opcode::LogSoftmax).
 
 use crate::bytes::record;
 use crate::check::{Cost, ensure};
@@ -6,7 +7,7 @@ use crate::real;
 use crate::{DataType, LoadError, Op};
 
 record! {
-    /// 8 bytes, for 8-bit tensors. The output has scale 1/256 and zero point -128.
+    /// 8 bytes, for 8-bit tensors. The output has scale 1/256 and zero point -128, of the logarithm 1/16 and 127.
     pub struct IntegerSoftmax {
         /// Q31 multiplier of `input scale * beta * 2^26`.
         pub multiplier: u32,
@@ -51,8 +52,16 @@ const MAX_INTEGER_CLASSES: usize = 4095;
 const MAX_WIDE_CLASSES: usize = 65535;
 
 pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
+    check_types(op, &[DataType::I8, DataType::I16, DataType::F32])
+}
+
+pub(crate) fn check_logarithm(op: &Op<'_>) -> Result<Cost, LoadError> {
+    check_types(op, &[DataType::I8, DataType::F32])
+}
+
+fn check_types(op: &Op<'_>, types: &[DataType]) -> Result<Cost, LoadError> {
     op.check_operands(1, 1)?;
-    let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::I16, DataType::F32])?;
+    let data_type = op.check_type(&op.input(0), types)?;
     op.check_type(&op.output(0), &[data_type])?;
     let shape = op.input(0).shape;
     ensure(shape.rank() > 0, LoadError::OperandRank { op: op.index })?;

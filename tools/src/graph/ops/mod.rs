@@ -15,10 +15,10 @@ pub use arithmetic::{Binary, BinaryKind, Unary, broadcast};
 pub use convolution::{Conv2d, ConvTranspose2d, Padding};
 pub use linear::FullyConnected;
 pub use movement::{Concat, Gather, Pad, Reshape, Slice, SliceRange, Transpose};
-pub use normalization::Normalize;
+pub use normalization::{L2Normalize, Normalize};
 pub use pooling::{AveragePool2d, Pool2d};
 pub use quantization::{Dequantize, Quantize, integer_range};
-pub use reduction::{ArgMax, Reduce, ReduceKind, Softmax};
+pub use reduction::{ArgMax, LogSoftmax, Reduce, ReduceKind, Softmax};
 pub use resize::{Resize, Tap};
 pub use selection::{Compare, GatherElements, TopPositions};
 

@@ -1,6 +1,6 @@
 //! Normalization over trailing axes.
 
-use super::{Facts, ShapeError};
+use super::{Facts, ShapeError, check_axis, one};
 use crate::tensor::DataType;
 
 /// Operands x, and optionally a scale and an offset of the shape of the last `axes` axes. Over these axes together:
@@ -36,4 +36,25 @@ impl Normalize {
         }
         Ok(operand.clone())
     }
+}
+
+/// x / max(√(Σ x²), 1e-6) along one axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct L2Normalize {
+    /// The axis.
+    pub axis: usize,
+}
+
+impl L2Normalize {
+    pub(in crate::graph) fn infer(&self, operands: &[Facts]) -> Result<Facts, ShapeError> {
+        along_axis(self.axis, operands)
+    }
+}
+
+/// One f32 operand, and a result of its shape, where the axis exists.
+pub(super) fn along_axis(axis: usize, operands: &[Facts]) -> Result<Facts, ShapeError> {
+    let operand = one(operands)?;
+    operand.expect_type("the operand", DataType::F32)?;
+    check_axis(axis, operand.shape.len())?;
+    Ok(operand.clone())
 }

@@ -1,5 +1,6 @@
 //! Operators that combine the elements along axes.
 
+use super::normalization::along_axis;
 use super::{Facts, ShapeError, check_axis, one};
 use crate::tensor::DataType;
 
@@ -94,10 +95,20 @@ pub struct Softmax {
 
 impl Softmax {
     pub(in crate::graph) fn infer(&self, operands: &[Facts]) -> Result<Facts, ShapeError> {
-        let operand = one(operands)?;
-        operand.expect_type("the operand", DataType::F32)?;
-        check_axis(self.axis, operand.shape.len())?;
-        Ok(operand.clone())
+        along_axis(self.axis, operands)
+    }
+}
+
+/// x - log(Σ exp(x)) along one axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSoftmax {
+    /// The axis.
+    pub axis: usize,
+}
+
+impl LogSoftmax {
+    pub(in crate::graph) fn infer(&self, operands: &[Facts]) -> Result<Facts, ShapeError> {
+        along_axis(self.axis, operands)
     }
 }
 

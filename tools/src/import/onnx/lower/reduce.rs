@@ -2,7 +2,9 @@
 
 use super::super::attributes::refuse;
 use super::super::lowering::Lowering;
-use crate::graph::ops::{ArgMax, BinaryKind, GatherElements, Reduce, ReduceKind, Softmax, TopPositions, Unary};
+use crate::graph::ops::{
+    ArgMax, BinaryKind, GatherElements, LogSoftmax, Reduce, ReduceKind, Softmax, TopPositions, Unary,
+};
 use crate::graph::{Activation, Op, ValueId};
 use crate::import::Reason;
 use crate::tensor::{DataType, Tensor, element_count};
@@ -97,34 +99,24 @@ fn global(lowering: &mut Lowering<'_>, kind: ReduceKind) -> Result<(), Reason> {
 
 /// `Softmax`.
 pub(super) fn softmax(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
-    let result = lower_softmax(lowering)?;
+    let result = lower_softmax(lowering, |axis| Op::Softmax(Softmax { axis, beta: 1.0 }))?;
     lowering.set_output(0, result);
     Ok(())
 }
 
-/// `LogSoftmax`: x - max - log(sum(exp(x - max))), which is exact where the softmax itself would be 0.
+/// `LogSoftmax`.
 pub(super) fn log_softmax(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
-    let operand = lowering.input(0)?;
-    let source = lowering.shape(operand);
-    let given = lowering.attributes.int("axis")?;
-    let (value, axis) = softmax_axis(lowering, operand, given)?;
-    let largest = lowering.reduce(ReduceKind::Max, &[axis], value)?;
-    let centred = lowering.binary(BinaryKind::Sub, value, largest)?;
-    let powers = lowering.unary(Unary::Exp, centred)?;
-    let sum = lowering.reduce(ReduceKind::Sum, &[axis], powers)?;
-    let sum = lowering.unary(Unary::Log, sum)?;
-    let result = lowering.binary(BinaryKind::Sub, centred, sum)?;
-    let result = lowering.reshape(result, &source)?;
+    let result = lower_softmax(lowering, |axis| Op::LogSoftmax(LogSoftmax { axis }))?;
     lowering.set_output(0, result);
     Ok(())
 }
 
-fn lower_softmax(lowering: &mut Lowering<'_>) -> Result<ValueId, Reason> {
+fn lower_softmax(lowering: &mut Lowering<'_>, op: impl Fn(usize) -> Op) -> Result<ValueId, Reason> {
     let operand = lowering.input(0)?;
     let source = lowering.shape(operand);
     let given = lowering.attributes.int("axis")?;
     let (value, axis) = softmax_axis(lowering, operand, given)?;
-    let result = lowering.emit(Op::Softmax(Softmax { axis, beta: 1.0 }), &[value])?;
+    let result = lowering.emit(op(axis), &[value])?;
     lowering.reshape(result, &source)
 }
 

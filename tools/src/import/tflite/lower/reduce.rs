@@ -1,7 +1,7 @@
 //! Operators that combine elements along axes.
 
 use super::super::lowering::{Lowering, refuse};
-use crate::graph::ops::{ArgMax, BinaryKind, Reduce, ReduceKind, Softmax, Unary};
+use crate::graph::ops::{ArgMax, L2Normalize, LogSoftmax, Reduce, ReduceKind, Softmax};
 use crate::graph::{Op, ValueId};
 use crate::import::Reason;
 use crate::tensor::DataType;
@@ -46,30 +46,20 @@ pub(super) fn softmax(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
     lowering.set_output(0, result)
 }
 
-/// `LOG_SOFTMAX` over the last axis: x less the largest, less the logarithm of the sum of exponentials.
+/// `LOG_SOFTMAX` over the last axis.
 pub(super) fn log_softmax(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
     let operand = lowering.input(0)?;
     let axis = last(lowering, operand)?;
-    let largest = lowering.reduce(ReduceKind::Max, &[axis], operand)?;
-    let difference = lowering.binary(BinaryKind::Sub, operand, largest)?;
-    let terms = lowering.unary(Unary::Exp, difference)?;
-    let sum = lowering.reduce(ReduceKind::Sum, &[axis], terms)?;
-    let logarithm = lowering.unary(Unary::Log, sum)?;
-    let result = lowering.binary(BinaryKind::Sub, difference, logarithm)?;
+    let result = lowering.emit(Op::LogSoftmax(LogSoftmax { axis }), &[operand])?;
     lowering.set_output(0, result)
 }
 
-/// `L2_NORMALIZATION` over the last axis: x divided by the root of the sum of squares, at least 1e-6.
+/// `L2_NORMALIZATION` over the last axis.
 pub(super) fn l2_normalization(lowering: &mut Lowering<'_, '_>) -> Result<(), Reason> {
     let activation = lowering.options(12).activation(0)?;
     let operand = lowering.input(0)?;
     let axis = last(lowering, operand)?;
-    let squares = lowering.multiply(operand, operand)?;
-    let sum = lowering.reduce(ReduceKind::Sum, &[axis], squares)?;
-    let root = lowering.unary(Unary::Sqrt, sum)?;
-    let least = lowering.number(1e-6, root)?;
-    let norm = lowering.binary(BinaryKind::Max, root, least)?;
-    let result = lowering.binary(BinaryKind::Div, operand, norm)?;
+    let result = lowering.emit(Op::L2Normalize(L2Normalize { axis }), &[operand])?;
     let result = lowering.activate(result, activation)?;
     lowering.set_output(0, result)
 }
