@@ -335,6 +335,7 @@ def all_litert(cases):
         "RELU_0_TO_1": (None, ("int8", "float"), {}),
         "EXP": ("ExpOptions", ("int8",), {}),
         "LOG": (None, ("int8",), {}),
+        "SQRT": (None, ("int8",), {}),
     }
     for name, (options, kinds, fields) in operators.items():
         operator = name.removesuffix("_TANH")
@@ -344,7 +345,7 @@ def all_litert(cases):
 
                 def build(model, rng):
                     x = quantized(rng, kind, 0.01, 0.12)
-                    if operator == "LOG":
+                    if operator in ("LOG", "SQRT"):
                         x = (x[0], -128)
                     i = model.input([1, 4, 100], kind, *x)
                     y = x if operator.startswith("RELU") else quantized(rng, kind, 0.01, 0.1)

@@ -83,6 +83,8 @@ pub fn unary(unary: &Unary, from: Parameters, to: Parameters) -> Option<Entries>
         }
         Unary::HardSwish => hard_swish(from, to)?,
         Unary::Rsqrt => reciprocal_root(from, to),
+        // `elementwise.cc` of LiteRT: a quotient of floats, cut towards zero.
+        Unary::Sqrt => entries(from, to, |value| (libm::sqrtf(from.scale * value as f32) / to.scale) as i32),
         // `elu.cc`: a table of floats.
         Unary::Elu { alpha: 1.0 } => rounded(from, to, |x| if x < 0.0 { libm::expf(x) - 1.0 } else { x }),
         _ => return None,
