@@ -1,5 +1,5 @@
 //! Tells the crate what the compiler does not: whether the target has the DSP extension of Cortex-M, or is one of the small
-//! cores, whose instructions are those of the first Thumb.
+//! cores, whose instructions are those of the first Thumb; whether it is a RISC-V of 32 bits that multiplies.
 
 use std::env;
 
@@ -7,7 +7,14 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rustc-check-cfg=cfg(bantam_dsp, values(none(), \"optional\"))");
     println!("cargo:rustc-check-cfg=cfg(bantam_thumb1)");
+    println!("cargo:rustc-check-cfg=cfg(bantam_riscv)");
     let target = env::var("TARGET").unwrap_or_default();
+    let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    // Without the register file of the embedded variant, which is half as large.
+    let has = |name: &str| features.split(',').any(|feature| feature == name);
+    if target.starts_with("riscv32") && has("m") && !has("e") {
+        println!("cargo:rustc-cfg=bantam_riscv");
+    }
     if target.starts_with("thumbv6m-") {
         println!("cargo:rustc-cfg=bantam_thumb1");
     }

@@ -47,6 +47,9 @@ pub const LINE_BUFFER_ELEMENTS: usize = 256;
 /// Values of a window that convolutions set aside on devices.
 pub const WINDOW_VALUES: usize = 144;
 
+/// The same in programs all of whose windows have few values.
+pub const FEW_VALUES: usize = 64;
+
 /// Values of a channel that depthwise convolutions set aside on devices.
 pub const LINE_VALUES: usize = 380;
 

@@ -1,6 +1,6 @@
 //! Which forms an op has: what no op of a model is needs no code.
 
-use bantam_format::overlap::{WINDOW_VALUES, strip};
+use bantam_format::overlap::{FEW_VALUES, WINDOW_VALUES, strip};
 use bantam_format::{Arithmetic, DataType, Op, Opcode, ops};
 
 /// The names that `bantam::ops` gives them.
@@ -45,6 +45,7 @@ pub fn of(op: &Op<'_>) -> Vec<&'static str> {
         let plain = plain && op.opcode != Opcode::TransposeConv2d;
         let form = if op.opcode == Opcode::DepthwiseConv2d { "ANY_DEPTHWISE" } else { "ANY_SCALE" };
         forms.extend((!plain).then_some(form));
+        forms.extend((taps > FEW_VALUES).then_some("MANY_VALUES"));
         forms.extend((taps > WINDOW_VALUES).then_some("PARTS"));
         forms.extend((accumulation.weight_type() == ops::WeightType::I4).then_some("HALVES"));
     }

@@ -221,6 +221,12 @@ impl Scale {
         Self { multiplier, shift, half: (1_u32.wrapping_shl(shift) >> 1).cast_signed(), shifts: -1 }
     }
 
+    /// Multiplier, half and shift.
+    #[cfg(bantam_dsp)]
+    pub fn parts(&self) -> [i32; 3] {
+        [self.multiplier, self.half, self.shift.cast_signed()]
+    }
+
     /// What [`multiply_by_quantized_multiplier`] gives for a value of less than `2^30`.
     #[inline(always)]
     pub fn apply(&self, value: i32) -> i32 {

@@ -3,10 +3,11 @@
 //! Comparisons make another type, so they write a third tensor.
 
 use super::{Context, Source};
+use crate::kernels::direct;
 use crate::kernels::scalar::{self, FixedPointBinary, FixedPointSum, LinearBinary, RealBinary, Walk};
 use crate::views::Element;
 use bantam_format::ops::{self, BinaryKind};
-use bantam_format::{Arithmetic, DataType};
+use bantam_format::{Arithmetic, DataType, Tensor};
 
 /// The walk over input `position` in the order of the output.
 fn walk<S: Source>(context: &Context<'_, S>, position: usize) -> Option<Walk> {
@@ -14,10 +15,15 @@ fn walk<S: Source>(context: &Context<'_, S>, position: usize) -> Option<Walk> {
     Some(Walk::new(output.padded(), context.op.input(position).shape.broadcast(&output)?))
 }
 
+/// Whether an input and the output have memory in common.
+fn meets(input: &Tensor, output: &Tensor) -> bool {
+    input.in_arena() && input.range().start < output.range().end && output.range().start < input.range().end
+}
+
 /// Applies a function in place: to the first input's values, which the output takes, and the second's.
 fn combine<T: Element, S: Source>(context: &mut Context<'_, S>, function: impl Fn(T, T) -> T) -> Option<()> {
     let (first, second, output) = (context.op.input(0), context.op.input(1), context.op.output(0));
-    if second.in_arena() && second.range().start < output.range().end && output.range().start < second.range().end {
+    if meets(&second, &output) {
         context.in_place::<T>(1)?;
         let walk = walk(context, 0)?;
         let (values, data) = context.operands::<T, T>(0)?;
@@ -101,7 +107,30 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
             multipliers,
             wide: false,
         };
+        // On devices sums of 8-bit integers have a short form.
+        if S::DIRECT
+            && context.arithmetic() == Arithmetic::Tflite
+            && let Some(sum) = FixedPointSum::new(&parameters)
+        {
+            return add(context, &sum);
+        }
         integers(context, &parameters, |value| value as i8)
+    }
+}
+
+/// A sum or a difference of 8-bit integers.
+fn add<S: Source>(context: &mut Context<'_, S>, sum: &FixedPointSum) -> Option<()> {
+    let (first, second, output) = (context.op.input(0), context.op.input(1), context.op.output(0));
+    let whole = [&first, &second].iter().all(|input| input.shape.elements() == output.shape.elements());
+    let (own, ordered) = if meets(&second, &output) { (1, sum.swapped()) } else { (0, Some(*sum)) };
+    match ordered.filter(|_| whole) {
+        Some(sum) => {
+            context.in_place::<i8>(own)?;
+            let (values, data) = context.operands::<i8, i8>(1 - own)?;
+            direct::add(&sum, values, data);
+            Some(())
+        }
+        None => combine(context, |a: i8, b: i8| sum.compute(a.into(), b.into()) as i8),
     }
 }
 
@@ -115,12 +144,6 @@ fn integers<T: Element + Into<i32>, S: Source>(
     if (wide || context.arithmetic() == Arithmetic::Tflite) && kind.is_integer_arithmetic() {
         if kind.is_comparison() {
             return compare(context, |a: T, b: T| parameters.compare(a.into(), b.into()));
-        }
-        // On devices sums of 8-bit integers have a short form.
-        if S::DIRECT
-            && let Some(sum) = FixedPointSum::new(parameters)
-        {
-            return combine(context, |a: T, b: T| narrow(sum.compute(a.into(), b.into())));
         }
         return combine(context, |a: T, b: T| narrow(parameters.compute(a.into(), b.into())));
     }

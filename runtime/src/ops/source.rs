@@ -41,6 +41,7 @@ impl<S: Source> Forms for Linked<S> {
     const ANY_DEPTHWISE: bool = links_form(S::NUMBERS, ANY_DEPTHWISE);
     const ANY_SCALE: bool = links_form(S::NUMBERS, ANY_SCALE);
     const SPREAD: bool = links_form(S::NUMBERS, SPREAD);
+    const MANY_VALUES: bool = links_form(S::NUMBERS, MANY_VALUES);
     const PARTS: bool = links_form(S::NUMBERS, PARTS);
 }
 
@@ -79,12 +80,23 @@ pub const ANY_SCALE: u32 = 0x8_0000;
 pub const SPREAD: u32 = 0x10_0000;
 /// Added to a set where convolutions may have windows too large to be set aside.
 pub const PARTS: u32 = 0x20_0000;
+/// Added to a set where convolutions may have windows of more than a few values.
+pub const MANY_VALUES: u32 = 0x40_0000;
 
 /// Takes [`HALVES`] out of the sets of [`linked_numbers`].
 const NO_HALVES: u32 = 0x8000_0000;
 
-const FORMS: u32 =
-    HALVES | MOVES | OVERWRITES | APART | LONG_LINES | STRIPS | ANY_DEPTHWISE | ANY_SCALE | SPREAD | PARTS;
+const FORMS: u32 = HALVES
+    | MOVES
+    | OVERWRITES
+    | APART
+    | LONG_LINES
+    | STRIPS
+    | ANY_DEPTHWISE
+    | ANY_SCALE
+    | SPREAD
+    | PARTS
+    | MANY_VALUES;
 
 /// All of them.
 pub(crate) const EVERY_NUMBER: u32 = numbers(DataType::ALL, Arithmetic::ALL) | FORMS;

@@ -5,6 +5,8 @@ use bantam_format::{Arithmetic, DataType, Op, Opcode, ops};
 
 /// Output channels whose sums a convolution holds at once.
 const TILE: usize = 32;
+/// Output pixels whose sums a convolution makes at a time.
+const PIXELS: usize = 4;
 /// Outputs of a row that a depthwise convolution holds at once.
 const LINE_TILE: usize = 32;
 
@@ -30,6 +32,13 @@ pub fn terms(op: &Op<'_>) -> Vec<f64> {
             vec![1.0, places, outputs, outputs * rows, outputs * rows * columns]
         }
         (Opcode::Softmax, _) => vec![1.0, places, outputs],
+        (Opcode::Binary, DataType::I8) => {
+            // Sums of tensors of one size have a short form.
+            let kind = ops::BinaryKind::from_code(ops::IntegerBinary::read(op.attributes()).kind);
+            let alike = inputs == 2.0 * outputs && op.artifact().arithmetic() == Arithmetic::Tflite;
+            let sums = if alike && kind == Some(ops::BinaryKind::Add) { outputs } else { 0.0 };
+            vec![1.0, outputs - sums, inputs - 2.0 * sums, sums]
+        }
         _ => vec![1.0, outputs, inputs],
     }
 }
@@ -73,22 +82,24 @@ impl Sums {
     }
 }
 
-/// A convolution gathers the windows of two pixels, in parts where they are large, and multiplies them by pairs of channels in
-/// words; it makes outputs of tiles of channels.
+/// A convolution gathers the windows of four pixels, in parts where they are large, and multiplies them by the weights of one
+/// channel after the other in words; it makes outputs of tiles of channels.
 fn convolution(sums: &Sums) -> Vec<f64> {
     let &Sums { ref geometry, taps, groups, plain, halves } = sums;
-    let [batch, mut height, mut width, channels] = geometry.output;
+    let [batch, height, width, channels] = geometry.output;
     let [kernel_height, kernel_width] = geometry.kernel;
-    if geometry.is_pointwise() {
-        (height, width) = (1, height * width);
-    }
     let group_channels = channels / groups;
     let row = taps / kernel_height.max(1);
     let rows = if row.is_multiple_of(4) { WINDOW_VALUES / row.max(1) } else { 0 };
     let part = if taps <= WINDOW_VALUES || rows == 0 { WINDOW_VALUES } else { rows * row };
     let parts = taps.div_ceil(part);
     let tiles = group_channels.div_ceil(TILE);
-    let steps = batch * height * width.div_ceil(2) * groups;
+    // Four neighbours may stand in different rows where a window is gathered once.
+    let once = parts == 1 && groups == 1;
+    let (lines, length) = if once || geometry.is_pointwise() { (1, height * width) } else { (height, width) };
+    let [lines, whole, rest] = [batch * lines * groups, length / PIXELS, length % PIXELS];
+    let steps = lines * length.div_ceil(PIXELS);
+    let alone = if rest == 1 { lines } else { 0 };
     // A window of one part is gathered once, others for each tile.
     let gathered = batch * groups * if parts == 1 { 1 } else { tiles };
     let words = taps.div_ceil(4);
@@ -96,33 +107,35 @@ fn convolution(sums: &Sums) -> Vec<f64> {
     let together = groups == 1 && geometry.dilation[1] == 1;
     let (mut runs, mut bytes) = (0, 0);
     if !geometry.is_pointwise() || !depth.is_multiple_of(4) {
-        for across in (0..geometry.output[2]).map(|at| geometry.inside(1, at).1) {
+        for across in (0..width).map(|at| geometry.inside(1, at).1) {
             let inside = across == kernel_width;
             if !(depth.is_multiple_of(4) || together && row.is_multiple_of(4) && inside) {
-                bytes += geometry.output[1] * taps;
-                runs += geometry.output[1] * kernel_height;
+                bytes += height * taps;
+                runs += height * kernel_height;
             } else if !(together && inside) {
-                runs += geometry.output[1] * kernel_height * if together { 1 } else { kernel_width };
+                runs += height * kernel_height * if together { 1 } else { kernel_width };
             }
         }
     }
-    let pairs = steps * group_channels.div_ceil(2);
-    // Weights of 4 bits are copied first, and those of the last channels where words would reach beyond them.
-    let copied = if halves { pairs } else { batch * height * width.div_ceil(2) * usize::from(!taps.is_multiple_of(4)) };
+    // Weights of 4 bits are copied first, and those of the last channel where words would reach beyond them.
+    let copied = if halves { steps * group_channels } else { steps * usize::from(!taps.is_multiple_of(4)) };
+    // Fewer than four pixels are requantised one by one.
+    let stored = lines * (whole + rest) * group_channels;
     let count = |number: usize| number as f64;
     vec![
         1.0,
         count(steps),
         count(steps * tiles * parts),
-        count(pairs * parts),
-        count(pairs * words),
-        if plain { count(steps * group_channels) } else { 0.0 },
+        count(steps * group_channels * parts),
+        count((steps - alone) * group_channels * words),
+        count(alone * group_channels * words),
+        if plain { count(stored) } else { 0.0 },
         if plain { 0.0 } else { count(batch * height * width * channels) },
         count(gathered * height * width * parts),
         count(gathered * height * width * words),
         count(gathered * runs),
         count(gathered * bytes),
-        count(copied * 2 * taps),
+        count(copied * taps),
     ]
 }
 

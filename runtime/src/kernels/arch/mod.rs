@@ -1,6 +1,6 @@
 //! Instruction sets: thin types whose values prove that the machine has the instructions, and the vector operations of
 //! [`super::generic`] on them. This is the only unsafe code of the crate: one intrinsic per block, on values or on
-//! arrays of exactly the register's size. Cortex-M has loops in assembly instead, whose bounds are checked around them.
+//! arrays of exactly the register's size. Devices have loops in assembly instead, whose bounds are checked around them.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "aarch64")]
@@ -9,6 +9,8 @@ pub mod aarch64;
 pub mod model;
 #[cfg(any(test, target_feature = "relaxed-simd"))]
 pub mod relaxed;
+#[cfg(bantam_riscv)]
+pub mod riscv;
 #[cfg(bantam_dsp)]
 pub mod thumb;
 #[cfg(bantam_thumb1)]

@@ -6,12 +6,12 @@
 
 use crate::kernels::direct::{Lines, Windows, suffices};
 use crate::kernels::requantize::Requantization;
+use crate::kernels::scalar::FixedPointSum;
 use core::arch::naked_asm;
 use core::ops::Range;
 
-/// Four neighbouring values of two pixels, less the zero point: the even and the odd ones of the first pixel, then of
-/// the second.
-pub type Quad = [u32; 4];
+/// Four neighbouring values of four pixels, less the zero point: of each pixel the even and the odd ones.
+pub type Quad = [u32; 8];
 
 /// Tells the assembler of the extension, which it does not know of where that is optional.
 #[cfg(bantam_dsp = "optional")]
@@ -27,7 +27,7 @@ macro_rules! extension {
     };
 }
 
-/// Widens runs of values, `step` apart, into the half of the quads that is a pixel's (0 or 1), as many values of each run
+/// Widens runs of values, `step` apart, into the part of the quads that is a pixel's (0 to 3), as many values of each run
 /// as fill quads. Where something does not fit nothing is done.
 pub fn widen(
     values: &[i8],
@@ -41,7 +41,7 @@ pub fn widen(
     let last = runs.checked_sub(1).and_then(|last| last.checked_mul(step)?.checked_add(length));
     let reads = last.is_some_and(|end| end <= values.len());
     let writes = runs.checked_mul(words).is_some_and(|count| count > 0 && count <= quads.len());
-    if !reads || !writes || pixel > 1 {
+    if !reads || !writes || pixel > 3 {
         return;
     }
     let minus = zero_point.wrapping_neg().cast_unsigned() & 0xffff;
@@ -49,7 +49,7 @@ pub fn widen(
     let job =
         Runs { offset: minus << 16 | minus, runs, words, skip: step.wrapping_sub(words.wrapping_mul(4)).cast_signed() };
     // SAFETY: there is a run and a word; `reads` tells that the values have all runs, `writes` that there are as many
-    // quads, of which one half each is written.
+    // quads, of which one part each is written.
     unsafe { widen_words(values.as_ptr(), into, &job) };
 }
 
@@ -65,10 +65,10 @@ struct Runs {
     skip: isize,
 }
 
-/// Widens the words of runs, each into the first half of a quad.
+/// Widens the words of runs, each into the first part of a quad.
 ///
 /// # Safety
-/// There is at least one run of at least one word; all must be readable, and as many halves of quads writable.
+/// There is at least one run of at least one word; all must be readable, and as many parts of quads writable.
 #[unsafe(naked)]
 unsafe extern "C" fn widen_words(values: *const i8, into: *mut [u32; 2], job: &Runs) {
     naked_asm!(
@@ -77,13 +77,27 @@ unsafe extern "C" fn widen_words(values: *const i8, into: *mut [u32; 2], job: &R
         "ldm r2, {{r3-r6}}",
         "2:",
         "mov r2, r5",
+        "subs r2, #2",
+        "blo 4f",
         "3:",
         "ldr r12, [r0], #4",
         "sxtab16 r7, r3, r12",
         "sxtab16 r8, r3, r12, ror #8",
-        "strd r7, r8, [r1], #16",
-        "subs r2, #1",
-        "bne 3b",
+        "strd r7, r8, [r1], #32",
+        "ldr r12, [r0], #4",
+        "sxtab16 r7, r3, r12",
+        "sxtab16 r8, r3, r12, ror #8",
+        "strd r7, r8, [r1], #32",
+        "subs r2, #2",
+        "bhs 3b",
+        "4:",
+        "adds r2, #1",
+        "bmi 5f",
+        "ldr r12, [r0], #4",
+        "sxtab16 r7, r3, r12",
+        "sxtab16 r8, r3, r12, ror #8",
+        "strd r7, r8, [r1], #32",
+        "5:",
         "add r0, r6",
         "subs r4, #1",
         "bne 2b",
@@ -91,7 +105,7 @@ unsafe extern "C" fn widen_words(values: *const i8, into: *mut [u32; 2], job: &R
     )
 }
 
-/// Makes a pixel's half of the quads nought.
+/// Makes a pixel's part of the quads nought.
 pub fn clear(quads: &mut [Quad], pixel: usize) {
     for quad in quads {
         if let Some(own) = quad.as_chunks_mut::<2>().0.get_mut(pixel) {
@@ -107,51 +121,47 @@ struct Products {
     quads: *const Quad,
     /// The end of the quads that are read four at a time, and of all.
     ends: [*const Quad; 2],
+    /// The end of the sums.
     sums: *mut [i32; 4],
-    pairs: usize,
-    /// From the end of a channel's words to those of the next but one.
+    /// From the end of a channel's words to those of the next.
     advance: isize,
     /// Where the sums start, one for each channel; null where they go on.
     bias: *const i32,
 }
 
-/// Adds the products of values and weights. An entry of `sums` is of two channels, whose weights are `taps` apart: the
-/// first one's at both pixels, then the second one's. Sums start with the channels' bias where there is one, and go on
-/// elsewhere. Where weights or bias do not suffice nothing is done.
-pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]]) {
+/// Adds the products of values and weights. An entry of `sums` is of a channel, whose weights are `taps` behind those of the
+/// one before, at four pixels; the first alone counts where that is said. Sums start with the channels' bias where there is
+/// one, and go on elsewhere. Where weights or bias do not suffice nothing is done.
+pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]], alone: bool) {
     let words = quads.len().wrapping_mul(4);
     if !suffices(words, weights, taps, bias, sums) {
         return;
     }
-    let range = quads.as_ptr_range();
+    let (range, sums) = (quads.as_ptr_range(), sums.as_mut_ptr_range());
     let products = Products {
         quads: range.start,
-        ends: [range.start.wrapping_add(quads.len() & !3), range.end],
-        sums: sums.as_mut_ptr(),
-        pairs: sums.len(),
-        advance: taps.wrapping_mul(2).wrapping_sub(words).cast_signed(),
+        ends: [if alone { range.start } else { range.start.wrapping_add(quads.len() & !3) }, range.end],
+        sums: sums.end,
+        advance: taps.wrapping_sub(words).cast_signed(),
         bias: bias.map_or(core::ptr::null(), <[i32]>::as_ptr),
     };
-    let first = weights.as_ptr();
     // SAFETY: `suffices` tells that there is a quad and an entry of sums, that the words of the last channel, and so those of
     // all, lie in the weights, and that each channel has a bias, or none.
-    unsafe { multiply_words(&products, first, first.wrapping_add(taps)) };
+    unsafe { multiply_words(&products, weights.as_ptr(), sums.start, alone) };
 }
 
-/// A quad at r0, and a word of weights at r1 and at r2; r3 to r6 are the sums.
+/// A quad at r0, and a word of weights at r1; r3 to r6 are the sums.
 macro_rules! quad {
     () => {
-        "ldm r0!, {{r7-r10}}
-         ldr r11, [r1], #4
+        "ldr r11, [r1], #4
+         ldm r0!, {{r7-r10}}
          sxtb16 lr, r11
          sxtb16 r11, r11, ror #8
          smlad r3, r7, lr, r3
          smlad r4, r9, lr, r4
          smlad r3, r8, r11, r3
          smlad r4, r10, r11, r4
-         ldr r11, [r2], #4
-         sxtb16 lr, r11
-         sxtb16 r11, r11, ror #8
+         ldm r0!, {{r7-r10}}
          smlad r5, r7, lr, r5
          smlad r6, r9, lr, r6
          smlad r5, r8, r11, r5
@@ -160,27 +170,28 @@ macro_rules! quad {
     };
 }
 
-/// Multiplies quads by the weights of pairs of channels. On the stack: quads, ends (+4, +8), sums (+12), pairs left
-/// (+16), advance (+20), bias (+24).
+/// Multiplies quads by the weights of channels; r2 points to the sums. On the stack: quads, ends (+4, +8), the end of the
+/// sums (+12), advance (+16), bias (+20), whether the first pixel is alone (+24).
 ///
 /// # Safety
-/// There is at least one quad and one pair; the words of all pairs must be readable, their sums writable.
+/// There is at least one quad and one entry of sums; the words of all channels must be readable, their sums writable.
 #[unsafe(naked)]
-unsafe extern "C" fn multiply_words(products: &Products, first: *const i8, second: *const i8) {
+unsafe extern "C" fn multiply_words(products: &Products, weights: *const i8, sums: *mut [i32; 4], alone: bool) {
     naked_asm!(
         extension!(),
-        "push {{r4-r11, lr}}",
-        "sub sp, #28",
-        "ldm r0, {{r3-r9}}",
-        "stm sp, {{r3-r9}}",
+        "push {{r3-r11, lr}}",
+        "sub sp, #24",
+        "ldm r0, {{r4-r9}}",
+        "stm sp, {{r4-r9}}",
         "2:",
-        "ldr r0, [sp, #24]",
-        "cmp r0, #0",
-        "beq 7f",
-        "ldrd r3, r5, [r0], #8",
+        "ldr r7, [sp, #20]",
+        "ldm r2, {{r3-r6}}",
+        "cbz r7, 8f",
+        "ldr r3, [r7], #4",
         "mov r4, r3",
-        "mov r6, r5",
-        "str r0, [sp, #24]",
+        "mov r5, r3",
+        "mov r6, r3",
+        "str r7, [sp, #20]",
         "8:",
         "ldrd r0, r12, [sp]",
         "cmp r0, r12",
@@ -196,29 +207,34 @@ unsafe extern "C" fn multiply_words(products: &Products, first: *const i8, secon
         "ldr r12, [sp, #8]",
         "cmp r0, r12",
         "beq 6f",
+        "ldr r7, [sp, #24]",
+        "cbnz r7, 7f",
         "5:",
         quad!(),
         "cmp r0, r12",
         "bne 5b",
+        "b 6f",
+        "7:",
+        "ldrd r7, r8, [r0], #32",
+        "ldr r11, [r1], #4",
+        "sxtb16 lr, r11",
+        "sxtb16 r11, r11, ror #8",
+        "smlad r3, r7, lr, r3",
+        "smlad r3, r8, r11, r3",
+        "cmp r0, r12",
+        "bne 7b",
         "6:",
-        "ldrd r12, r0, [sp, #12]",
-        "stm r12!, {{r3-r6}}",
-        "subs r0, #1",
-        "strd r12, r0, [sp, #12]",
-        "ldr r12, [sp, #20]",
-        "add r1, r12",
-        "add r2, r12",
+        "stm r2!, {{r3-r6}}",
+        "ldrd r7, r8, [sp, #12]",
+        "add r1, r8",
+        "cmp r2, r7",
         "bne 2b",
         "add sp, #28",
         "pop {{r4-r11, pc}}",
-        "7:",
-        "ldr r12, [sp, #12]",
-        "ldm r12, {{r3-r6}}",
-        "b 8b",
     )
 }
 
-/// What [`requantize_pairs`] takes. The order of fields is that of its loads.
+/// What [`requantize_fours`] takes. The order of fields is that of its loads.
 #[repr(C)]
 #[allow(dead_code)] // the assembly reads them
 struct Scales {
@@ -230,15 +246,15 @@ struct Scales {
     ahead: usize,
 }
 
-/// Turns sums, laid out as [`multiply`] does, into the outputs of some channels at a pixel, and at another one `ahead`
-/// bytes further where that is not 0. For requantisations that are [plain](Requantization::is_plain). What does not fit
-/// into the slices is left out.
+/// Turns sums, laid out as [`multiply`] does, into the outputs of some channels at `count` pixels that are `ahead` bytes
+/// apart. For requantisations that are [plain](Requantization::is_plain). What does not fit into the slices is left out.
 pub fn requantize(
     scales: &Requantization<'_>,
     outputs: &Range<usize>,
     sums: &[[i32; 4]],
     pixels: &mut [i8],
     ahead: usize,
+    count: usize,
 ) {
     // All at once, or one by one where they have the same scale.
     let (entries, channels) = if scales.per_channel { (outputs.clone(), outputs.len()) } else { (0..1, 1) };
@@ -246,66 +262,86 @@ pub fn requantize(
     else {
         return;
     };
+    // Less than four pixels one by one: all four sums from a pixel's own on go to its place, its own the last.
+    let (turns, step) = if count == 4 { (1, ahead) } else { (count, 0) };
     let job = Scales {
         multipliers: multipliers.as_ptr(),
         shifts: shifts.as_ptr(),
         channels,
         offset: scales.zero_point.wrapping_mul(2).wrapping_add(1),
-        ahead,
+        ahead: step,
     };
     for first in (0..outputs.len()).step_by(channels.max(1)) {
-        let pixels = pixels.get_mut(first..).unwrap_or(&mut []);
-        let sums = sums.as_flattened().get(first.wrapping_mul(2)..).unwrap_or(&[]);
-        let fits = ahead.checked_add(channels).is_some_and(|end| end <= pixels.len());
-        if !fits || sums.len() / 2 < channels {
-            return;
+        for turn in 0..turns {
+            let from = turn.wrapping_mul(ahead).wrapping_add(first);
+            let pixels = pixels.get_mut(from..).unwrap_or(&mut []);
+            let sums = sums.as_flattened().get(first.wrapping_mul(4).wrapping_add(turn)..).unwrap_or(&[]);
+            let fits =
+                step.checked_mul(3).and_then(|last| last.checked_add(channels)).is_some_and(|end| end <= pixels.len());
+            if !fits || sums.len() / 4 < channels {
+                return;
+            }
+            // SAFETY: there is a channel, or this loop had no turn; the tables have an entry for each channel, the sums four,
+            // and three steps plus so many bytes lie in the pixels.
+            unsafe { requantize_fours(&job, sums.as_ptr().cast(), pixels.as_mut_ptr()) };
         }
-        // SAFETY: there is a channel, or this loop had no turn; the tables have an entry for each channel, the sums two, and
-        // `ahead` plus so many bytes lie in the pixels.
-        unsafe { requantize_pairs(&job, sums.as_ptr().cast(), pixels.as_mut_ptr()) };
     }
 }
 
-/// `round(round(2 sum multiplier / 2^32) / 2^-shift) + zero_point`, saturated, for the two sums of each channel. Halves
+/// `round(round(2 sum multiplier / 2^32) / 2^-shift) + zero_point`, saturated, for the four sums of each channel. Halves
 /// of the second rounding go away from nought: what is negative counts one less before half is added.
 ///
 /// # Safety
 /// There is at least one channel; tables, sums and outputs must be as long as there are channels.
 #[unsafe(naked)]
-unsafe extern "C" fn requantize_pairs(scales: &Scales, sums: *const [i32; 2], first: *mut i8) {
+unsafe extern "C" fn requantize_fours(scales: &Scales, sums: *const [i32; 4], first: *mut i8) {
     naked_asm!(
         extension!(),
-        "push {{r4-r11}}",
-        // r3 multipliers, r4 shifts, r5 channels, r6 twice the zero point and 1, r0 the second pixel
+        "push {{r4-r11, lr}}",
+        // r3 multipliers, r4 shifts, r5 channels, r6 twice the zero point and 1, r0 from a pixel to the next
         "ldm r0, {{r3-r7}}",
-        "add r0, r2, r7",
+        "mov r0, r7",
         "2:",
-        "ldrd r7, r8, [r1], #8",
-        "ldr r9, [r3], #4",
-        "ldrsb r10, [r4], #1",
+        "ldm r1!, {{r7-r10}}",
+        "ldr r12, [r3], #4",
+        "ldrsb lr, [r4], #1",
         "lsl r7, r7, #1",
         "lsl r8, r8, #1",
-        "smmulr r7, r7, r9",
-        "smmulr r8, r8, r9",
-        "mvn r11, r10",
-        "rsb r10, r10, #0",
+        "lsl r9, r9, #1",
+        "lsl r10, r10, #1",
+        "smmulr r7, r7, r12",
+        "smmulr r8, r8, r12",
+        "smmulr r9, r9, r12",
+        "smmulr r10, r10, r12",
+        "mvn r11, lr",
+        "rsb lr, lr, #0",
         // Zero point and half, to be shifted with the product.
         "lsl r11, r6, r11",
         "add r7, r7, r7, asr #31",
         "add r8, r8, r8, asr #31",
+        "add r9, r9, r9, asr #31",
+        "add r10, r10, r10, asr #31",
         "add r7, r7, r11",
         "add r8, r8, r11",
-        "asr r7, r7, r10",
-        "asr r8, r8, r10",
+        "add r9, r9, r11",
+        "add r10, r10, r11",
+        "asr r7, r7, lr",
+        "asr r8, r8, lr",
+        "asr r9, r9, lr",
+        "asr r10, r10, lr",
         "ssat r7, #8, r7",
         "ssat r8, #8, r8",
-        // The first one last: it stands where there is no second.
-        "strb r8, [r0], #1",
+        "ssat r9, #8, r9",
+        "ssat r10, #8, r10",
+        "add r12, r2, r0",
+        // The first one last: it stands where all are at one place.
+        "strb r10, [r12, r0, lsl #1]",
+        "strb r9, [r2, r0, lsl #1]",
+        "strb r8, [r12]",
         "strb r7, [r2], #1",
         "subs r5, #1",
         "bne 2b",
-        "pop {{r4-r11}}",
-        "bx lr",
+        "pop {{r4-r11, pc}}",
     )
 }
 
@@ -362,17 +398,29 @@ unsafe extern "C" fn set_values_aside(strides: &Strides, values: *const i8, line
     naked_asm!(
         extension!(),
         "push {{r4-r8, lr}}",
-        // r3 zero point, r4 rows, r5 columns, r6 step, r7 and r8 skips
+        // r3 zero point, twice, r4 rows, r5 columns, r6 step, r7 and r8 skips
         "ldm r0, {{r3-r8}}",
+        "pkhbt r3, r3, r3, lsl #16",
         "2:",
-        "mov r12, r5",
+        "subs r12, r5, #2",
+        "blo 4f",
         "3:",
         "ldrsb r0, [r1]",
+        "ldrsb lr, [r1, r6]",
+        "add r1, r1, r6, lsl #1",
+        "pkhbt r0, r0, lr, lsl #16",
+        "ssub16 r0, r0, r3",
+        "str r0, [r2], #4",
+        "subs r12, #2",
+        "bhs 3b",
+        "4:",
+        "adds r12, #1",
+        "bmi 5f",
+        "ldrsb r0, [r1]",
         "add r1, r6",
-        "subs r12, #1",
-        "sub r0, r0, r3",
+        "ssub16 r0, r0, r3",
         "strh r0, [r2], #2",
-        "bne 3b",
+        "5:",
         "add r1, r7",
         "add r2, r8",
         "subs r4, #1",
@@ -459,7 +507,7 @@ macro_rules! line {
 
 /// Computes rows of outputs, two at a time. r0 to r2 point to lines, r3 to outputs, r4 to r9 are weights, r10 and r11 the
 /// sums. On the stack: bias, multiplier (+4), offset (+8), shift (+12), step (+16), skips (+20, +24), bytes of a line
-/// (+28), rows left (+32), the end of a line (+36). Rounds as [`requantize_pairs`] does.
+/// (+28), rows left (+32), the end of a line (+36). Rounds as [`requantize_fours`] does.
 ///
 /// # Safety
 /// There is at least one row and one column; values and outputs must lie where [`Grid`] says.
@@ -520,6 +568,169 @@ unsafe extern "C" fn windows_3x3(grid: &Grid, lines: *const i16, output: *mut i8
         "str r12, [sp, #32]",
         "bne 2b",
         "add sp, #40",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
+/// Adds values to those that are there.
+pub fn add(sum: &FixedPointSum, values: &[i8], data: &mut [i8]) {
+    let mut done = 0;
+    let fours = data.len().min(values.len()) / 4;
+    if let Some(words) = sum.words().filter(|_| fours > 0) {
+        // SAFETY: there are four values or more, and as many fours on both sides.
+        unsafe { add_fours(&words, values.as_ptr(), data.as_mut_ptr(), fours) };
+        done = fours.wrapping_mul(4);
+    }
+    let (values, data) = (values.get(done..).unwrap_or(&[]), data.get_mut(done..).unwrap_or(&mut []));
+    for (value, &second) in data.iter_mut().zip(values) {
+        *value = sum.compute((*value).into(), second.into()) as i8;
+    }
+}
+
+/// Scales one of the first operand's values.
+macro_rules! first {
+    ($value:literal) => {
+        concat!(
+            "rsb ",
+            $value,
+            ", r8, ",
+            $value,
+            ", lsl #21\n smmulr ",
+            $value,
+            ", ",
+            $value,
+            ", r9\n add ",
+            $value,
+            ", ",
+            $value,
+            ", ",
+            $value,
+            ", asr #31\n add ",
+            $value,
+            ", ",
+            $value,
+            ", r10\n asr ",
+            $value,
+            ", ",
+            $value,
+            ", r11\n"
+        )
+    };
+}
+
+/// Scales the second operand's value in lr, and adds it to the first.
+macro_rules! second {
+    ($value:literal) => {
+        concat!(
+            "rsb lr, r8, lr, lsl #21\n smmulr lr, lr, r9\n add lr, lr, lr, asr #31\n add lr, lr, r10\n asr lr, lr, r11\n add ",
+            $value, ", ", $value, ", lr\n"
+        )
+    };
+}
+
+/// The same of a value that is but halved.
+macro_rules! halved {
+    ($value:literal) => {
+        concat!("rsb lr, r8, lr, lsl #19\n add ", $value, ", ", $value, ", lr\n")
+    };
+}
+
+/// Scales a sum, and stores it.
+macro_rules! sum {
+    ($value:literal) => {
+        concat!(
+            "lsl ",
+            $value,
+            ", ",
+            $value,
+            ", #1\n smmulr ",
+            $value,
+            ", ",
+            $value,
+            ", r8\n add ",
+            $value,
+            ", ",
+            $value,
+            ", ",
+            $value,
+            ", asr #31\n add ",
+            $value,
+            ", ",
+            $value,
+            ", r9\n asr ",
+            $value,
+            ", ",
+            $value,
+            ", r10\n ssat ",
+            $value,
+            ", #8, ",
+            $value,
+            "\n strb ",
+            $value,
+            ", [r2], #1\n"
+        )
+    };
+}
+
+/// Adds four values at a time, by the numbers of [`FixedPointSum::words`].
+///
+/// # Safety
+/// There is at least one four; as many must be readable and writable.
+#[unsafe(naked)]
+unsafe extern "C" fn add_fours(words: &[i32; 11], values: *const i8, data: *mut i8, fours: usize) {
+    naked_asm!(
+        extension!(),
+        "push {{r4-r11, lr}}",
+        "2:",
+        "ldr r12, [r2]",
+        "ldm r0!, {{r8-r11}}",
+        "sxtb r4, r12",
+        "sxtb r5, r12, ror #8",
+        "sxtb r6, r12, ror #16",
+        "asr r7, r12, #24",
+        "cmp r11, #0",
+        "beq 3f",
+        first!("r4"),
+        first!("r5"),
+        first!("r6"),
+        first!("r7"),
+        "b 4f",
+        "3:",
+        "rsb r4, r8, r4, lsl #19",
+        "rsb r5, r8, r5, lsl #19",
+        "rsb r6, r8, r6, lsl #19",
+        "rsb r7, r8, r7, lsl #19",
+        "4:",
+        "ldr r12, [r1], #4",
+        "ldm r0!, {{r8-r11}}",
+        "sxtb lr, r12",
+        "cmp r11, #0",
+        "beq 5f",
+        second!("r4"),
+        "sxtb lr, r12, ror #8",
+        second!("r5"),
+        "sxtb lr, r12, ror #16",
+        second!("r6"),
+        "asr lr, r12, #24",
+        second!("r7"),
+        "b 6f",
+        "5:",
+        halved!("r4"),
+        "sxtb lr, r12, ror #8",
+        halved!("r5"),
+        "sxtb lr, r12, ror #16",
+        halved!("r6"),
+        "asr lr, r12, #24",
+        halved!("r7"),
+        "6:",
+        "ldm r0, {{r8-r10}}",
+        "sub r0, #32",
+        sum!("r4"),
+        sum!("r5"),
+        sum!("r6"),
+        sum!("r7"),
+        "subs r3, #1",
+        "bne 2b",
         "pop {{r4-r11, pc}}",
     )
 }

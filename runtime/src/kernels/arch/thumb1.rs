@@ -3,16 +3,17 @@
 //! The loop is a function without a compiler's prologue. It reads and writes through pointers; the safe function around it
 //! checks first that all of it lies inside the slices.
 
-pub use crate::kernels::direct::portable::{depthwise_3x3, requantize, set_aside};
+pub use crate::kernels::direct::portable::{add, requantize};
 
-use crate::kernels::direct::suffices;
+use crate::kernels::direct::{Lines, Windows, suffices};
+use crate::kernels::requantize::Requantization;
 
 use core::arch::naked_asm;
 
-/// Four neighbouring values of two pixels, less the zero point: a word each, of which two are loaded at once.
-pub type Quad = [[i32; 2]; 4];
+/// Four neighbouring values of four pixels, less the zero point: a word each.
+pub type Quad = [[i32; 4]; 4];
 
-/// Widens runs of values, `step` apart, into the part of the quads that is a pixel's (0 or 1), as many values of each run
+/// Widens runs of values, `step` apart, into the part of the quads that is a pixel's (0 to 3), as many values of each run
 /// as fill quads.
 pub fn widen(
     values: &[i8],
@@ -47,7 +48,7 @@ pub fn clear(quads: &mut [Quad], pixel: usize) {
 struct Products {
     quads: [*const Quad; 2],
     /// What is left of the sums.
-    sums: [*mut [i32; 2]; 2],
+    sums: [*mut [i32; 4]; 2],
     /// Weights from the end of a channel to the next one.
     skip: usize,
     /// Where the sums start, one for each channel; null where they go on.
@@ -56,7 +57,7 @@ struct Products {
 
 /// Adds the products of values and weights, as [`portable`](crate::kernels::direct::portable) does. Where weights or bias do not suffice nothing is
 /// done.
-pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]]) {
+pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]], alone: bool) {
     let length = quads.len().wrapping_mul(4);
     if !suffices(length, weights, taps, bias, sums) {
         return;
@@ -64,68 +65,389 @@ pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]
     let (quads, sums) = (quads.as_ptr_range(), sums.as_mut_ptr_range());
     let mut products = Products {
         quads: [quads.start, quads.end],
-        sums: [sums.start.cast(), sums.end.cast()],
+        sums: [sums.start, sums.end],
         skip: taps.wrapping_sub(length),
         bias: bias.map_or(core::ptr::null(), <[i32]>::as_ptr),
     };
     // SAFETY: `suffices` tells that there is a quad and an entry of sums, that the weights of the last channel, and so those
     // of all, lie in the slice, and that each channel has a bias, or none.
-    unsafe { multiply_words(&mut products, weights.as_ptr()) };
+    unsafe { multiply_words(&mut products, weights.as_ptr(), alone) };
 }
 
-/// A tap of two pixels at r0, and its weight at r1; r5 and r6 are the sums.
+/// A tap of four pixels at r0, and its weight at r1; r4 to r7 are the sums.
 macro_rules! tap {
     ($offset:literal) => {
         concat!(
-            "ldrb r4, [r1, #",
+            "ldrb r3, [r1, #",
             $offset,
-            "]\n sxtb r4, r4\n ldm r0!, {{r2, r3}}\n muls r2, r4, r2\n muls r3, r4, r3\n adds r5, r5, r2\n adds r6, r6, r3\n"
+            "]
+             sxtb r3, r3
+             ldm r0!, {{r2}}
+             muls r2, r3, r2
+             adds r4, r4, r2
+             ldm r0!, {{r2}}
+             muls r2, r3, r2
+             adds r5, r5, r2
+             ldm r0!, {{r2}}
+             muls r2, r3, r2
+             adds r6, r6, r2
+             ldm r0!, {{r2}}
+             muls r2, r3, r2
+             adds r7, r7, r2
+            "
         )
     };
 }
 
-/// Multiplies quads by the weights of one channel after the other.
+/// The same of the first pixel alone.
+macro_rules! tap_alone {
+    ($offset:literal, $value:literal) => {
+        concat!(
+            "ldrb r3, [r1, #",
+            $offset,
+            "]
+             sxtb r3, r3
+             ldr r2, [r0, #",
+            $value,
+            "]
+             muls r2, r3, r2
+             adds r4, r4, r2
+            "
+        )
+    };
+}
+
+/// Multiplies quads by the weights of one channel after the other. r8 points to the products, r9 to the end of the quads, r10
+/// tells whether the first pixel is alone.
 ///
 /// # Safety
 /// There is at least one quad and one entry of sums; the weights of all channels must be readable, their sums writable.
 #[unsafe(naked)]
-unsafe extern "C" fn multiply_words(products: &mut Products, weights: *const i8) {
+unsafe extern "C" fn multiply_words(products: &mut Products, weights: *const i8, alone: bool) {
     naked_asm!(
         "push {{r4-r7, lr}}",
         "mov r4, r8",
-        "push {{r4}}",
+        "mov r5, r9",
+        "mov r6, r10",
+        "push {{r4-r6}}",
         "mov r8, r0",
+        "mov r10, r2",
+        "ldr r2, [r0, #4]",
+        "mov r9, r2",
         "2:",
-        "mov r4, r8",
-        "ldr r0, [r4]",
-        "ldr r7, [r4, #4]",
-        "ldr r2, [r4, #8]",
-        "ldm r2!, {{r5, r6}}",
-        "ldr r3, [r4, #20]",
+        "mov r2, r8",
+        "ldr r0, [r2, #8]",
+        "ldr r3, [r2, #20]",
+        "ldm r0!, {{r4-r7}}",
+        "ldr r0, [r2]",
         "cmp r3, #0",
         "beq 3f",
-        "ldm r3!, {{r5}}",
-        "movs r6, r5",
-        "str r3, [r4, #20]",
+        "ldm r3!, {{r4}}",
+        "movs r5, r4",
+        "movs r6, r4",
+        "movs r7, r4",
+        "str r3, [r2, #20]",
         "3:",
+        "mov r2, r10",
+        "cmp r2, #0",
+        "bne 5f",
+        "4:",
         tap!("0"),
         tap!("1"),
         tap!("2"),
         tap!("3"),
         "adds r1, #4",
-        "cmp r0, r7",
-        "bne 3b",
-        "mov r4, r8",
-        "ldr r2, [r4, #8]",
-        "stm r2!, {{r5, r6}}",
-        "str r2, [r4, #8]",
-        "ldr r3, [r4, #16]",
-        "adds r1, r1, r3",
-        "ldr r3, [r4, #12]",
-        "cmp r2, r3",
+        "cmp r0, r9",
+        "bne 4b",
+        "b 6f",
+        "5:",
+        tap_alone!("0", "0"),
+        tap_alone!("1", "16"),
+        tap_alone!("2", "32"),
+        tap_alone!("3", "48"),
+        "adds r0, #64",
+        "adds r1, #4",
+        "cmp r0, r9",
+        "bne 5b",
+        "6:",
+        "mov r2, r8",
+        "ldr r3, [r2, #8]",
+        "stm r3!, {{r4-r7}}",
+        "str r3, [r2, #8]",
+        "ldr r4, [r2, #16]",
+        "adds r1, r1, r4",
+        "ldr r4, [r2, #12]",
+        "cmp r3, r4",
         "bne 2b",
-        "pop {{r4}}",
+        "pop {{r4-r6}}",
         "mov r8, r4",
+        "mov r9, r5",
+        "mov r10, r6",
         "pop {{r4-r7, pc}}",
+    )
+}
+
+/// Sets rows of a channel aside, less the zero point. The steps are from row to row and from value to value of the input;
+/// the lines begin at value `at`, `pitch` apart. Where something does not fit nothing is done.
+pub fn set_aside(
+    values: &[i8],
+    [row_step, step]: [usize; 2],
+    zero_point: i32,
+    [rows, columns]: [usize; 2],
+    lines: &mut Lines,
+    [at, pitch]: [usize; 2],
+) {
+    let last = |steps: [usize; 2]| {
+        let row = rows.checked_sub(1)?.checked_mul(steps[0])?;
+        row.checked_add(columns.checked_sub(1)?.checked_mul(steps[1])?)
+    };
+    let reads = last([row_step, step]).is_some_and(|last| last < values.len());
+    let writes = last([pitch, 1]).and_then(|last| last.checked_add(at)).is_some_and(|last| last < lines.0.len());
+    if !reads || !writes {
+        return;
+    }
+    let bytes = columns.wrapping_mul(2);
+    let strides = Strides {
+        rows,
+        row_step,
+        zero_point,
+        bytes,
+        step,
+        line_skip: pitch.wrapping_mul(2).wrapping_sub(bytes).cast_signed(),
+    };
+    // SAFETY: there is a row and a column; `reads` and `writes` tell that the last ones lie in the slices, and so do all
+    // before them.
+    unsafe { set_values_aside(values.as_ptr(), lines.0.as_mut_ptr().wrapping_add(at), &strides) };
+}
+
+/// What [`set_values_aside`] takes. The order of fields is that of its loads.
+#[repr(C)]
+#[allow(dead_code)] // the assembly reads them
+struct Strides {
+    rows: usize,
+    /// From a row to the next.
+    row_step: usize,
+    zero_point: i32,
+    /// Bytes of a row in its line.
+    bytes: usize,
+    /// From a value to the next.
+    step: usize,
+    /// Bytes from beyond a row's last value to the first of the next.
+    line_skip: isize,
+}
+
+/// # Safety
+/// There is at least one row and one column; values and lines must be as [`Strides`] says.
+#[unsafe(naked)]
+unsafe extern "C" fn set_values_aside(values: *const i8, lines: *mut i16, strides: &Strides) {
+    naked_asm!(
+        "push {{r4-r7, lr}}",
+        "mov r4, r8",
+        "mov r5, r9",
+        "mov r6, r10",
+        "push {{r4-r6}}",
+        // r2 rows, r8 from row to row, r4 the zero point, r10 the bytes of a row, r6 the step, r9 to the next line
+        "ldm r2!, {{r3-r7}}",
+        "mov r8, r4",
+        "mov r10, r6",
+        "mov r4, r5",
+        "mov r6, r7",
+        "ldr r5, [r2]",
+        "mov r9, r5",
+        "mov r2, r3",
+        "2:",
+        "movs r5, #0",
+        "mov r7, r1",
+        "add r7, r10",
+        "3:",
+        "ldrsb r3, [r0, r5]",
+        "adds r5, r5, r6",
+        "subs r3, r3, r4",
+        "strh r3, [r1]",
+        "adds r1, #2",
+        "cmp r1, r7",
+        "bne 3b",
+        "add r0, r8",
+        "add r1, r9",
+        "subs r2, #1",
+        "bne 2b",
+        "pop {{r4-r6}}",
+        "mov r8, r4",
+        "mov r9, r5",
+        "mov r10, r6",
+        "pop {{r4-r7, pc}}",
+    )
+}
+
+/// What [`windows_3x3`] takes. The order of fields is that of its stack.
+#[repr(C)]
+#[allow(dead_code)] // the assembly reads them
+struct Grid {
+    /// The low and the high half of the multiplier.
+    multiplier: [i32; 2],
+    /// Zero point and half, to be shifted with the product.
+    offset: i32,
+    shift: u32,
+    /// Bytes from an output to the next in a row.
+    step: usize,
+    /// Twice the bias, as sums are doubled before they are scaled.
+    bias: i32,
+    /// Twice the weights, column by column.
+    weights: *const [i32; 9],
+    /// From beyond a row's last output to the first of the next.
+    skip: isize,
+    /// Bytes from a line to the next.
+    pitch: usize,
+    rows: usize,
+}
+
+/// Sums the windows and stores their outputs; `scales` are of one channel and [plain](Requantization::is_plain), the
+/// first output is that of the first window. What does not fit into the slices is left out.
+pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32; 9], lines: &Lines, output: &mut [i8]) {
+    let &Windows { pitch, rows, columns, step, width, bias } = job;
+    let [a, b, c, d, e, f, g, h, i] = weights.map(|weight| weight.wrapping_mul(2));
+    let weights = [a, d, g, b, e, h, c, f, i];
+    let values = rows.checked_add(1).and_then(|lines| lines.checked_mul(pitch)?.checked_add(columns));
+    let reads = values.and_then(|values| values.checked_add(2));
+    let last = rows.checked_sub(1).and_then(|row| row.checked_mul(width)?.checked_add(columns.checked_sub(1)?));
+    let writes = last.and_then(|last| last.checked_mul(step));
+    let fits = reads.is_some_and(|end| end <= lines.0.len()) && writes.is_some_and(|last| last < output.len());
+    let (&[multiplier], &[shift]) = (scales.multipliers, scales.shifts) else { return };
+    if !fits {
+        return;
+    }
+    let shift = u32::from(shift.unsigned_abs());
+    let grid = Grid {
+        multiplier: [multiplier & 0xffff, multiplier >> 16],
+        offset: scales.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(shift.wrapping_sub(1)),
+        shift,
+        step,
+        bias: bias.wrapping_mul(2),
+        weights: &weights,
+        skip: width.wrapping_sub(columns).wrapping_mul(step).cast_signed(),
+        pitch: pitch.wrapping_mul(2),
+        rows,
+    };
+    // SAFETY: there is a row and a column at least, and `fits` tells that all values read and outputs written lie in the
+    // slices.
+    unsafe { windows_3x3(&grid, lines.0.as_ptr(), output.as_mut_ptr(), columns.wrapping_mul(2)) };
+}
+
+/// The three values of a column at r7, and their weights at r4; r6 is the sum.
+macro_rules! column {
+    () => {
+        "ldrsh r3, [r0, r7]
+         ldm r4!, {{r5}}
+         muls r3, r5, r3
+         adds r6, r6, r3
+         ldrsh r3, [r1, r7]
+         ldm r4!, {{r5}}
+         muls r3, r5, r3
+         adds r6, r6, r3
+         ldrsh r3, [r2, r7]
+         ldm r4!, {{r5}}
+         muls r3, r5, r3
+         adds r6, r6, r3
+        "
+    };
+}
+
+/// Computes rows of outputs. r0 to r2 point to lines, r8 to outputs; r10 is the bytes of the windows' first values in a line. On
+/// the stack: what [`Grid`] has.
+///
+/// # Safety
+/// There is at least one row and one column; values and outputs must lie where [`Grid`] says.
+#[unsafe(naked)]
+unsafe extern "C" fn windows_3x3(grid: &Grid, lines: *const i16, output: *mut i8, bytes: usize) {
+    naked_asm!(
+        "push {{r4-r7, lr}}",
+        "mov r4, r8",
+        "mov r5, r10",
+        "mov r6, r11",
+        "push {{r4-r6}}",
+        "sub sp, #40",
+        "mov r8, r2",
+        "mov r10, r3",
+        "mov r3, sp",
+        "ldm r0!, {{r4-r7}}",
+        "stm r3!, {{r4-r7}}",
+        "ldm r0!, {{r4-r7}}",
+        "stm r3!, {{r4-r7}}",
+        "ldm r0!, {{r4, r5}}",
+        "stm r3!, {{r4, r5}}",
+        "mov r0, r1",
+        "adds r1, r0, r4",
+        "adds r2, r1, r4",
+        "movs r7, #0",
+        "2:",
+        "ldr r4, [sp, #24]",
+        "ldr r6, [sp, #20]",
+        column!(),
+        "adds r7, #2",
+        column!(),
+        "adds r7, #2",
+        column!(),
+        "subs r7, #2",
+        // The high half of the product, from those of the halves, rounded.
+        "asrs r3, r6, #16",
+        "uxth r6, r6",
+        "ldr r4, [sp]",
+        "movs r5, r6",
+        "muls r5, r4, r5",
+        "lsrs r5, r5, #16",
+        "muls r4, r3, r4",
+        "mov r11, r0",
+        "ldr r0, [sp, #4]",
+        "muls r6, r0, r6",
+        "adds r6, r6, r5",
+        "muls r3, r0, r3",
+        "mov r0, r11",
+        "uxth r5, r6",
+        "adds r4, r4, r5",
+        "lsrs r6, r6, #16",
+        "adds r3, r3, r6",
+        "asrs r4, r4, #15",
+        "adds r4, #1",
+        "asrs r4, r4, #1",
+        "adds r3, r3, r4",
+        // Halves go away from nought.
+        "asrs r4, r3, #31",
+        "adds r3, r3, r4",
+        "ldr r4, [sp, #8]",
+        "adds r3, r3, r4",
+        "ldr r4, [sp, #12]",
+        "asrs r3, r3, r4",
+        "sxtb r4, r3",
+        "cmp r4, r3",
+        "bne 4f",
+        "3:",
+        "mov r4, r8",
+        "strb r3, [r4]",
+        "ldr r5, [sp, #16]",
+        "add r8, r5",
+        "cmp r7, r10",
+        "bne 2b",
+        "ldr r3, [sp, #28]",
+        "add r8, r3",
+        "ldr r3, [sp, #32]",
+        "adds r0, r0, r3",
+        "adds r1, r1, r3",
+        "adds r2, r2, r3",
+        "movs r7, #0",
+        "ldr r3, [sp, #36]",
+        "subs r3, #1",
+        "str r3, [sp, #36]",
+        "bne 2b",
+        "add sp, #40",
+        "pop {{r4-r6}}",
+        "mov r8, r4",
+        "mov r10, r5",
+        "mov r11, r6",
+        "pop {{r4-r7, pc}}",
+        "4:",
+        "asrs r3, r3, #31",
+        "movs r4, #127",
+        "eors r3, r3, r4",
+        "b 3b",
     )
 }

@@ -1,28 +1,33 @@
 //! 8-bit convolutions where nothing is packed and little scratch memory is to be had: what devices run.
 //!
-//! Two output pixels and two output channels are summed at a time, so that every value and every weight loaded is
-//! multiplied twice; depthwise convolutions go channel by channel. The innermost loops are in [`portable`], or those of an
+//! The sums of four output pixels are made at a time, so that every weight loaded is multiplied four times; depthwise convolutions go channel by channel. The innermost loops are in [`portable`], or those of an
 //! instruction set. Integer sums do not depend on their order: results are the oracle's.
 
 mod convolution;
 mod depthwise;
 #[cfg(any(test, not(bantam_dsp)))]
-#[cfg_attr(bantam_thumb1, allow(dead_code))]
+#[cfg_attr(any(bantam_riscv, bantam_thumb1), allow(dead_code))]
 pub mod portable;
 
 pub use depthwise::{Depthwise, Lines, Windows};
+pub use words::add;
 
 use super::generic::Place;
 use super::weights::{ByteWeights, Weights};
 use super::{Accumulation, Convolution, Requantization};
+#[cfg(bantam_riscv)]
+use crate::kernels::arch::riscv as words;
 #[cfg(bantam_dsp)]
 use crate::kernels::arch::thumb as words;
 #[cfg(bantam_thumb1)]
 use crate::kernels::arch::thumb1 as words;
-#[cfg(not(any(bantam_dsp, bantam_thumb1)))]
+#[cfg(not(any(bantam_dsp, bantam_riscv, bantam_thumb1)))]
 use portable as words;
 
 use core::marker::PhantomData;
+
+/// Output pixels whose sums are made at a time.
+const PIXELS: usize = 4;
 
 /// Which forms ops may have: what they have not is no code.
 pub trait Forms: Copy {
@@ -37,6 +42,8 @@ pub trait Forms: Copy {
     const ANY_SCALE: bool = true;
     /// Convolutions of several groups, or dilated.
     const SPREAD: bool = true;
+    /// Convolutions of windows of more than [`FEW_VALUES`](bantam_format::overlap::FEW_VALUES).
+    const MANY_VALUES: bool = true;
     /// Convolutions of windows too large to be set aside.
     const PARTS: bool = true;
 }
@@ -79,7 +86,7 @@ impl<'a, F: Forms> Direct<'a, F> {
     pub fn convolution(geometry: &Convolution, accumulation: &Accumulation<'a, i8, Requantization<'a>>) -> Self {
         let mut geometry = *geometry;
         if geometry.is_pointwise() {
-            // Its pixels are as good as in one row, where two of them may be read before one is written.
+            // Its pixels are as good as in one row, where some of them may be read before one is written.
             for [height, width, _] in [&mut geometry.input, &mut geometry.output] {
                 (*height, *width) = (1, height.wrapping_mul(*width));
             }
@@ -109,11 +116,11 @@ impl<'a, F: Forms> Direct<'a, F> {
 
 /// Whether there is something to multiply, and weights and bias suffice for all sums: what loops that read through pointers
 /// ask first. Of `values` per pixel; the rest is that of `multiply`.
-#[cfg(any(bantam_dsp, bantam_thumb1))]
-pub fn suffices(values: usize, weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &[[i32; 4]]) -> bool {
-    let last = sums.len().checked_mul(2).and_then(|channels| channels.checked_sub(1));
+#[cfg(any(bantam_dsp, bantam_riscv, bantam_thumb1))]
+pub fn suffices(values: usize, weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &[[i32; PIXELS]]) -> bool {
+    let last = sums.len().checked_sub(1);
     let reaches = last.and_then(|last| last.checked_mul(taps)?.checked_add(values));
-    let starts = bias.is_none_or(|bias| bias.len() / 2 >= sums.len());
+    let starts = bias.is_none_or(|bias| bias.len() >= sums.len());
     values > 0 && starts && reaches.is_some_and(|end| end <= weights.len())
 }
 
@@ -141,6 +148,10 @@ impl Inside {
 
     fn new([kernel, stride, dilation, pad, input]: [usize; 5], at: usize) -> Self {
         let start = at.saturating_mul(stride);
+        let extent = kernel.saturating_sub(1).saturating_mul(dilation);
+        if start >= pad && (start - pad).saturating_add(extent) < input {
+            return Self { tap: 0, taps: kernel, position: start - pad };
+        }
         // Taps before a position of the padded input.
         let before = |position: usize| {
             let distance = position.saturating_sub(start);

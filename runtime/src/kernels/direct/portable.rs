@@ -2,12 +2,13 @@
 
 use super::{Lines, Windows};
 use crate::kernels::requantize::Requantization;
+use crate::kernels::scalar::FixedPointSum;
 use core::ops::Range;
 
-/// Four neighbouring values of two pixels, less the zero point.
-pub type Quad = [[i16; 4]; 2];
+/// Four neighbouring values of four pixels, less the zero point.
+pub type Quad = [[i16; 4]; 4];
 
-/// Widens runs of values, `step` apart, into the part of the quads that is a pixel's (0 or 1), as many values of each run
+/// Widens runs of values, `step` apart, into the part of the quads that is a pixel's (0 to 3), as many values of each run
 /// as fill quads.
 pub fn widen(
     values: &[i8],
@@ -37,39 +38,73 @@ pub fn clear(quads: &mut [Quad], pixel: usize) {
     }
 }
 
-/// Adds the products of values and weights. An entry of `sums` is of two channels, whose weights are `taps` apart: the
-/// first one's at both pixels, then the second one's. Sums start with the channels' bias where there is one, and go on
-/// elsewhere.
-pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]]) {
-    let mut at = 0_usize;
+/// Adds the products of values and weights. An entry of `sums` is of a channel, whose weights are `taps` behind those of the
+/// one before, at four pixels; the first alone counts where that is said. Sums start with the channels' bias where there is
+/// one, and go on elsewhere.
+pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]>, sums: &mut [[i32; 4]], alone: bool) {
     if let Some(bias) = bias {
-        for (sums, &[first, second]) in sums.iter_mut().zip(bias.as_chunks().0) {
-            *sums = [first, first, second, second];
+        for (sums, &bias) in sums.iter_mut().zip(bias) {
+            *sums = [bias; 4];
         }
     }
-    for sums in sums {
+    let mut at = 0_usize;
+    let (pairs, last) = sums.as_chunks_mut::<2>();
+    if alone {
+        for sums in pairs.as_flattened_mut().iter_mut().chain(last) {
+            add_pixel(quads, weights.get(at..).unwrap_or(&[]), 0, sums);
+            at = at.wrapping_add(taps);
+        }
+        return;
+    }
+    for sums in pairs {
         let other = at.wrapping_add(taps);
         let (first, second) = (weights.get(at..).unwrap_or(&[]), weights.get(other..).unwrap_or(&[]));
-        let [mut a, mut b, mut c, mut d] = *sums;
-        for (([left, right], first), second) in
-            quads.iter().zip(first.as_chunks::<4>().0).zip(second.as_chunks::<4>().0)
-        {
+        let [[mut a, mut b, mut c, mut d], [mut e, mut f, mut g, mut h]] = *sums;
+        for ((quad, first), second) in quads.iter().zip(first.as_chunks::<4>().0).zip(second.as_chunks::<4>().0) {
+            let [i, j, k, l] = quad;
             // Written out: devices are compiled for size.
-            let mut tap = |left: i16, right: i16, first: i8, second: i8| {
-                let (left, right, first, second) =
-                    (i32::from(left), i32::from(right), i32::from(first), i32::from(second));
-                a = a.wrapping_add(left.wrapping_mul(first));
-                b = b.wrapping_add(right.wrapping_mul(first));
-                c = c.wrapping_add(left.wrapping_mul(second));
-                d = d.wrapping_add(right.wrapping_mul(second));
-            };
-            tap(left[0], right[0], first[0], second[0]);
-            tap(left[1], right[1], first[1], second[1]);
-            tap(left[2], right[2], first[2], second[2]);
-            tap(left[3], right[3], first[3], second[3]);
+            macro_rules! tap {
+                ($tap:literal) => {
+                    let (first, second) = (i32::from(first[$tap]), i32::from(second[$tap]));
+                    let value = i32::from(i[$tap]);
+                    a = a.wrapping_add(value.wrapping_mul(first));
+                    e = e.wrapping_add(value.wrapping_mul(second));
+                    let value = i32::from(j[$tap]);
+                    b = b.wrapping_add(value.wrapping_mul(first));
+                    f = f.wrapping_add(value.wrapping_mul(second));
+                    let value = i32::from(k[$tap]);
+                    c = c.wrapping_add(value.wrapping_mul(first));
+                    g = g.wrapping_add(value.wrapping_mul(second));
+                    let value = i32::from(l[$tap]);
+                    d = d.wrapping_add(value.wrapping_mul(first));
+                    h = h.wrapping_add(value.wrapping_mul(second));
+                };
+            }
+            tap!(0);
+            tap!(1);
+            tap!(2);
+            tap!(3);
         }
-        *sums = [a, b, c, d];
+        *sums = [[a, b, c, d], [e, f, g, h]];
         at = other.wrapping_add(taps);
+    }
+    for sums in last {
+        let weights = weights.get(at..).unwrap_or(&[]);
+        for pixel in 0..4 {
+            add_pixel(quads, weights, pixel, sums);
+        }
+    }
+}
+
+/// Adds the products of a channel's weights at one of the pixels.
+fn add_pixel(quads: &[Quad], weights: &[i8], pixel: usize, sums: &mut [i32; 4]) {
+    let Some(sum) = sums.get_mut(pixel) else { return };
+    for (quad, weights) in quads.iter().zip(weights.as_chunks::<4>().0) {
+        let Some([i, j, k, l]) = quad.get(pixel).map(|values| values.map(i32::from)) else { return };
+        let [first, second, third, fourth] = weights.map(i32::from);
+        let products = i.wrapping_mul(first).wrapping_add(j.wrapping_mul(second));
+        let products = products.wrapping_add(k.wrapping_mul(third)).wrapping_add(l.wrapping_mul(fourth));
+        *sum = sum.wrapping_add(products);
     }
 }
 
@@ -93,23 +128,24 @@ pub fn set_aside(
     }
 }
 
-/// Turns sums, laid out as [`multiply`] does, into the outputs of some channels at a pixel, and at another one `ahead`
-/// bytes further where that is not 0. For requantisations that are [plain](Requantization::is_plain).
+/// Turns sums, laid out as [`multiply`] does, into the outputs of some channels at `count` pixels that are `ahead` bytes
+/// apart. For requantisations that are [plain](Requantization::is_plain).
 pub fn requantize(
     scales: &Requantization<'_>,
     outputs: &Range<usize>,
     sums: &[[i32; 4]],
     pixels: &mut [i8],
     ahead: usize,
+    count: usize,
 ) {
-    let sums = sums.as_flattened().as_chunks::<2>().0;
-    for (offset, (channel, &[first, second])) in outputs.clone().zip(sums).enumerate() {
+    for (offset, (channel, sums)) in outputs.clone().zip(sums).enumerate() {
         let scale = scales.plain(channel);
-        // The first one last: it stands where there is no second.
-        for (at, sum) in [(offset.wrapping_add(ahead), second), (offset, first)] {
+        let mut at = offset;
+        for &sum in sums.iter().take(count) {
             if let Some(out) = pixels.get_mut(at) {
                 *out = scales.saturate(scale.apply(sum));
             }
+            at = at.wrapping_add(ahead);
         }
     }
 }
@@ -135,5 +171,12 @@ pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32;
             let sum = sum.wrapping_add(product(g, p)).wrapping_add(product(h, q)).wrapping_add(product(i, r));
             *out = scales.saturate(scale.apply(sum));
         }
+    }
+}
+
+/// Adds values to those that are there.
+pub fn add(sum: &FixedPointSum, values: &[i8], data: &mut [i8]) {
+    for (value, &second) in data.iter_mut().zip(values) {
+        *value = sum.compute((*value).into(), second.into()) as i8;
     }
 }

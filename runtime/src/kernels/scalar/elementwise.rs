@@ -104,6 +104,33 @@ impl FixedPointSum {
         let sum = output_scale.apply(a.wrapping_add(b.wrapping_mul(self.sign)));
         sum.wrapping_add(output_zero).max(low).min(high)
     }
+
+    /// The same sum of the operands in the other order; `None` for a difference.
+    pub fn swapped(&self) -> Option<Self> {
+        let ([first_zero, second_zero, zero], [first, second, output]) = (self.zero_points, self.scales);
+        let zero_points = [second_zero, first_zero, zero];
+        (self.sign == 1).then_some(Self { zero_points, scales: [second, first, output], ..*self })
+    }
+
+    /// Of each operand its zero point, scaled up, then multiplier, half and shift; and these three of the output, whose half
+    /// has the zero point with it. The scaled operand is twice as large where it is to be multiplied; where the shift is
+    /// nought it is halved, as the reference does with the operand of the larger scale, and there is no multiplier. `None`
+    /// for other scales, where clamping is not saturation, and for a difference.
+    #[cfg(bantam_dsp)]
+    pub fn words(&self) -> Option<[i32; 11]> {
+        let operand = |zero_point: i32, scale: &Scale| {
+            let [multiplier, half, shift] = scale.parts();
+            let serves = shift > 0 || multiplier == 1 << 30;
+            let bits = if shift > 0 { LEFT_SHIFT[0] + 1 } else { LEFT_SHIFT[0] - 1 };
+            serves.then_some([zero_point << bits, multiplier, half, shift])
+        };
+        let ([first_zero, second_zero, zero], [first, second, output]) = (self.zero_points, &self.scales);
+        let ([a, b, c, d], [e, f, g, h]) = (operand(first_zero, first)?, operand(second_zero, second)?);
+        let [multiplier, half, shift] = output.parts();
+        let serves = self.sign == 1 && self.clamp == [-128, 127] && (1..=22).contains(&shift);
+        let half = half.wrapping_add(zero.wrapping_shl(shift.cast_unsigned()));
+        serves.then_some([a, b, c, d, e, f, g, h, multiplier, half, shift])
+    }
 }
 
 /// A sum, difference or product under `onnx`.
