@@ -1,4 +1,4 @@
-//! Chooses the operators to link: all but Rescale, on everything but 16-bit integers, or those the environment variable
+//! Chooses the operators to link: all but Rescale, on everything but 16-bit integers, for sessions that pack, or those the environment variable
 //! `BANTAM_OPERATORS` names in the form that `bantam::ops!` takes, as `cargo xtask web --for model.bantam` sets it. With
 //! them `BANTAM_PREPROCESSING` names what a model prepares: `images`, `fields`, or neither.
 
@@ -14,7 +14,7 @@ fn main() {
             let names = list.split_once(';').map_or("", |(_, names)| names);
             (format!("bantam::ops![{list}]"), format!("bantam::opcodes![{names}]"), false)
         }
-        _ => ("bantam::ops::WITHOUT_16_BIT".to_owned(), "!bantam::opcodes![Rescale]".to_owned(), true),
+        _ => ("bantam::ops::DOWNLOADED".to_owned(), "!bantam::opcodes![Rescale]".to_owned(), true),
     };
     let output = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR")).join("operators.rs");
     let preprocessing = env::var("BANTAM_PREPROCESSING").unwrap_or_default();

@@ -46,8 +46,20 @@ impl<'m, 'a> Session<'m, 'a> {
     /// state tensors to their initial values.
     ///
     /// # Errors
-    /// The arena does not fit, or the table lacks an operator or the arithmetic of the model.
+    /// The arena does not fit, the table lacks an operator or the arithmetic of the model, or it is for packed sessions
+    /// and the model has something to pack.
     pub fn new(model: &'m Model<'m>, arena: &'a mut [u8], operators: &'static Operators) -> Result<Self, SessionError> {
+        if operators.needs_packing() {
+            return Self::packed(model, arena, operators, &mut []);
+        }
+        Self::unpacked(model, arena, operators)
+    }
+
+    fn unpacked(
+        model: &'m Model<'m>,
+        arena: &'a mut [u8],
+        operators: &'static Operators,
+    ) -> Result<Self, SessionError> {
         let (needed, given) = (Self::arena_bytes(model, operators), arena.len());
         if given < needed {
             return Err(SessionError::ArenaTooSmall { needed, given });
@@ -93,7 +105,7 @@ impl<'m, 'a> Session<'m, 'a> {
         if total.packed == 0 {
             return 0;
         }
-        let offsets = part::<u32>(model.artifact().op_count().saturating_add(1));
+        let offsets = part(model.artifact().op_count().saturating_add(1));
         PART.saturating_add(offsets).saturating_add(total.packed).saturating_add(total.scratch)
     }
 
@@ -120,7 +132,7 @@ impl<'m, 'a> Session<'m, 'a> {
         operators: &'static Operators,
         pack: &'a mut [u8],
     ) -> Result<Self, SessionError> {
-        let mut session = Self { backend, ..Self::new(model, arena, operators)? };
+        let mut session = Self { backend, ..Self::unpacked(model, arena, operators)? };
         let (needed, given) = (Self::pack_bytes_on(backend, model, operators), pack.len());
         if given < needed {
             return Err(SessionError::PackTooSmall { needed, given });
@@ -138,7 +150,7 @@ impl<'m, 'a> Session<'m, 'a> {
         let start = self.pack.as_ptr().align_offset(PART);
         self.pack = core::mem::take(&mut self.pack).get_mut(start..)?;
         let mut rest = &mut *self.pack;
-        let offsets = take_mut::<u32>(&mut rest, artifact.op_count().checked_add(1)?)?;
+        let offsets = take_mut(&mut rest, artifact.op_count().checked_add(1)?)?;
         let mut offset = 0usize;
         for (op, start) in artifact.ops().zip(offsets.iter_mut()) {
             *start = u32::try_from(offset).ok()?;
@@ -231,13 +243,13 @@ impl<'m, 'a> Session<'m, 'a> {
         let (mut front, scratch) = if self.pack.is_empty() {
             (&[][..], &mut [][..])
         } else {
-            let offsets = part::<u32>(count);
-            let last = self.pack.get(..offsets).and_then(|mut front| take::<u32>(&mut front, count)?.last().copied());
+            let offsets = part(count);
+            let last = self.pack.get(..offsets).and_then(|mut front| take(&mut front, count)?.last().copied());
             let split = usize::try_from(last.unwrap_or(0)).unwrap_or(0).saturating_add(offsets);
             let (front, scratch) = self.pack.split_at_mut_checked(split).ok_or(inconsistent(0))?;
             (&*front, scratch)
         };
-        let offsets = take::<u32>(&mut front, count).unwrap_or(&[]);
+        let offsets = take(&mut front, count).unwrap_or(&[]);
         let mut bounds = offsets.windows(2);
         for op in artifact.ops() {
             let packed = match bounds.next() {

@@ -45,6 +45,7 @@ type Borrowed<'a> = bantam::Session<'a, 'a>;
 struct Memory {
     model: OwnedModel,
     arena: MutBorrow<AlignedBytes>,
+    pack: MutBorrow<AlignedBytes>,
 }
 
 self_cell!(
@@ -83,9 +84,12 @@ fn open(file: AlignedBytes) -> Result<OwnedSession, Failure> {
     let model = OwnedModel::try_new(file, |file| Model::parse_for::<OPCODES>(file.bytes())).map_err(Failure::Load)?;
     let arena_bytes = bantam::Session::arena_bytes(model.borrow_dependent(), OPERATORS);
     let arena = AlignedBytes::try_zeroed(arena_bytes).ok_or(Failure::Memory)?;
-    let memory = Memory { model, arena: MutBorrow::new(arena) };
+    let pack_bytes = bantam::Session::pack_bytes(model.borrow_dependent(), OPERATORS);
+    let pack = AlignedBytes::try_zeroed(pack_bytes).ok_or(Failure::Memory)?;
+    let memory = Memory { model, arena: MutBorrow::new(arena), pack: MutBorrow::new(pack) };
     OwnedSession::try_new(memory, |memory| {
-        bantam::Session::new(memory.model.borrow_dependent(), memory.arena.borrow_mut().bytes_mut(), OPERATORS)
+        let (arena, pack) = (memory.arena.borrow_mut().bytes_mut(), memory.pack.borrow_mut().bytes_mut());
+        bantam::Session::packed(memory.model.borrow_dependent(), arena, OPERATORS, pack)
     })
     .map_err(Failure::Session)
 }

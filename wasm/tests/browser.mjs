@@ -35,11 +35,12 @@ try {
         const [artifact, inputs, outputs] = await Promise.all(["artifact", "inputs", "outputs"].map((it) => part(index, it)));
         cases.push({ name, artifact, inputs, outputs });
       }
-      const total = { cases: cases.length, runs: 0, differences: 0 };
+      const total = { cases: cases.length, runs: 0, differences: 0, moved: 0 };
       for (const build of builds) {
-        const { runs, differences } = await compare(bantam, build, cases);
+        const { runs, differences, moved } = await compare(bantam, build, cases);
         total.runs += runs;
         total.differences += differences;
+        total.moved += moved;
       }
       return total;
     },

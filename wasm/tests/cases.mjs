@@ -21,8 +21,8 @@ export async function readCases(folders) {
 }
 
 /** Prints the result on one line and sets the exit code. */
-export function conclude(engine, builds, { cases, runs, differences }) {
-  console.log(`wasm parity (${engine}, ${builds.join(", ")}): ${cases} models, ${runs} runs, ${differences} differences`);
+export function conclude(engine, builds, { cases, runs, differences, moved }) {
+  console.log(`wasm parity (${engine}, ${builds.join(", ")}): ${cases} models, ${runs} runs, ${differences} differences; ${moved} models moved to the complete build`);
   if (!(runs > 0 && differences === 0)) {
     process.exitCode = 1;
   }

@@ -1,10 +1,16 @@
 //! Which instruction set runs: what the compiler was told on targets without a system, what the machine has with `std`.
 // Elsewhere nothing is packed.
-#![cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", feature = "wasm-kernels")), allow(unused))]
+#![cfg_attr(
+    not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        all(feature = "wasm-kernels", target_feature = "simd128")
+    )),
+    allow(unused)
+)]
 
-use super::Convolution;
 use super::arch;
-use super::generic::{self, ConvolutionJob, DepthwiseJob, Simd, Sizes, Tables, Value};
+use super::generic::{Kernel, Simd};
 
 macro_rules! backends {
     ($($(#[cfg($cfg:meta)])? #[doc = $about:literal] $variant:ident($set:path) = $name:literal,)*) => {
@@ -27,6 +33,16 @@ macro_rules! backends {
                 candidates.into_iter().flatten()
             }
 
+            /// Runs a kernel on floats or on 8-bit integers; `None` where it is the oracle that has to do it.
+            #[inline(always)]
+            pub fn run<K: Kernel>(self, floats: bool, kernel: K) -> Option<()> {
+                match self {
+                    Self::Scalar => None,
+                    $($(#[cfg($cfg)])? Self::$variant(simd) if floats => simd.run_floats(kernel),
+                    $(#[cfg($cfg)])? Self::$variant(simd) => simd.run_integers(kernel),)*
+                }
+            }
+
             /// Its name.
             pub fn name(self) -> &'static str {
                 match self {
@@ -34,16 +50,6 @@ macro_rules! backends {
                     $($(#[cfg($cfg)])? Self::$variant(_) => $name,)*
                 }
             }
-        }
-
-        /// Calls something with the instruction set of a backend, or gives what is to be given for the oracle.
-        macro_rules! with {
-            ($backend:expr, $simd:ident => $fast:expr, $scalar:expr) => {
-                match $backend {
-                    Backend::Scalar => $scalar,
-                    $($(#[cfg($cfg)])? Backend::$variant($simd) => $fast,)*
-                }
-            };
         }
     };
 }
@@ -65,11 +71,8 @@ backends! {
     #[doc = "NEON."]
     Neon(arch::aarch64::Neon) = "neon",
     #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd", feature = "wasm-kernels"))]
-    #[doc = "WebAssembly's relaxed SIMD on engines that multiply signed bytes."]
-    RelaxedSigned(arch::wasm32::RelaxedSigned) = "relaxed-signed",
-    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd", feature = "wasm-kernels"))]
-    #[doc = "WebAssembly's relaxed SIMD on engines that multiply unsigned bytes by signed ones."]
-    RelaxedUnsigned(arch::wasm32::RelaxedUnsigned) = "relaxed-unsigned",
+    #[doc = "WebAssembly's relaxed SIMD on engines whose products of bytes are exact."]
+    RelaxedDot(arch::wasm32::RelaxedDot) = "relaxed-dot",
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128", feature = "wasm-kernels"))]
     #[doc = "WebAssembly's simd128."]
     Simd128(arch::wasm32::Simd128) = "simd128",
@@ -87,57 +90,3 @@ impl Backend {
         Self::available().next().unwrap_or(Self::Scalar)
     }
 }
-
-/// An element type with fast kernels. `None` stands for "the oracle has to do it".
-pub trait Fast: Value {
-    /// Sizes of a packed convolution.
-    fn convolution_sizes(backend: Backend, geometry: &Convolution) -> Option<Sizes> {
-        with!(backend, simd => Some(generic::convolution_sizes(geometry, Self::of(simd))), None)
-    }
-
-    /// Packs a convolution.
-    fn pack_convolution(
-        backend: Backend,
-        geometry: &Convolution,
-        zero_point: i32,
-        weights: (Self::Weights<'_>, [usize; 2]),
-        bias: &[Self::Accumulator],
-        tables: Tables<'_>,
-        packed: &mut [u8],
-    ) -> Option<()> {
-        with!(
-            backend,
-            simd => generic::pack_convolution(geometry, zero_point, weights, bias, tables, Self::of(simd), packed),
-            None
-        )
-    }
-
-    /// Runs a packed convolution.
-    fn convolution(backend: Backend, job: ConvolutionJob<'_, Self>) -> Option<()> {
-        with!(backend, simd => Simd::run(simd, job), None)
-    }
-
-    /// Sizes of a packed depthwise convolution.
-    fn depthwise_sizes(backend: Backend, geometry: &Convolution) -> Option<Sizes> {
-        with!(backend, simd => generic::depthwise_sizes::<Self, _>(geometry, simd), None)
-    }
-
-    /// Packs a depthwise convolution.
-    fn pack_depthwise(
-        backend: Backend,
-        geometry: &Convolution,
-        weights: Self::Weights<'_>,
-        bias: &[Self::Accumulator],
-        tables: Tables<'_>,
-        packed: &mut [u8],
-    ) -> Option<()> {
-        with!(backend, simd => generic::pack_depthwise::<Self, _>(geometry, weights, bias, tables, simd, packed), None)
-    }
-
-    /// Runs a packed depthwise convolution.
-    fn depthwise(backend: Backend, job: DepthwiseJob<'_, Self>) -> Option<()> {
-        with!(backend, simd => Simd::run(simd, job), None)
-    }
-}
-
-impl<T: Value> Fast for T {}

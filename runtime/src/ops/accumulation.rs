@@ -2,9 +2,8 @@
 //! here, for either element type.
 
 use super::driver::Task;
-use super::{Context, HALVES, Source, links_form};
-use crate::kernels::dispatch::Fast;
-use crate::kernels::generic::{Clamp, ConvolutionJob, DepthwiseJob, Requantize, Tables};
+use super::{Context, HALVES, Source, links_form, links_oracle};
+use crate::kernels::generic::{Ask, Convolve, Depthwise, Finish, Sizes, Source as Weights, Tables};
 use crate::kernels::scalar::Number;
 use crate::kernels::weights::ByteWeights;
 use crate::kernels::{Accumulation, ClampFloat, Convolution, Epilogue, Requantization};
@@ -22,7 +21,10 @@ pub(super) struct Packing {
 
 /// An accumulating op, ready to run on one element type.
 pub(super) trait Accumulate {
-    /// How it is packed; `None` where it has no packed form.
+    /// Whether it has a packed form.
+    const PACKS: bool = false;
+
+    /// That form.
     fn packing(&self) -> Option<Packing> {
         None
     }
@@ -45,12 +47,21 @@ pub(super) trait Accumulate {
 }
 
 /// Runs `op`, which has `taps` weights for each of its `channels` output channels.
-pub(super) fn accumulate<S: Source>(
+pub(super) fn accumulate<S: Source, O: Accumulate>(
     context: &mut Context<'_, S>,
     constants: &ops::Accumulation,
-    [channels, taps]: [usize; 2],
-    op: &impl Accumulate,
+    extent: [usize; 2],
+    op: &O,
 ) -> Option<()> {
+    if S::PACKS && O::PACKS && !context.is(DataType::I16) {
+        if let Some(done) = packed(context, constants, extent, op.packing()?) {
+            return done;
+        }
+        if !links_oracle(S::NUMBERS) {
+            return None;
+        }
+    }
+    let [channels, taps] = extent;
     let weights = channels.checked_mul(taps)?;
     if context.is(DataType::F32) {
         let accumulation = Accumulation::<f32, _> {
@@ -59,12 +70,6 @@ pub(super) fn accumulate<S: Source>(
             bias: context.bias(constants.bias, channels)?,
             epilogue: ClampFloat::new(&constants.epilogue.float()),
         };
-        let finish = Clamp::new(&constants.epilogue.float());
-        if S::PACKS
-            && let Some(done) = packed(context, op, &accumulation, finish, Tables::None)
-        {
-            return done;
-        }
         op.run(context, &accumulation)
     } else if context.is(DataType::I16) {
         if !matches!(context.task, Task::Run { .. }) {
@@ -80,13 +85,6 @@ pub(super) fn accumulate<S: Source>(
         op.run(context, &accumulation)
     } else {
         let accumulation = context.integers(constants, channels, weights)?;
-        let scales = accumulation.epilogue;
-        let finish = Requantize::new(&scales);
-        if S::PACKS
-            && let Some(done) = packed(context, op, &accumulation, finish, Tables::Scales(&scales))
-        {
-            return done;
-        }
         if S::DIRECT { op.run_direct(context, &accumulation) } else { op.run(context, &accumulation) }
     }
 }
@@ -103,62 +101,76 @@ impl<'c, S: Source> Context<'c, S> {
         let epilogue = constants.epilogue.integer();
         Some(Accumulation {
             zero_point: i32::from(epilogue.input_zero_point),
-            weights: match constants.weight_type() {
-                WeightType::I4 if !links_form(S::NUMBERS, HALVES) => return None,
-                WeightType::I4 => ByteWeights::Nibbles(self.constant_bytes(constants.weights, weights.div_ceil(2))?),
-                _ => ByteWeights::Bytes(self.constant(constants.weights, weights)?),
-            },
+            weights: self.weights(constants, weights)?,
             bias: self.bias(constants.bias, channels)?,
             epilogue: self.requantization(&epilogue, constants.is_per_channel(), channels)?,
         })
     }
+
+    /// 8-bit or 4-bit weights.
+    fn weights(&self, constants: &ops::Accumulation, count: usize) -> Option<ByteWeights<'c>> {
+        match constants.weight_type() {
+            WeightType::I4 if !links_form(S::NUMBERS, HALVES) => None,
+            WeightType::I4 => Some(ByteWeights::Nibbles(self.constant_bytes(constants.weights, count.div_ceil(2))?)),
+            _ => Some(ByteWeights::Bytes(self.constant(constants.weights, count)?)),
+        }
+    }
 }
 
 /// Measures, packs, or runs the packed form; `None` where the oracle has to run.
-fn packed<T: Fast + Element + Number<Weight = T, Bias = <T as Number>::Accumulator>, E, S: Source>(
+fn packed<S: Source>(
     context: &mut Context<'_, S>,
-    op: &impl Accumulate,
-    accumulation: &Accumulation<'_, T, E>,
-    finish: T::Finish,
-    tables: Tables<'_>,
+    constants: &ops::Accumulation,
+    [channels, taps]: [usize; 2],
+    packing: Packing,
 ) -> Option<Option<()>> {
-    let runs_scalar = matches!(context.task, Task::Run { packed: &[], .. });
-    let Some(packing) = op.packing().filter(|_| !runs_scalar) else {
-        return (!matches!(context.task, Task::Run { .. })).then_some(Some(()));
-    };
+    if matches!(context.task, Task::Run { packed: &[], .. }) {
+        return None;
+    }
+    let (backend, floats) = (context.backend, context.is(DataType::F32));
+    let (epilogue, count) = (constants.epilogue.integer(), channels.checked_mul(taps)?);
+    let scales =
+        if floats { None } else { Some(context.requantization(&epilogue, constants.is_per_channel(), channels)?) };
+    let zero_point = if floats { 0 } else { i32::from(epilogue.input_zero_point) };
     let Packing { mut geometry, images, mut depthwise } = packing;
-    let (backend, zero_point) = (context.backend, accumulation.zero_point);
-    let (weights, bias) = (accumulation.weights, accumulation.bias);
     // From one output channel to the next, and from one tap to the next.
     let mut strides = [geometry.taps(), 1];
-    if depthwise && geometry.input[2] == 1 && context.op.input(0).location != context.op.output(0).location {
-        // Of one input channel it is a convolution, which cannot overwrite its input.
-        (depthwise, strides) = (false, [1, geometry.output[2]]);
-    }
     if depthwise {
-        geometry.groups = 1;
-    }
-    let done = match &mut context.task {
-        Task::Measure(sizes) => {
-            let needed = if depthwise {
-                T::depthwise_sizes(backend, &geometry)
-            } else {
-                T::convolution_sizes(backend, &geometry)
-            };
-            **sizes = needed.unwrap_or_default();
-            Some(())
+        // Of one input channel it is a convolution, unless it overwrites that; with too large a window one of a group
+        // for each channel.
+        let overwrites = context.op.input(0).location == context.op.output(0).location;
+        let ask = Ask::Measure(&mut Sizes::default());
+        depthwise = (geometry.input[2] > 1 || overwrites)
+            && backend.run(floats, Depthwise { geometry: &geometry, zero_point, ask }).is_some();
+        if !depthwise {
+            (geometry.groups, strides) = (geometry.input[2], [1, geometry.output[2]]);
         }
-        Task::Pack(to) if depthwise => T::pack_depthwise(backend, &geometry, weights, bias, tables, to),
-        Task::Pack(to) => T::pack_convolution(backend, &geometry, zero_point, (weights, strides), bias, tables, to),
+    }
+    let weights = if floats {
+        context.constant(constants.weights, count).map(Weights::Reals)
+    } else {
+        context.weights(constants, count).map(Weights::Bytes)
+    };
+    // Of floats their bits.
+    let bias = context.bias(constants.bias, channels);
+    let finish = scales.as_ref().map_or_else(|| Finish::of_floats(&constants.epilogue.float()), Finish::new);
+    let ask = match &mut context.task {
+        Task::Measure(sizes) => Ask::Measure(sizes),
+        Task::Pack(packed) => {
+            let tables = scales.as_ref().map_or(Tables::None, Tables::Scales);
+            Ask::Pack { packed, weights: weights?, bias: bias?, tables }
+        }
         Task::Run { packed, scratch } => {
-            let place = Context::place(context.arena, &context.op)?;
-            let geometry = &geometry;
-            if depthwise {
-                T::depthwise(backend, DepthwiseJob { geometry, images, zero_point, packed, scratch, place, finish })
-            } else {
-                T::convolution(backend, ConvolutionJob { geometry, images, zero_point, packed, scratch, place, finish })
-            }
+            Ask::Run { packed, scratch, place: Context::place(context.arena, &context.op)?, finish, images }
         }
     };
-    Some(done)
+    let geometry = &geometry;
+    let measures = matches!(ask, Ask::Measure(_));
+    let done = if depthwise {
+        backend.run(floats, Depthwise { geometry, zero_point, ask })
+    } else {
+        backend.run(floats, Convolve { geometry, zero_point, strides, ask })
+    };
+    // The oracle takes nothing.
+    Some(done.or(measures.then_some(())))
 }

@@ -45,6 +45,8 @@ struct Conv2d {
 }
 
 impl Accumulate for Conv2d {
+    const PACKS: bool = true;
+
     fn packing(&self) -> Option<Packing> {
         Some(Packing { geometry: self.geometry, images: self.images, depthwise: false })
     }
@@ -64,7 +66,7 @@ impl Accumulate for Conv2d {
         context: &mut Context<'_, S>,
         accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
-        let place = Context::place(context.arena, &context.op)?;
+        let place = Context::place_of_integers(context.arena, &context.op)?;
         Direct::<Linked<S>>::convolution(&self.geometry, accumulation).conv_2d(place, self.images)
     }
 }

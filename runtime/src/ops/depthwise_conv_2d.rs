@@ -19,6 +19,8 @@ struct DepthwiseConv2d {
 }
 
 impl Accumulate for DepthwiseConv2d {
+    const PACKS: bool = true;
+
     fn packing(&self) -> Option<Packing> {
         Some(Packing { geometry: self.geometry, images: self.images, depthwise: true })
     }

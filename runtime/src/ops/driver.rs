@@ -161,13 +161,19 @@ impl<'c, S: Source> Context<'c, S> {
         views::slice_mut(self.arena.get_mut(self.op.output(0).range())?)
     }
 
-    /// Input 0 and output 0 in the part of the arena that holds both.
-    pub(crate) fn place<T: Element>(arena: &'c mut [u8], op: &S) -> Option<Place<'c, T>> {
+    /// Input 0 and output 0 in the part of the arena that holds both, as bytes.
+    pub(crate) fn place(arena: &'c mut [u8], op: &S) -> Option<Place<'c, u8>> {
         let (input, output) = (op.input(0).range(), op.output(0).range());
         let start = input.start.min(output.start);
-        let memory = views::slice_mut(arena.get_mut(start..input.end.max(output.end))?)?;
-        let first = |at: usize| at.checked_sub(start)?.checked_div(size_of::<T>());
-        Some(Place { memory, input: first(input.start)?, output: first(output.start)?, down: op.walks_down() })
+        let memory = arena.get_mut(start..input.end.max(output.end))?;
+        let (input, output) = (input.start.checked_sub(start)?, output.start.checked_sub(start)?);
+        Some(Place { memory, input, output, down: op.walks_down() })
+    }
+
+    /// The same as 8-bit integers.
+    pub(crate) fn place_of_integers(arena: &'c mut [u8], op: &S) -> Option<Place<'c, i8>> {
+        let Place { memory, input, output, down } = Self::place(arena, op)?;
+        Some(Place { memory: views::slice_mut(memory)?, input, output, down })
     }
 
     /// Moves the bytes of an input to the output of the same size, which may overlap it in any way.

@@ -22,6 +22,8 @@ impl FullyConnected {
 }
 
 impl Accumulate for FullyConnected {
+    const PACKS: bool = true;
+
     fn packing(&self) -> Option<Packing> {
         Some(Packing { geometry: self.geometry(), images: 1, depthwise: false })
     }
@@ -42,7 +44,7 @@ impl Accumulate for FullyConnected {
         context: &mut Context<'_, S>,
         accumulation: &Accumulation<'w, i8, Requantization<'w>>,
     ) -> Option<()> {
-        let place = Context::place(context.arena, &context.op)?;
+        let place = Context::place_of_integers(context.arena, &context.op)?;
         Direct::<Linked<S>>::convolution(&self.geometry(), accumulation).conv_2d(place, 1)
     }
 }

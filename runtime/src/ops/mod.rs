@@ -38,12 +38,12 @@ pub use source::{
     ANY_DEPTHWISE, ANY_SCALE, APART, HALVES, LONG_LINES, MANY_VALUES, MOVES, OVERWRITES, PARTS, SPREAD, STRIPS,
     linkable, linked_numbers, numbers,
 };
-pub(crate) use source::{Linked, Source, links_form};
+pub(crate) use source::{Linked, Source, links_form, links_oracle};
 
 use crate::kernels::dispatch::Backend;
 use crate::kernels::requantize::{self, Requantizer};
 use bantam_format::{Arithmetic, DataType, Op, Opcode};
-use source::{Compiled, EVERY_NUMBER, Parsed, WITHOUT_INT16, links, links_type, only_arithmetic};
+use source::{Compiled, EVERY_NUMBER, Parsed, links, links_type, only_arithmetic};
 
 /// An opcode and its evaluation.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +72,11 @@ impl Operators {
 
     pub(crate) fn requantizer(&self, arithmetic: Arithmetic) -> Option<Requantizer> {
         (self.requantizer)(arithmetic)
+    }
+
+    /// Whether sessions have to pack.
+    pub(crate) fn needs_packing(&self) -> bool {
+        !links_oracle(self.numbers)
     }
 
     /// A type that an op takes and for which the evaluations have no code.
@@ -149,10 +154,11 @@ macro_rules! operators {
         /// Every operator, all data types and all arithmetics.
         pub static ALL: Operators = Operators::new::<EVERY_NUMBER>(&[$(linked::$opcode::<EVERY_NUMBER>()),*]);
 
-        /// [`ALL`] without 16-bit integers and the opcode Rescale, which few models have: for programs that are downloaded.
-        pub static WITHOUT_16_BIT: Operators = {
-            const FIRST: [Operator; Opcode::ALL.len() - 1] = first([$(linked::$opcode::<WITHOUT_INT16>()),*]);
-            Operators::new::<WITHOUT_INT16>(&FIRST)
+        /// [`ALL`] without 16-bit integers and the opcode Rescale, which few models have, and for sessions that pack
+        /// ([`Session::packed`](crate::Session::packed)): for programs that are downloaded.
+        pub static DOWNLOADED: Operators = {
+            const FIRST: [Operator; Opcode::ALL.len() - 1] = first([$(linked::$opcode::<{ source::DOWNLOADED }>()),*]);
+            Operators::new::<{ source::DOWNLOADED }>(&FIRST)
         };
     };
 }
@@ -186,7 +192,7 @@ operators! {
     TopK = top_k::eval;
     LogSoftmax = softmax::eval_logarithm;
     L2Normalize = l2_normalize::eval;
-    // The last one, which `WITHOUT_16_BIT` leaves out.
+    // The last one, which `DOWNLOADED` leaves out.
     Rescale = rescale::eval;
 }
 

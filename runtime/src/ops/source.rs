@@ -98,11 +98,15 @@ const FORMS: u32 = HALVES
     | PARTS
     | MANY_VALUES;
 
+/// Added to a set where sessions pack: what has a packed form is not linked in any other where the target has instructions
+/// for it.
+pub const PACKED: u32 = 0x40_0000;
+
 /// All of them.
 pub(crate) const EVERY_NUMBER: u32 = numbers(DataType::ALL, Arithmetic::ALL) | FORMS;
 
-/// All but 16-bit integers.
-pub(crate) const WITHOUT_INT16: u32 = EVERY_NUMBER & !type_bit(DataType::I16);
+/// All but 16-bit integers, for sessions that pack.
+pub(crate) const DOWNLOADED: u32 = EVERY_NUMBER & !type_bit(DataType::I16) | PACKED;
 
 /// What [`ops!`](crate::ops!) can name in front of the operators.
 #[allow(non_upper_case_globals, missing_docs)]
@@ -113,6 +117,7 @@ pub mod linkable {
     pub const Onnx: u32 = numbers(&[], &[Arithmetic::Onnx]);
     pub const Int16: u32 = numbers(&[DataType::I16], &[]);
     pub const WholeBytes: u32 = super::NO_HALVES;
+    pub const Packed: u32 = super::PACKED;
 }
 
 /// The set that [`ops!`](crate::ops!) makes of what is [`linkable`]; integers of 8 and 32 bits are in it.
@@ -139,6 +144,11 @@ pub(crate) const fn links_type(numbers: u32, data_type: DataType) -> bool {
 /// Whether the set has what is added to sets.
 pub(crate) const fn links_form(numbers: u32, form: u32) -> bool {
     numbers & form != 0
+}
+
+/// Whether the oracle's loops are linked for what has a packed form.
+pub(crate) const fn links_oracle(numbers: u32) -> bool {
+    numbers & PACKED == 0 || !Backend::PACKS
 }
 
 /// Whether the set has this type and no other.
@@ -247,9 +257,9 @@ mod tests {
         assert_eq!(only_arithmetic(set), Some(Arithmetic::Onnx));
         assert_eq!(only_arithmetic(EVERY_NUMBER), None);
         assert_eq!(only_arithmetic(linked_numbers(&[linkable::Onnx, linkable::Float])), None);
-        let most = [linkable::Float, linkable::Tflite, linkable::Onnx];
-        assert_eq!(linked_numbers(&most), WITHOUT_INT16);
-        assert_eq!(linked_numbers(&most) | linkable::Int16, EVERY_NUMBER);
+        let most = [linkable::Packed, linkable::Float, linkable::Tflite, linkable::Onnx];
+        assert_eq!(linked_numbers(&most), DOWNLOADED);
+        assert_eq!(linked_numbers(&most) | linkable::Int16, EVERY_NUMBER | PACKED);
         let floats = numbers(&[DataType::F32], &[Arithmetic::Float]);
         assert!(links_only(floats, DataType::F32) && !links_only(floats, DataType::I8));
         assert!(!links_only(EVERY_NUMBER, DataType::F32));

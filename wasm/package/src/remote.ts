@@ -38,6 +38,7 @@ class Connection implements BantamWorker {
     readonly tools: Tools,
     private readonly platform: Platform,
     private readonly port: WorkerPort,
+    private readonly options: RuntimeOptions,
   ) {
     port.listen(
       (message) => {
@@ -57,10 +58,22 @@ class Connection implements BantamWorker {
   }
 
   async load(source: ModelSource, options: SourceOptions = {}): Promise<WorkerModel> {
-    const file = (await this.tools.readSource(this.platform, source, options)).slice();
+    const bytes = await this.tools.readSource(this.platform, source, options);
     const model = this.models++;
-    const reply = await this.call({ method: "load", model, file }, [file.buffer as ArrayBuffer]);
+    const open = (): Promise<Reply> => {
+      const file = bytes.slice();
+      return this.call({ method: "load", model, file }, [file.buffer as ArrayBuffer]);
+    };
+    const reply = await open().catch(async (error) => {
+      await this.start(await this.tools.completeRuntime(this.platform, this.options, error));
+      return open();
+    });
     return new WorkerModel(this, model, reply.value as ModelInfo);
+  }
+
+  /** Sends the compiled module, for the models loaded from now on. */
+  start({ build, module }: Runtime): Promise<Reply> {
+    return this.call({ method: "start", build, module });
   }
 
   terminate(): void {
@@ -156,14 +169,19 @@ export class WorkerModel {
 }
 
 /** @internal Starts a worker and sends it the compiled module. */
-export async function connect(tools: Tools, platform: Platform, runtime: Runtime, url?: string | URL): Promise<BantamWorker> {
+export async function connect(
+  tools: Tools,
+  platform: Platform,
+  runtime: Runtime,
+  options: WorkerOptions,
+): Promise<BantamWorker> {
   let port: WorkerPort;
   try {
-    port = platform.startWorker(url);
+    port = platform.startWorker(options.workerUrl);
   } catch (cause) {
     throw new tools.BantamError("worker", `cannot start the worker: ${String(cause)}`, { cause });
   }
-  const connection = new Connection(tools, platform, port);
-  await connection.call({ method: "start", build: runtime.build, module: runtime.module });
+  const connection = new Connection(tools, platform, port, options);
+  await connection.start(runtime);
   return connection;
 }

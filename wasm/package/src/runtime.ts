@@ -101,6 +101,18 @@ export async function runtimeFor(platform: Platform, options: RuntimeOptions): P
   }
 }
 
+/**
+ * @internal The build that has every operator, for a model that another one could not open.
+ *
+ * @throws the error of that one, unless it is the lack of an operator
+ */
+export function completeRuntime(platform: Platform, options: RuntimeOptions, error: unknown): Promise<Runtime> {
+  if (!(error instanceof BantamError && error.code === "operator") || options.build === "scalar") {
+    throw error;
+  }
+  return runtimeFor(platform, { ...options, build: "scalar" });
+}
+
 /** Compiles while it downloads, where the server names the right type; afterwards otherwise. */
 async function compile(platform: Platform, url: string | URL): Promise<WebAssembly.Module> {
   let response: Response;

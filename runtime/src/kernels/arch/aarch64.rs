@@ -1,7 +1,7 @@
 //! AArch64: NEON, which every such processor has, and the product of bytes of Armv8.4 (dotprod).
 
-use super::{floats, pairs, quads};
-use crate::kernels::generic::{Clamp, Kernel, Products, Requantize, Simd, WHOLE};
+use super::{floats, lanes, pairs, quads, wide_pairs};
+use crate::kernels::generic::{Finish, Kernel, Of, Products, Simd};
 use core::arch::aarch64::*;
 
 /// One intrinsic on register values.
@@ -30,20 +30,22 @@ macro_rules! instruction_set {
 
         impl Simd for $name {
             #[inline(always)]
-            fn whole(self, sums: float32x4_t, starts: int32x4_t) -> int32x4_t {
-                let whole = intrinsic!(vreinterpretq_s32_f32(sums));
-                let less = intrinsic!(vdupq_n_s32(WHOLE.to_bits() as i32));
-                let starts = intrinsic!(vsubq_s32(starts, less));
-                intrinsic!(vaddq_s32(whole, starts))
+            fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
+                #[target_feature(enable = $features)]
+                fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
+                    kernel.run(&Of::<i8, _>::new(simd))
+                }
+                // SAFETY: a value of this type is made by `new` alone, where all of these features were found.
+                unsafe { inner(self, kernel) }
             }
 
             #[inline(always)]
-            fn run<K: Kernel>(self, kernel: K) -> K::Output {
+            fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
                 #[target_feature(enable = $features)]
-                fn inner<K: Kernel>(simd: $name, kernel: K) -> K::Output {
-                    kernel.run(simd)
+                fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
+                    kernel.run(&Of::<f32, _>::new(simd))
                 }
-                // SAFETY: a value of this type is made by `new` alone, where these features were found.
+                // SAFETY: as above.
                 unsafe { inner(self, kernel) }
             }
         }
@@ -54,18 +56,13 @@ macro_rules! instruction_set {
             const ROWS: usize = 6;
 
             #[inline(always)]
-            fn splat(self, [value]: &[f32; 1]) -> float32x4_t {
-                intrinsic!(vdupq_n_f32(*value))
+            fn splat(self, word: u32) -> float32x4_t {
+                intrinsic!(vdupq_n_f32(f32::from_bits(word)))
             }
 
             #[inline(always)]
-            fn weights(self, weights: &[[f32; 1]; 4]) -> float32x4_t {
-                memory!(vld1q_f32(core::ptr::from_ref(weights).cast()))
-            }
-
-            #[inline(always)]
-            fn load(self, sums: &[f32; 4]) -> float32x4_t {
-                memory!(vld1q_f32(core::ptr::from_ref(sums).cast()))
+            fn load(self, words: &[u32; 4]) -> float32x4_t {
+                memory!(vld1q_f32(core::ptr::from_ref(words).cast()))
             }
 
             #[inline(always)]
@@ -74,15 +71,16 @@ macro_rules! instruction_set {
             }
 
             #[inline(always)]
-            fn finish(self, sums: float32x4_t, finish: &Clamp, _: &[i32]) -> [f32; 4] {
-                let low = intrinsic!(vdupq_n_f32(finish.low));
-                let high = intrinsic!(vdupq_n_f32(finish.high));
+            fn finish(self, sums: float32x4_t, finish: &Finish, _: &[u32]) -> [u8; 16] {
+                let [low, high] = finish.real_bounds();
+                let low = intrinsic!(vdupq_n_f32(low));
+                let high = intrinsic!(vdupq_n_f32(high));
                 // Both give NaN where one operand is NaN.
                 let outputs = intrinsic!(vmaxq_f32(sums, low));
                 let outputs = intrinsic!(vminq_f32(outputs, high));
-                let mut stored = [0.0; 4];
+                let mut stored = [0.0_f32; 4];
                 memory!(vst1q_f32(core::ptr::from_mut(&mut stored).cast(), outputs));
-                stored
+                zerocopy::transmute!(stored)
             }
         }
     };
@@ -95,24 +93,17 @@ macro_rules! integers {
         const ROWS: usize = 6;
 
         #[inline(always)]
-        fn splat(self, group: &Self::Group) -> int32x4_t {
-            intrinsic!(vdupq_n_s32(zerocopy::transmute!(*group)))
+        fn splat(self, word: u32) -> int32x4_t {
+            intrinsic!(vdupq_n_s32(word.cast_signed()))
         }
 
         #[inline(always)]
-        fn weights(self, weights: &Self::Weights) -> int32x4_t {
-            // As bytes, which ask for no alignment.
-            let bytes = memory!(vld1q_s8(core::ptr::from_ref(weights).cast()));
-            intrinsic!(vreinterpretq_s32_s8(bytes))
+        fn load(self, words: &[u32; 4]) -> int32x4_t {
+            memory!(vld1q_s32(core::ptr::from_ref(words).cast()))
         }
 
         #[inline(always)]
-        fn load(self, sums: &[i32; 4]) -> int32x4_t {
-            memory!(vld1q_s32(core::ptr::from_ref(sums).cast()))
-        }
-
-        #[inline(always)]
-        fn finish(self, sums: int32x4_t, finish: &Requantize, table: &[i32]) -> [i8; 4] {
+        fn finish(self, sums: int32x4_t, finish: &Finish, table: &[u32]) -> [u8; 4] {
             let ([multipliers, shifts, ..], _) = table.as_chunks::<4>() else { return [0; 4] };
             let [low, high] = finish.bounds();
             let bound = |bound| intrinsic!(vdupq_n_s32(bound));
@@ -142,9 +133,9 @@ macro_rules! integers {
                 intrinsic!(vcvtnq_s32_f32(value))
             };
             let outputs = intrinsic!(vaddq_s32(rounded, bound(finish.zero_point)));
-            let mut stored = [0; 4];
+            let mut stored = [0_i32; 4];
             memory!(vst1q_s32(core::ptr::from_mut(&mut stored).cast(), outputs));
-            stored.map(|output| output as i8)
+            stored.map(|output| output as u8)
         }
     };
 }
@@ -163,6 +154,7 @@ impl Neon {
 
 impl Products<i8> for Neon {
     pairs!(4);
+    wide_pairs!(4);
     integers!();
 
     #[inline(always)]
@@ -195,7 +187,7 @@ impl NeonDot {
 }
 
 impl Products<i8> for NeonDot {
-    quads!(4, i8, 0);
+    quads!(4, 0);
     integers!();
 
     #[inline(always)]

@@ -20,134 +20,127 @@ pub mod wasm32;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 
-/// The parts of `Products<i8>` that differ only in the element's type: 16-bit differences from the zero point, in pairs.
+/// What all have in common: `$lanes` sums of products of groups, of elements of `$value` bytes.
+#[allow(unused_macros)]
+macro_rules! lanes {
+    ($lanes:literal, $group:literal, $value:literal, $table:literal) => {
+        const VALUE: usize = $value;
+        const TABLE: usize = $table;
+        const GROUP: usize = $group;
+        const LANES: usize = $lanes;
+        type Words = [u32; $lanes];
+        type Values = [u8; $lanes * $value];
+        type Chunk = [u8; $lanes * $group * $value];
+
+        #[inline(always)]
+        fn vectors(words: &[u32]) -> &[[u32; $lanes]] {
+            words.as_chunks().0
+        }
+
+        #[inline(always)]
+        fn vectors_mut(words: &mut [u32]) -> &mut [[u32; $lanes]] {
+            words.as_chunks_mut().0
+        }
+
+        #[inline(always)]
+        fn values(bytes: &[u8]) -> Option<&Self::Values> {
+            bytes.first_chunk()
+        }
+
+        #[inline(always)]
+        fn values_mut(bytes: &mut [u8]) -> Option<&mut Self::Values> {
+            bytes.first_chunk_mut()
+        }
+
+        #[inline(always)]
+        fn chunk(bytes: &[u8]) -> Option<&Self::Chunk> {
+            bytes.first_chunk()
+        }
+    };
+}
+
+/// Elements of 8 bits that are multiplied as 16-bit differences from the zero point, in pairs.
 #[allow(unused_macros)]
 macro_rules! pairs {
     ($lanes:literal) => {
-        const GROUP: usize = 2;
-        const LANES: usize = $lanes;
-        type Element = i16;
-        type Group = [i16; 2];
-        type Weight = i16;
-        type Weights = [[i16; 2]; $lanes];
-        type Sums = [i32; $lanes];
-        type Outputs = [i8; $lanes];
+        lanes!($lanes, 2, 1, 4);
 
-        #[inline(always)]
-        fn element(value: i8, zero_point: i32) -> i16 {
-            i16::from(value) - zero_point as i16
-        }
-
-        #[inline(always)]
-        fn zero(_: i32) -> i16 {
+        fn excess(self, _: i32) -> i32 {
             0
-        }
-
-        fn excess(_: i32) -> i32 {
-            0
-        }
-
-        fn weight(value: i8) -> i16 {
-            i16::from(value)
-        }
-
-        #[inline(always)]
-        fn groups(elements: &[i16]) -> &[[i16; 2]] {
-            elements.as_chunks().0
-        }
-
-        #[inline(always)]
-        fn sums(sums: &[i32]) -> Option<&[i32; $lanes]> {
-            sums.first_chunk()
         }
     };
 }
 
-/// The same for products of bytes in fours, where activations are `$element`: the stored value plus `$offset`.
+/// The same in plain code.
+#[allow(unused_macros)]
+macro_rules! wide_pairs {
+    ($lanes:literal) => {
+        #[inline(always)]
+        fn widen(self, chunk: &Self::Chunk, zero_point: i32) -> [u32; $lanes] {
+            let words = chunk.map(|value| i16::from(value.cast_signed()) - zero_point as i16);
+            zerocopy::transmute!(words)
+        }
+
+        #[inline(always)]
+        fn interleave(self, [first, second, ..]: &[Self::Values; 4], zero_point: i32) -> [u32; $lanes] {
+            let mut words = [0_i16; 2 * $lanes];
+            for ((pair, &first), &second) in words.as_chunks_mut().0.iter_mut().zip(first).zip(second) {
+                *pair = [first, second].map(|value| i16::from(value.cast_signed()) - zero_point as i16);
+            }
+            zerocopy::transmute!(words)
+        }
+    };
+}
+
+/// Elements of 8 bits that are multiplied as bytes in fours, each with `$offset` added.
 #[allow(unused_macros)]
 macro_rules! quads {
-    ($lanes:literal, $element:ty, $offset:literal) => {
-        const GROUP: usize = 4;
-        const LANES: usize = $lanes;
-        type Element = $element;
-        type Group = [$element; 4];
-        type Weight = i8;
-        type Weights = [[i8; 4]; $lanes];
-        type Sums = [i32; $lanes];
-        type Outputs = [i8; $lanes];
+    ($lanes:literal, $offset:literal) => {
+        lanes!($lanes, 4, 1, 4);
 
-        #[inline(always)]
-        fn element(value: i8, _: i32) -> $element {
-            (i16::from(value) + $offset) as $element
-        }
-
-        #[inline(always)]
-        fn zero(zero_point: i32) -> $element {
-            (zero_point + $offset) as $element
-        }
-
-        fn excess(zero_point: i32) -> i32 {
+        fn excess(self, zero_point: i32) -> i32 {
             zero_point + $offset
         }
 
-        fn weight(value: i8) -> i8 {
-            value
+        #[inline(always)]
+        fn widen(self, chunk: &Self::Chunk, _: i32) -> [u32; $lanes] {
+            let bytes = chunk.map(|value| value.wrapping_add($offset));
+            zerocopy::transmute!(bytes)
         }
 
         #[inline(always)]
-        fn groups(elements: &[$element]) -> &[[$element; 4]] {
-            elements.as_chunks().0
-        }
-
-        #[inline(always)]
-        fn sums(sums: &[i32]) -> Option<&[i32; $lanes]> {
-            sums.first_chunk()
+        fn interleave(self, [first, second, third, fourth]: &[Self::Values; 4], _: i32) -> [u32; $lanes] {
+            let mut bytes = [0_u8; 4 * $lanes];
+            let columns = first.iter().zip(second).zip(third).zip(fourth);
+            for (four, (((&first, &second), &third), &fourth)) in bytes.as_chunks_mut().0.iter_mut().zip(columns) {
+                *four = [first, second, third, fourth].map(|byte: u8| byte.wrapping_add($offset));
+            }
+            zerocopy::transmute!(bytes)
         }
     };
 }
 
-/// The same for floats.
+/// Floats.
 #[allow(unused_macros)]
 macro_rules! floats {
     ($lanes:literal) => {
-        const GROUP: usize = 1;
-        const LANES: usize = $lanes;
-        type Element = f32;
-        type Group = [f32; 1];
-        type Weight = f32;
-        type Weights = [[f32; 1]; $lanes];
-        type Sums = [f32; $lanes];
-        type Outputs = [f32; $lanes];
+        lanes!($lanes, 1, 4, 0);
 
-        #[inline(always)]
-        fn element(value: f32, _: i32) -> f32 {
-            value
-        }
-
-        #[inline(always)]
-        fn zero(_: i32) -> f32 {
-            0.0
-        }
-
-        fn excess(_: i32) -> i32 {
+        fn excess(self, _: i32) -> i32 {
             0
         }
 
-        fn weight(value: f32) -> f32 {
-            value
+        #[inline(always)]
+        fn widen(self, chunk: &Self::Chunk, _: i32) -> [u32; $lanes] {
+            zerocopy::transmute!(*chunk)
         }
 
         #[inline(always)]
-        fn groups(elements: &[f32]) -> &[[f32; 1]] {
-            elements.as_chunks().0
-        }
-
-        #[inline(always)]
-        fn sums(sums: &[f32]) -> Option<&[f32; $lanes]> {
-            sums.first_chunk()
+        fn interleave(self, [values, ..]: &[Self::Values; 4], _: i32) -> [u32; $lanes] {
+            zerocopy::transmute!(*values)
         }
     };
 }
 
 #[allow(unused_imports)]
-pub(crate) use {floats, pairs, quads};
+pub(crate) use {floats, lanes, pairs, quads, wide_pairs};

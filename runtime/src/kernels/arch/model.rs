@@ -1,7 +1,7 @@
 //! Instruction sets in software, for tests: products of bytes as they are on machines the tests do not run on.
 
-use super::{floats, quads};
-use crate::kernels::generic::{Clamp, Kernel, Products, Requantize, Simd, WHOLE};
+use super::{floats, lanes, quads};
+use crate::kernels::generic::{Finish, Kernel, Of, Products, Simd};
 use crate::kernels::requantize::{multiply_by_quantized_multiplier, round_and_saturate};
 
 macro_rules! model {
@@ -18,31 +18,27 @@ macro_rules! model {
         }
 
         impl Simd for $name {
-            fn whole(self, sums: [f32; 4], starts: [i32; 4]) -> [i32; 4] {
-                core::array::from_fn(|lane| (sums[lane] - WHOLE) as i32 + starts[lane])
+            fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
+                kernel.run(&Of::<i8, _>::new(self))
             }
 
-            fn run<K: Kernel>(self, kernel: K) -> K::Output {
-                kernel.run(self)
+            fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
+                kernel.run(&Of::<f32, _>::new(self))
             }
         }
 
         impl Products<i8> for $name {
-            quads!(4, $element, $offset);
+            quads!(4, $offset);
             /// Sums, or four bytes in each lane.
             type Vector = [i32; 4];
             const ROWS: usize = 6;
 
-            fn splat(self, group: &[$element; 4]) -> [i32; 4] {
-                [zerocopy::transmute!(*group); 4]
+            fn splat(self, word: u32) -> [i32; 4] {
+                [word.cast_signed(); 4]
             }
 
-            fn weights(self, weights: &[[i8; 4]; 4]) -> [i32; 4] {
-                zerocopy::transmute!(*weights)
-            }
-
-            fn load(self, sums: &[i32; 4]) -> [i32; 4] {
-                *sums
+            fn load(self, words: &[u32; 4]) -> [i32; 4] {
+                words.map(u32::cast_signed)
             }
 
             fn multiply_add(self, sum: [i32; 4], activations: [i32; 4], weights: [i32; 4]) -> [i32; 4] {
@@ -54,15 +50,15 @@ macro_rules! model {
                 })
             }
 
-            fn finish(self, sums: [i32; 4], finish: &Requantize, table: &[i32]) -> [i8; 4] {
+            fn finish(self, sums: [i32; 4], finish: &Finish, table: &[u32]) -> [u8; 4] {
                 core::array::from_fn(|lane| {
-                    let (multiplier, [low, high]) = (table[lane], finish.clamp);
+                    let (multiplier, [low, high]) = (table[lane].cast_signed(), finish.clamp);
                     if finish.tflite {
                         let value = multiply_by_quantized_multiplier(sums[lane], multiplier, table[4 + lane] as i8);
-                        value.saturating_add(finish.zero_point).max(low).min(high) as i8
+                        value.saturating_add(finish.zero_point).max(low).min(high) as u8
                     } else {
-                        let value = sums[lane] as f32 * f32::from_bits(multiplier as u32);
-                        round_and_saturate(value, finish.zero_point, finish.clamp)
+                        let value = sums[lane] as f32 * f32::from_bits(table[lane]);
+                        round_and_saturate(value, finish.zero_point, finish.clamp).cast_unsigned()
                     }
                 })
             }
@@ -73,24 +69,21 @@ macro_rules! model {
             type Vector = [f32; 4];
             const ROWS: usize = 6;
 
-            fn splat(self, [value]: &[f32; 1]) -> [f32; 4] {
-                [*value; 4]
+            fn splat(self, word: u32) -> [f32; 4] {
+                [f32::from_bits(word); 4]
             }
 
-            fn weights(self, weights: &[[f32; 1]; 4]) -> [f32; 4] {
-                weights.map(|[weight]| weight)
-            }
-
-            fn load(self, sums: &[f32; 4]) -> [f32; 4] {
-                *sums
+            fn load(self, words: &[u32; 4]) -> [f32; 4] {
+                words.map(f32::from_bits)
             }
 
             fn multiply_add(self, sum: [f32; 4], activations: [f32; 4], weights: [f32; 4]) -> [f32; 4] {
                 core::array::from_fn(|lane| sum[lane] + activations[lane] * weights[lane])
             }
 
-            fn finish(self, sums: [f32; 4], finish: &Clamp, _: &[i32]) -> [f32; 4] {
-                sums.map(|sum| if sum < finish.low { finish.low } else if sum > finish.high { finish.high } else { sum })
+            fn finish(self, sums: [f32; 4], finish: &Finish, _: &[u32]) -> [u8; 16] {
+                let [low, high] = finish.real_bounds();
+                zerocopy::transmute!(sums.map(|sum| if sum < low { low } else if sum > high { high } else { sum }))
             }
         }
     };

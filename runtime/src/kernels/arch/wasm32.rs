@@ -1,10 +1,10 @@
 //! WebAssembly: simd128, and relaxed SIMD where a probe finds an exact product of bytes. What a module may use is settled
 //! when it is compiled, so there is nothing to detect but the probe's answer.
 
-use super::{floats, pairs};
 #[cfg(target_feature = "relaxed-simd")]
-use super::{quads, relaxed};
-use crate::kernels::generic::{Clamp, Kernel, Products, Requantize, Simd, WHOLE};
+use super::relaxed;
+use super::{floats, lanes, pairs};
+use crate::kernels::generic::{Finish, Kernel, Of, Products, ROUNDING, Simd};
 use core::arch::wasm32::*;
 
 /// A register from an array of its size.
@@ -15,42 +15,32 @@ macro_rules! load {
     }};
 }
 
-macro_rules! instruction_set {
-    ($(#[$about:meta])* $name:ident) => {
-        $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $name(());
+/// An array of its size from a register.
+macro_rules! store {
+    ($register:expr, $start:expr) => {{
+        let mut stored = $start;
+        // SAFETY: the pointer comes from a reference to an array of 16 bytes, and stores ask for no alignment.
+        unsafe { v128_store(core::ptr::from_mut(&mut stored).cast(), $register) };
+        stored
+    }};
+}
 
-        impl Simd for $name {
-            #[inline(always)]
-            fn whole(self, sums: v128, starts: v128) -> v128 {
-                i32x4_add(sums, i32x4_sub(starts, i32x4_splat(WHOLE.to_bits() as i32)))
-            }
-
-            #[inline(always)]
-            fn run<K: Kernel>(self, kernel: K) -> K::Output {
-                kernel.run(self)
-            }
-        }
-
+macro_rules! float_products {
+    ($name:ident) => {
         impl Products<f32> for $name {
             floats!(4);
             type Vector = v128;
             const ROWS: usize = 4;
+            const SMALL_TILES: bool = false;
 
             #[inline(always)]
-            fn splat(self, [value]: &[f32; 1]) -> v128 {
-                f32x4_splat(*value)
+            fn splat(self, word: u32) -> v128 {
+                i32x4_splat(word.cast_signed())
             }
 
             #[inline(always)]
-            fn weights(self, weights: &[[f32; 1]; 4]) -> v128 {
-                load!(weights)
-            }
-
-            #[inline(always)]
-            fn load(self, sums: &[f32; 4]) -> v128 {
-                load!(sums)
+            fn load(self, words: &[u32; 4]) -> v128 {
+                load!(words)
             }
 
             #[inline(always)]
@@ -63,16 +53,12 @@ macro_rules! instruction_set {
             }
 
             #[inline(always)]
-            fn finish(self, sums: v128, finish: &Clamp, _: &[i32]) -> [f32; 4] {
+            fn finish(self, sums: v128, finish: &Finish, _: &[u32]) -> [u8; 16] {
                 // These give the first operand where one of them is NaN.
-                let outputs = f32x4_pmax(sums, f32x4_splat(finish.low));
-                let outputs = f32x4_pmin(outputs, f32x4_splat(finish.high));
-                [
-                    f32x4_extract_lane::<0>(outputs),
-                    f32x4_extract_lane::<1>(outputs),
-                    f32x4_extract_lane::<2>(outputs),
-                    f32x4_extract_lane::<3>(outputs),
-                ]
+                let [low, high] = finish.real_bounds();
+                let outputs = f32x4_pmax(sums, f32x4_splat(low));
+                let outputs = f32x4_pmin(outputs, f32x4_splat(high));
+                store!(outputs, [0; 16])
             }
         }
     };
@@ -83,47 +69,76 @@ macro_rules! integers {
     () => {
         type Vector = v128;
         const ROWS: usize = 4;
+        const SMALL_TILES: bool = false;
 
         #[inline(always)]
-        fn splat(self, group: &Self::Group) -> v128 {
-            i32x4_splat(zerocopy::transmute!(*group))
+        fn splat(self, word: u32) -> v128 {
+            i32x4_splat(word.cast_signed())
         }
 
         #[inline(always)]
-        fn weights(self, weights: &Self::Weights) -> v128 {
-            load!(weights)
+        fn load(self, words: &[u32; 4]) -> v128 {
+            load!(words)
         }
 
         #[inline(always)]
-        fn load(self, sums: &[i32; 4]) -> v128 {
-            load!(sums)
+        fn finish(self, sums: v128, finish: &Finish, table: &[u32]) -> [u8; 4] {
+            let [outputs, _] = requantize([sums; 2], finish, [table; 2]);
+            outputs
         }
 
         #[inline(always)]
-        fn finish(self, sums: v128, finish: &Requantize, table: &[i32]) -> [i8; 4] {
-            let ([multipliers, shifts, ..], _) = table.as_chunks::<4>() else { return [0; 4] };
-            let [low, high] = finish.bounds();
-            let rounded = if finish.tflite {
-                tflite(sums, load!(multipliers), load!(shifts), low, high)
-            } else {
-                let value = f32x4_mul(f32x4_convert_i32x4(sums), load!(multipliers));
-                let value = f32x4_pmax(value, f32x4_splat(low as f32));
-                let value = f32x4_pmin(value, f32x4_splat(high as f32));
-                // Adding 1.5 * 2^23 rounds to nearest, ties to even, into the last bits.
-                i32x4_sub(f32x4_add(value, f32x4_splat(WHOLE)), i32x4_splat(WHOLE.to_bits() as i32))
-            };
-            let outputs = i32x4_add(rounded, i32x4_splat(finish.zero_point));
-            let words = i16x8_narrow_i32x4(outputs, outputs);
-            let bytes = i8x16_narrow_i16x8(words, words);
-            i32x4_extract_lane::<0>(bytes).to_le_bytes().map(u8::cast_signed)
+        fn finish_pair(self, sums: [v128; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 4]; 2] {
+            requantize(sums, finish, tables)
         }
     };
 }
 
+/// Outputs of two vectors of sums: a product of floats is rounded; what lies too near to a tie for the `tflite`
+/// arithmetic is done again in integers.
+#[inline(always)]
+fn requantize(sums: [v128; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 4]; 2] {
+    let (Some(first), Some(second)) =
+        (tables[0].as_chunks::<4>().0.first_chunk(), tables[1].as_chunks::<4>().0.first_chunk())
+    else {
+        return [[0; 4]; 2];
+    };
+    let bounds = finish.bounds();
+    let real_bounds = [f32x4_splat(bounds[0] as f32), f32x4_splat(bounds[1] as f32)];
+    let (mut a, a_unsure) = quick(sums[0], first, real_bounds);
+    let (mut b, b_unsure) = quick(sums[1], second, real_bounds);
+    if v128_any_true(v128_or(a_unsure, b_unsure)) {
+        a = tflite(sums[0], first, bounds);
+        b = tflite(sums[1], second, bounds);
+    }
+    let words = i16x8_add(i16x8_narrow_i32x4(a, b), i16x8_splat(finish.zero_point as i16));
+    zerocopy::transmute!(i64x2_extract_lane::<0>(i8x16_narrow_i16x8(words, words)))
+}
+
+/// A vector of clamped products and which of them are not sure.
+#[inline(always)]
+fn quick(sums: v128, [_, _, factors, ties]: &[[u32; 4]; 4], [low, high]: [v128; 2]) -> (v128, v128) {
+    let rounding = f32x4_splat(ROUNDING);
+    let value = f32x4_mul(f32x4_convert_i32x4(sums), load!(factors));
+    let value = f32x4_pmin(f32x4_pmax(value, low), high);
+    let shifted = f32x4_add(value, rounding);
+    let distance = f32x4_abs(f32x4_sub(value, f32x4_sub(shifted, rounding)));
+    (i32x4_sub(shifted, rounding), f32x4_gt(distance, load!(ties)))
+}
+
+/// Products times powers of two, as integers, ties away from zero.
+fn divide(product: v128, exponents: v128) -> v128 {
+    let real = f64x2_mul(f64x2_convert_low_i32x4(product), i64x2_shl(exponents, 52));
+    let half = v128_or(v128_and(real, f64x2_splat(-0.0)), f64x2_splat(0.5));
+    i32x4_trunc_sat_f64x2_zero(f64x2_add(real, half))
+}
+
 /// The `tflite` rounding. There are no shifts by lane, so powers of two are made as floats; a division by one of them
 /// is exact in 64 bits, where half is added towards the sign and the rest cut off.
-#[inline(always)]
-fn tflite(sums: v128, multipliers: v128, shifts: v128, low: i32, high: i32) -> v128 {
+#[cold]
+#[inline(never)]
+fn tflite(sums: v128, [multipliers, shifts, ..]: &[[u32; 4]; 4], [low, high]: [i32; 2]) -> v128 {
+    let (multipliers, shifts) = (load!(multipliers), load!(shifts));
     let left = i32x4_max(shifts, i32x4_splat(0));
     let right = i32x4_sub(left, shifts);
     let power = i32x4_trunc_sat_f32x4(i32x4_shl(i32x4_add(left, i32x4_splat(127)), 23));
@@ -133,21 +148,15 @@ fn tflite(sums: v128, multipliers: v128, shifts: v128, low: i32, high: i32) -> v
     let second = u64x2_shr(i64x2_add(i64x2_extmul_high_i32x4(value, multipliers), nudge), 31);
     let product = i32x4_shuffle::<0, 2, 4, 6>(first, second);
     let exponents = i32x4_sub(i32x4_splat(1023), right);
-    let divide = |product: v128, exponents: v128| {
-        let real = f64x2_mul(f64x2_convert_low_i32x4(product), i64x2_shl(exponents, 52));
-        let half = v128_or(v128_and(real, f64x2_splat(-0.0)), f64x2_splat(0.5));
-        i32x4_trunc_sat_f64x2_zero(f64x2_add(real, half))
-    };
     let first = divide(product, u64x2_extend_low_u32x4(exponents));
     let second = divide(i32x4_shuffle::<2, 3, 2, 3>(product, product), u64x2_extend_high_u32x4(exponents));
     let rounded = i64x2_shuffle::<0, 2>(first, second);
     i32x4_min(i32x4_max(rounded, i32x4_splat(low)), i32x4_splat(high))
 }
 
-instruction_set! {
-    /// simd128.
-    Simd128
-}
+/// simd128.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Simd128(());
 
 impl Simd128 {
     /// Always there in a module compiled for it.
@@ -155,6 +164,20 @@ impl Simd128 {
         Some(Self(()))
     }
 }
+
+impl Simd for Simd128 {
+    #[inline(always)]
+    fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
+        kernel.run(&Of::<i8, _>::new(self))
+    }
+
+    #[inline(always)]
+    fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
+        kernel.run(&Of::<f32, _>::new(self))
+    }
+}
+
+float_products!(Simd128);
 
 impl Products<i8> for Simd128 {
     pairs!(4);
@@ -164,63 +187,85 @@ impl Products<i8> for Simd128 {
     fn multiply_add(self, sum: v128, activations: v128, weights: v128) -> v128 {
         i32x4_add(sum, i32x4_dot_i16x8(activations, weights))
     }
+
+    #[inline(always)]
+    fn widen(self, chunk: &[u8; 8], zero_point: i32) -> [u32; 4] {
+        let words = i16x8_extend_low_i8x16(i64x2_splat(zerocopy::transmute!(*chunk)));
+        store!(i16x8_sub(words, i16x8_splat(zero_point as i16)), [0; 4])
+    }
+
+    #[inline(always)]
+    fn interleave(self, [first, second, ..]: &[[u8; 4]; 4], zero_point: i32) -> [u32; 4] {
+        let first = i32x4_splat(zerocopy::transmute!(*first));
+        let second = i32x4_splat(zerocopy::transmute!(*second));
+        let bytes = i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 0, 16, 1, 17, 2, 18, 3, 19>(first, second);
+        store!(i16x8_sub(i16x8_extend_low_i8x16(bytes), i16x8_splat(zero_point as i16)), [0; 4])
+    }
 }
 
 #[cfg(target_feature = "relaxed-simd")]
 mod bytes {
     use super::*;
 
-    /// What this engine makes of bytes whose top bit is set.
-    fn probe() -> Option<relaxed::Regime> {
-        relaxed::probe(|signed, other, sums| {
-            // Opaque, or the compiler would fold an instruction that only the engine can evaluate.
-            let (signed, other) = core::hint::black_box((signed, other));
-            let sums = i32x4_relaxed_dot_i8x16_i7x16_add(load!(&signed), load!(&other), load!(&sums));
-            [
-                i32x4_extract_lane::<0>(sums),
-                i32x4_extract_lane::<1>(sums),
-                i32x4_extract_lane::<2>(sums),
-                i32x4_extract_lane::<3>(sums),
-            ]
-        })
+    /// Relaxed SIMD whose product of bytes is exact: it takes both as signed (Arm), or the second as unsigned without
+    /// saturation (x86 with VNNI).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct RelaxedDot {
+        /// What is added to activations.
+        offset: i8,
     }
 
-    macro_rules! relaxed_set {
-        ($(#[$about:meta])* $name:ident, $regime:ident, $element:ty, $offset:literal) => {
-            instruction_set! {
-                $(#[$about])*
-                $name
-            }
-
-            impl $name {
-                /// `None` where the engine multiplies otherwise.
-                pub fn new() -> Option<Self> {
-                    (probe() == Some(relaxed::Regime::$regime)).then_some(Self(()))
-                }
-            }
-
-            impl Products<i8> for $name {
-                quads!(4, $element, $offset);
-                integers!();
-
-                #[inline(always)]
-                fn multiply_add(self, sum: v128, activations: v128, weights: v128) -> v128 {
-                    i32x4_relaxed_dot_i8x16_i7x16_add(weights, activations, sum)
-                }
-            }
-        };
+    impl RelaxedDot {
+        /// `None` where the engine multiplies otherwise.
+        pub fn new() -> Option<Self> {
+            let regime = relaxed::probe(|signed, other, sums| {
+                // Opaque, or the compiler would fold an instruction that only the engine can evaluate.
+                let (signed, other) = core::hint::black_box((signed, other));
+                store!(i32x4_relaxed_dot_i8x16_i7x16_add(load!(&signed), load!(&other), load!(&sums)), [0; 4])
+            })?;
+            Some(Self { offset: if regime == relaxed::Regime::Unsigned { -128 } else { 0 } })
+        }
     }
 
-    relaxed_set! {
-        /// Relaxed SIMD whose product of bytes takes both as signed: Arm.
-        RelaxedSigned, Signed, i8, 0
+    impl Simd for RelaxedDot {
+        #[inline(always)]
+        fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
+            if K::GROUPS { kernel.run(&Of::<i8, _>::new(self)) } else { Simd128(()).run_integers(kernel) }
+        }
+
+        #[inline(always)]
+        fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
+            Simd128(()).run_floats(kernel)
+        }
     }
 
-    relaxed_set! {
-        /// Relaxed SIMD whose product of bytes takes the second as unsigned, without saturation: x86 with VNNI.
-        RelaxedUnsigned, Unsigned, u8, 128
+    float_products!(RelaxedDot);
+
+    impl Products<i8> for RelaxedDot {
+        lanes!(4, 4, 1, 4);
+        integers!();
+
+        fn excess(self, zero_point: i32) -> i32 {
+            // Of the stored value with the top bit turned, where the engine takes it as unsigned.
+            zero_point - i32::from(self.offset)
+        }
+
+        #[inline(always)]
+        fn widen(self, chunk: &[u8; 16], _: i32) -> [u32; 4] {
+            store!(i8x16_add(load!(chunk), i8x16_splat(self.offset)), [0; 4])
+        }
+
+        fn interleave(self, _: &[[u8; 4]; 4], _: i32) -> [u32; 4] {
+            // Rows are interleaved for the pairs of `Simd128` alone.
+            [0; 4]
+        }
+
+        #[inline(always)]
+        fn multiply_add(self, sum: v128, activations: v128, weights: v128) -> v128 {
+            i32x4_relaxed_dot_i8x16_i7x16_add(weights, activations, sum)
+        }
     }
 }
 
 #[cfg(target_feature = "relaxed-simd")]
-pub use bytes::{RelaxedSigned, RelaxedUnsigned};
+pub use bytes::RelaxedDot;

@@ -1,7 +1,7 @@
 //! x86-64: AVX2 with FMA, AVX-VNNI, AVX-512 with VNNI.
 
-use super::{floats, pairs, quads};
-use crate::kernels::generic::{Clamp, Kernel, Products, Requantize, Simd, WHOLE};
+use super::{floats, lanes, pairs, quads, wide_pairs};
+use crate::kernels::generic::{Finish, Kernel, Of, Products, Simd};
 use core::arch::x86_64::*;
 
 /// Whether the features of a type are there: asked of the machine with `std`, else of the compiler.
@@ -34,7 +34,7 @@ macro_rules! memory {
 
 /// A type for an instruction set.
 macro_rules! instruction_set {
-    ($(#[$about:meta])* $name:ident, $all:literal: $($feature:tt),*; $cast:ident $add:ident $set:ident) => {
+    ($(#[$about:meta])* $name:ident, $all:literal: $($feature:tt),*) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name(());
@@ -48,20 +48,22 @@ macro_rules! instruction_set {
 
         impl Simd for $name {
             #[inline(always)]
-            fn whole(self, sums: <Self as Products<f32>>::Vector, starts: <Self as Products<i8>>::Vector) -> <Self as Products<i8>>::Vector {
-                let whole = intrinsic!($cast(sums));
-                let less = intrinsic!($set((WHOLE.to_bits() as i32).wrapping_neg()));
-                let starts = intrinsic!($add(starts, less));
-                intrinsic!($add(whole, starts))
+            fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
+                #[target_feature(enable = $all)]
+                fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
+                    kernel.run(&Of::<i8, _>::new(simd))
+                }
+                // SAFETY: a value of this type is made by `new` alone, where all of these features were found.
+                unsafe { inner(self, kernel) }
             }
 
             #[inline(always)]
-            fn run<K: Kernel>(self, kernel: K) -> K::Output {
+            fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
                 #[target_feature(enable = $all)]
-                fn inner<K: Kernel>(simd: $name, kernel: K) -> K::Output {
-                    kernel.run(simd)
+                fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
+                    kernel.run(&Of::<f32, _>::new(simd))
                 }
-                // SAFETY: a value of this type is made by `new` alone, where all of these features were found.
+                // SAFETY: as above.
                 unsafe { inner(self, kernel) }
             }
         }
@@ -70,19 +72,18 @@ macro_rules! instruction_set {
 
 instruction_set! {
     /// AVX2 and FMA: every x86-64 since about 2014.
-    Avx2, "avx2,fma": "avx2", "fma"; _mm256_castps_si256 _mm256_add_epi32 _mm256_set1_epi32
+    Avx2, "avx2,fma": "avx2", "fma"
 }
 
 instruction_set! {
     /// AVX2 with AVX-VNNI: client processors since about 2021.
-    AvxVnni, "avx2,fma,avxvnni": "avx2", "fma", "avxvnni"; _mm256_castps_si256 _mm256_add_epi32 _mm256_set1_epi32
+    AvxVnni, "avx2,fma,avxvnni": "avx2", "fma", "avxvnni"
 }
 
 instruction_set! {
     /// AVX-512 with VNNI: server processors since about 2019.
     Avx512Vnni, "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni":
-    "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni";
-    _mm512_castps_si512 _mm512_add_epi32 _mm512_set1_epi32
+    "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni"
 }
 
 /// 8-bit products in AVX2 registers.
@@ -92,22 +93,63 @@ macro_rules! integers_256 {
         const ROWS: usize = 6;
 
         #[inline(always)]
-        fn splat(self, group: &Self::Group) -> __m256i {
-            intrinsic!(_mm256_set1_epi32(zerocopy::transmute!(*group)))
+        fn splat(self, word: u32) -> __m256i {
+            intrinsic!(_mm256_set1_epi32(word.cast_signed()))
         }
 
         #[inline(always)]
-        fn weights(self, weights: &Self::Weights) -> __m256i {
-            memory!(_mm256_loadu_si256(core::ptr::from_ref(weights).cast()))
+        fn load(self, words: &[u32; 8]) -> __m256i {
+            memory!(_mm256_loadu_si256(core::ptr::from_ref(words).cast()))
         }
 
         #[inline(always)]
-        fn load(self, sums: &[i32; 8]) -> __m256i {
-            memory!(_mm256_loadu_si256(core::ptr::from_ref(sums).cast()))
+        fn finish_pair(self, sums: [__m256i; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 8]; 2] {
+            let [low, high] = finish.bounds();
+            let low = intrinsic!(_mm256_set1_ps(low as f32));
+            let high = intrinsic!(_mm256_set1_ps(high as f32));
+            let mut outputs = sums;
+            let mut unsure = 0;
+            for ((output, sums), table) in outputs.iter_mut().zip(sums).zip(tables) {
+                let ([_, _, factors, ties, ..], _) = table.as_chunks::<8>() else { return [[0; 8]; 2] };
+                let factors = Products::<i8>::load(self, factors);
+                let ties = Products::<i8>::load(self, ties);
+                let factors = intrinsic!(_mm256_castsi256_ps(factors));
+                let ties = intrinsic!(_mm256_castsi256_ps(ties));
+                let value = intrinsic!(_mm256_cvtepi32_ps(sums));
+                let value = intrinsic!(_mm256_mul_ps(value, factors));
+                let value = intrinsic!(_mm256_max_ps(value, low));
+                let value = intrinsic!(_mm256_min_ps(value, high));
+                // Nearest, ties to even: the only rounding mode that Rust programs run in.
+                *output = intrinsic!(_mm256_cvtps_epi32(value));
+                let whole = intrinsic!(_mm256_cvtepi32_ps(*output));
+                let distance = intrinsic!(_mm256_sub_ps(value, whole));
+                let sign = intrinsic!(_mm256_set1_ps(-0.0));
+                let distance = intrinsic!(_mm256_andnot_ps(sign, distance));
+                let beyond = intrinsic!(_mm256_cmp_ps::<30>(distance, ties));
+                unsure |= intrinsic!(_mm256_movemask_ps(beyond));
+            }
+            if unsure != 0 {
+                let ([first, second], [table, other]) = (sums, tables);
+                return [
+                    Products::<i8>::finish(self, first, finish, table),
+                    Products::<i8>::finish(self, second, finish, other),
+                ];
+            }
+            let [first, second] = outputs;
+            let words = intrinsic!(_mm256_packs_epi32(first, second));
+            let zero_point = intrinsic!(_mm256_set1_epi16(finish.zero_point as i16));
+            let words = intrinsic!(_mm256_add_epi16(words, zero_point));
+            let bytes = intrinsic!(_mm256_packs_epi16(words, words));
+            let halves = intrinsic!(_mm256_set_epi32(0, 0, 0, 0, 5, 1, 4, 0));
+            let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, halves));
+            let bytes = intrinsic!(_mm256_castsi256_si128(bytes));
+            let mut stored = [[0; 8]; 2];
+            memory!(_mm_storeu_si128(core::ptr::from_mut(&mut stored).cast(), bytes));
+            stored
         }
 
         #[inline(always)]
-        fn finish(self, sums: __m256i, finish: &Requantize, table: &[i32]) -> [i8; 8] {
+        fn finish(self, sums: __m256i, finish: &Finish, table: &[u32]) -> [u8; 8] {
             let ([multipliers, shifts, ..], _) = table.as_chunks::<8>() else { return [0; 8] };
             let [low, high] = finish.bounds();
             let bound = |bound| intrinsic!(_mm256_set1_epi32(bound));
@@ -158,7 +200,7 @@ macro_rules! integers_256 {
             let halves = intrinsic!(_mm256_set_epi32(0, 0, 0, 0, 0, 0, 4, 0));
             let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, halves));
             let bytes = intrinsic!(_mm256_castsi256_si128(bytes));
-            intrinsic!(_mm_cvtsi128_si64(bytes)).to_le_bytes().map(u8::cast_signed)
+            intrinsic!(_mm_cvtsi128_si64(bytes)).to_le_bytes()
         }
     };
 }
@@ -172,18 +214,13 @@ macro_rules! floats_256 {
             const ROWS: usize = 6;
 
             #[inline(always)]
-            fn splat(self, [value]: &[f32; 1]) -> __m256 {
-                intrinsic!(_mm256_set1_ps(*value))
+            fn splat(self, word: u32) -> __m256 {
+                intrinsic!(_mm256_set1_ps(f32::from_bits(word)))
             }
 
             #[inline(always)]
-            fn weights(self, weights: &[[f32; 1]; 8]) -> __m256 {
-                memory!(_mm256_loadu_ps(core::ptr::from_ref(weights).cast()))
-            }
-
-            #[inline(always)]
-            fn load(self, sums: &[f32; 8]) -> __m256 {
-                memory!(_mm256_loadu_ps(core::ptr::from_ref(sums).cast()))
+            fn load(self, words: &[u32; 8]) -> __m256 {
+                memory!(_mm256_loadu_ps(core::ptr::from_ref(words).cast()))
             }
 
             #[inline(always)]
@@ -192,13 +229,14 @@ macro_rules! floats_256 {
             }
 
             #[inline(always)]
-            fn finish(self, sums: __m256, finish: &Clamp, _: &[i32]) -> [f32; 8] {
-                let low = intrinsic!(_mm256_set1_ps(finish.low));
-                let high = intrinsic!(_mm256_set1_ps(finish.high));
+            fn finish(self, sums: __m256, finish: &Finish, _: &[u32]) -> [u8; 32] {
+                let [low, high] = finish.real_bounds();
+                let low = intrinsic!(_mm256_set1_ps(low));
+                let high = intrinsic!(_mm256_set1_ps(high));
                 // The second operand is the result where one of them is NaN.
                 let outputs = intrinsic!(_mm256_max_ps(low, sums));
                 let outputs = intrinsic!(_mm256_min_ps(high, outputs));
-                let mut stored = [0.0; 8];
+                let mut stored = [0; 32];
                 memory!(_mm256_storeu_ps(core::ptr::from_mut(&mut stored).cast(), outputs));
                 stored
             }
@@ -208,6 +246,7 @@ macro_rules! floats_256 {
 
 impl Products<i8> for Avx2 {
     pairs!(8);
+    wide_pairs!(8);
     integers_256!();
 
     #[inline(always)]
@@ -220,7 +259,7 @@ impl Products<i8> for Avx2 {
 floats_256!(Avx2);
 
 impl Products<i8> for AvxVnni {
-    quads!(8, u8, 128);
+    quads!(8, 128);
     integers_256!();
 
     #[inline(always)]
@@ -232,23 +271,18 @@ impl Products<i8> for AvxVnni {
 floats_256!(AvxVnni);
 
 impl Products<i8> for Avx512Vnni {
-    quads!(16, u8, 128);
+    quads!(16, 128);
     type Vector = __m512i;
     const ROWS: usize = 6;
 
     #[inline(always)]
-    fn splat(self, group: &[u8; 4]) -> __m512i {
-        intrinsic!(_mm512_set1_epi32(i32::from_le_bytes(*group)))
+    fn splat(self, word: u32) -> __m512i {
+        intrinsic!(_mm512_set1_epi32(word.cast_signed()))
     }
 
     #[inline(always)]
-    fn weights(self, weights: &[[i8; 4]; 16]) -> __m512i {
-        memory!(_mm512_loadu_si512(core::ptr::from_ref(weights).cast()))
-    }
-
-    #[inline(always)]
-    fn load(self, sums: &[i32; 16]) -> __m512i {
-        memory!(_mm512_loadu_si512(core::ptr::from_ref(sums).cast()))
+    fn load(self, words: &[u32; 16]) -> __m512i {
+        memory!(_mm512_loadu_si512(core::ptr::from_ref(words).cast()))
     }
 
     #[inline(always)]
@@ -257,7 +291,7 @@ impl Products<i8> for Avx512Vnni {
     }
 
     #[inline(always)]
-    fn finish(self, sums: __m512i, finish: &Requantize, table: &[i32]) -> [i8; 16] {
+    fn finish(self, sums: __m512i, finish: &Finish, table: &[u32]) -> [u8; 16] {
         let ([multipliers, shifts, ..], _) = table.as_chunks::<16>() else { return [0; 16] };
         let [low, high] = finish.bounds();
         let bound = |bound| intrinsic!(_mm512_set1_epi32(bound));
@@ -313,18 +347,13 @@ impl Products<f32> for Avx512Vnni {
     const ROWS: usize = 6;
 
     #[inline(always)]
-    fn splat(self, [value]: &[f32; 1]) -> __m512 {
-        intrinsic!(_mm512_set1_ps(*value))
+    fn splat(self, word: u32) -> __m512 {
+        intrinsic!(_mm512_set1_ps(f32::from_bits(word)))
     }
 
     #[inline(always)]
-    fn weights(self, weights: &[[f32; 1]; 16]) -> __m512 {
-        memory!(_mm512_loadu_ps(core::ptr::from_ref(weights).cast()))
-    }
-
-    #[inline(always)]
-    fn load(self, sums: &[f32; 16]) -> __m512 {
-        memory!(_mm512_loadu_ps(core::ptr::from_ref(sums).cast()))
+    fn load(self, words: &[u32; 16]) -> __m512 {
+        memory!(_mm512_loadu_ps(core::ptr::from_ref(words).cast()))
     }
 
     #[inline(always)]
@@ -333,13 +362,14 @@ impl Products<f32> for Avx512Vnni {
     }
 
     #[inline(always)]
-    fn finish(self, sums: __m512, finish: &Clamp, _: &[i32]) -> [f32; 16] {
-        let low = intrinsic!(_mm512_set1_ps(finish.low));
-        let high = intrinsic!(_mm512_set1_ps(finish.high));
+    fn finish(self, sums: __m512, finish: &Finish, _: &[u32]) -> [u8; 64] {
+        let [low, high] = finish.real_bounds();
+        let low = intrinsic!(_mm512_set1_ps(low));
+        let high = intrinsic!(_mm512_set1_ps(high));
         // The second operand is the result where one of them is NaN.
         let outputs = intrinsic!(_mm512_max_ps(low, sums));
         let outputs = intrinsic!(_mm512_min_ps(high, outputs));
-        let mut stored = [0.0; 16];
+        let mut stored = [0; 64];
         memory!(_mm512_storeu_ps(core::ptr::from_mut(&mut stored).cast(), outputs));
         stored
     }

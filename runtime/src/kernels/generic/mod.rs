@@ -1,199 +1,155 @@
 //! The fast algorithm once, over the small vector trait [`Products`].
 //!
+//! All that is multiplied and summed are words of 32 bits: a float, two 16-bit or four 8-bit numbers, a sum. What differs
+//! between the types of elements is in [`Loops`]: the innermost loops. Around them stands one program for all, which
+//! a processor's program has for each instruction set, compiled for it, and a download just once.
+//!
 //! Everything here is safe code and marked `#[inline(always)]`, so that it is compiled for the instruction set of the
-//! wrapper in [`super::arch`] that calls it: plain loops over short arrays become vector code there too. What the
-//! compiler would not find by itself, products summed in registers, goes through [`Products`].
+//! wrapper in [`super::arch`] that calls it.
 
 mod convolution;
 mod depthwise;
+mod loops;
 mod pack;
 mod requantize;
 mod tile;
 
-pub use convolution::{ConvolutionJob, convolution_sizes, pack_convolution};
-pub use depthwise::{DepthwiseJob, depthwise_sizes, pack_depthwise};
+pub use convolution::Convolve;
+pub use depthwise::Depthwise;
+pub use loops::{Channels, Matrix, Of};
 pub use pack::{PART, Sizes, part, take, take_mut};
-pub use requantize::{Clamp, Requantize, Tables};
+pub use requantize::{Finish, ROUNDING, Tables};
 
-use super::scalar::Number;
+use super::weights::{ByteWeights, Weights};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Numbers and arrays of numbers: any bytes are a value.
+/// Arrays of numbers: any bytes are a value.
 pub trait Plain: Copy + FromBytes + IntoBytes + Immutable + KnownLayout + 'static {}
 
 impl<T: Copy + FromBytes + IntoBytes + Immutable + KnownLayout + 'static> Plain for T {}
 
-/// What fast kernels need of an element type.
-pub trait Value: Number<Accumulator: Plain, Weight = Self> + Plain {
-    /// The weight that changes nothing.
-    const NOTHING: Self;
-    /// Entries per channel of the epilogue's packed tables.
-    const TABLE: usize;
-    /// How sums become outputs.
-    type Finish: Copy + core::fmt::Debug;
-    /// The products of an instruction set.
-    type Of<S: Simd>: Products<Self>;
-    /// The same instruction set.
-    fn of<S: Simd>(simd: S) -> Self::Of<S>;
-    /// `sum` without what elements that exceed their value by `excess` add over a filter.
-    fn less_excess(sum: Self::Accumulator, excess: i32, filter: impl Iterator<Item = Self>) -> Self::Accumulator;
-    /// `self - zero_point`.
-    fn real(self, zero_point: i32) -> f32;
-    /// Where a float sum begins, for [`Self::whole`].
-    fn begin(start: Self::Accumulator) -> f32;
-    /// The sums that float sums stand for, `starts` included.
-    fn whole<S: Simd>(simd: S, sums: Floats<S>, starts: Vector<S, Self>) -> Vector<S, Self>;
-}
-
-/// A register of float sums.
-pub type Floats<S> = <S as Products<f32>>::Vector;
-/// A register of sums of products of `T`.
-pub type Vector<S, T> = <<T as Value>::Of<S> as Products<T>>::Vector;
-
-/// 1.5 * 2^23: whole numbers up to 2^22 can be added to it exactly, and stand in its last bits.
-pub const WHOLE: f32 = 12_582_912.0;
-
-impl Value for i8 {
-    const NOTHING: i8 = 0;
-    const TABLE: usize = 2;
-    type Finish = Requantize;
-    type Of<S: Simd> = S;
-
-    #[inline(always)]
-    fn of<S: Simd>(simd: S) -> S {
-        simd
-    }
-
-    fn less_excess(sum: i32, excess: i32, mut filter: impl Iterator<Item = i8>) -> i32 {
-        // Wraps, as the lanes of vectors do: the sum in the end fits again.
-        if excess == 0 {
-            return sum;
-        }
-        filter.by_ref().fold(sum, |sum, weight| sum.wrapping_sub(excess.wrapping_mul(i32::from(weight))))
-    }
-
-    #[inline(always)]
-    fn real(self, zero_point: i32) -> f32 {
-        (i32::from(self) - zero_point) as f32
-    }
-
-    #[inline(always)]
-    fn begin(_: i32) -> f32 {
-        WHOLE
-    }
-
-    #[inline(always)]
-    fn whole<S: Simd>(simd: S, sums: Floats<S>, starts: Vector<S, i8>) -> Vector<S, i8> {
-        simd.whole(sums, starts)
-    }
-}
-
-impl Value for f32 {
-    const NOTHING: f32 = 0.0;
-    const TABLE: usize = 0;
-    type Finish = Clamp;
-    type Of<S: Simd> = S;
-
-    #[inline(always)]
-    fn of<S: Simd>(simd: S) -> S {
-        simd
-    }
-
-    fn less_excess(sum: f32, _: i32, _: impl Iterator<Item = f32>) -> f32 {
-        sum
-    }
-
-    #[inline(always)]
-    fn real(self, _: i32) -> f32 {
-        self
-    }
-
-    #[inline(always)]
-    fn begin(start: f32) -> f32 {
-        start
-    }
-
-    #[inline(always)]
-    fn whole<S: Simd>(_: S, sums: Floats<S>, _: Floats<S>) -> Floats<S> {
-        sums
-    }
-}
-
 /// An instruction set. A value of an implementing type proves that the machine has the instructions.
 pub trait Simd: Products<i8> + Products<f32> {
-    /// Sums of whole numbers that began at [`WHOLE`], as integers, added to `starts`.
-    fn whole(self, sums: Floats<Self>, starts: Vector<Self, i8>) -> Vector<Self, i8>;
-    /// Runs a kernel, compiled for this instruction set.
-    fn run<K: Kernel>(self, kernel: K) -> K::Output;
+    /// Runs a kernel on 8-bit integers, compiled for this instruction set.
+    fn run_integers<K: Kernel>(self, kernel: K) -> Option<()>;
+    /// The same on floats.
+    fn run_floats<K: Kernel>(self, kernel: K) -> Option<()>;
 }
 
 /// Sums of products of `T` in vector registers.
 ///
-/// A group is the run of [`Self::GROUP`] neighbouring products that one instruction adds into each lane.
-pub trait Products<T: Value>: Copy {
-    /// Products per lane and instruction.
+/// A group is the run of [`Self::GROUP`] neighbouring products that one instruction adds into each lane: a word.
+pub trait Products<T>: Copy {
+    /// Bytes of an element in a tensor.
+    const VALUE: usize;
+    /// Words per channel of the epilogue's packed tables.
+    const TABLE: usize;
+    /// Products per lane and instruction: 1, 2 or 4.
     const GROUP: usize;
     /// Sums per vector.
     const LANES: usize;
     /// Rows of the largest tile that stays in registers, with two vectors per row: 4 or 6.
     const ROWS: usize;
-    /// An activation, as gathered.
-    type Element: Plain;
-    /// `[Element; GROUP]`.
-    type Group: Plain;
-    /// A weight, as packed.
-    type Weight: Plain;
-    /// `[[Weight; GROUP]; LANES]`.
-    type Weights: Plain;
-    /// `[sum; LANES]`.
-    type Sums: Plain + AsRef<[T::Accumulator]> + AsMut<[T::Accumulator]>;
-    /// `[T; LANES]`.
-    type Outputs: AsRef<[T]>;
+    /// Whether smaller tiles, of one vector and of two rows, are worth their code.
+    const SMALL_TILES: bool = true;
+    /// `[u32; LANES]`.
+    type Words: Plain;
+    /// Elements in a tensor, one for each lane.
+    type Values: Plain;
+    /// Elements in a tensor, a group for each lane.
+    type Chunk: Plain;
     /// A vector register of weights, activations or sums.
     type Vector: Copy;
 
-    /// The element of an activation.
-    fn element(value: T, zero_point: i32) -> Self::Element;
-    /// The element of an activation that stands for real zero.
-    fn zero(zero_point: i32) -> Self::Element;
-    /// What elements exceed `activation - zero_point` by; corrected in the bias.
-    fn excess(zero_point: i32) -> i32;
-    /// The packed form of a weight.
-    fn weight(value: T) -> Self::Weight;
-    /// Elements as groups; what fills no group is left out.
-    fn groups(elements: &[Self::Element]) -> &[Self::Group];
-    /// The first vector of sums.
-    fn sums(sums: &[T::Accumulator]) -> Option<&Self::Sums>;
+    /// Words as vectors; what fills none is left out.
+    fn vectors(words: &[u32]) -> &[Self::Words];
+    /// The same, to be written.
+    fn vectors_mut(words: &mut [u32]) -> &mut [Self::Words];
+    /// The first elements, one per lane.
+    fn values(bytes: &[u8]) -> Option<&Self::Values>;
+    /// The same, to be written.
+    fn values_mut(bytes: &mut [u8]) -> Option<&mut Self::Values>;
+    /// The first elements, a group per lane.
+    fn chunk(bytes: &[u8]) -> Option<&Self::Chunk>;
+    /// What activations exceed `activation - zero_point` by; corrected in the bias.
+    fn excess(self, zero_point: i32) -> i32;
+    /// Activations as they are multiplied.
+    fn widen(self, chunk: &Self::Chunk, zero_point: i32) -> Self::Words;
+    /// Groups of the activations of `GROUP` rows; the other rows are not looked at.
+    fn interleave(self, rows: &[Self::Values; 4], zero_point: i32) -> Self::Words;
 
-    /// One group in every lane.
-    fn splat(self, group: &Self::Group) -> Self::Vector;
-    /// One group of weights per lane.
-    fn weights(self, weights: &Self::Weights) -> Self::Vector;
-    /// Sums into a register.
-    fn load(self, sums: &Self::Sums) -> Self::Vector;
+    /// One word in every lane.
+    fn splat(self, word: u32) -> Self::Vector;
+    /// Words into a register.
+    fn load(self, words: &Self::Words) -> Self::Vector;
     /// In every lane: `sum` and the products of a group.
     fn multiply_add(self, sum: Self::Vector, activations: Self::Vector, weights: Self::Vector) -> Self::Vector;
-    /// Outputs for sums; `table` holds [`Value::TABLE`] rows of an entry per lane, and is not read beyond.
-    fn finish(self, sums: Self::Vector, finish: &T::Finish, table: &[i32]) -> Self::Outputs;
+    /// Outputs for sums; `table` holds [`Self::TABLE`] rows of a word per lane, and is not read beyond.
+    fn finish(self, sums: Self::Vector, finish: &Finish, table: &[u32]) -> Self::Values;
+    /// Two of them at once.
+    #[inline(always)]
+    fn finish_pair(self, sums: [Self::Vector; 2], finish: &Finish, tables: [&[u32]; 2]) -> [Self::Values; 2] {
+        let ([first, second], [table, other]) = (sums, tables);
+        [self.finish(first, finish, table), self.finish(second, finish, other)]
+    }
 }
 
-/// A job that [`Simd::run`] runs.
+/// A job that [`Simd`] runs.
 pub trait Kernel {
-    /// What it gives.
-    type Output;
-    /// Does it. Implementations are `#[inline(always)]`.
-    fn run<S: Simd>(self, simd: S) -> Self::Output;
+    /// Whether it multiplies groups of bytes in the way that its instruction set does best. For others the relatives of
+    /// an instruction set may share their loops.
+    const GROUPS: bool;
+    /// Does it; `None` where it does not serve. Implementations are `#[inline(always)]`.
+    fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()>;
 }
 
-/// Stores the first of `outputs`, as many as `output` takes.
-#[inline(always)]
-fn put<T: Value, P: Products<T>>(outputs: &P::Outputs, output: &mut [T]) {
-    let outputs = outputs.as_ref();
-    if let Some(whole) = output.get_mut(..P::LANES) {
-        // Of constant length: one vector store.
-        whole.iter_mut().zip(outputs).for_each(|(to, &from)| *to = from);
-    } else {
-        output.iter_mut().zip(outputs).for_each(|(to, &from)| *to = from);
+/// What is asked of a kernel.
+#[derive(Debug)]
+pub enum Ask<'a> {
+    /// To tell what packing takes.
+    Measure(&'a mut Sizes),
+    /// To pack.
+    Pack {
+        /// As many bytes as were told.
+        packed: &'a mut [u8],
+        /// The weights.
+        weights: Source<'a>,
+        /// A word for each channel, or none.
+        bias: &'a [i32],
+        /// Of the epilogue.
+        tables: Tables<'a>,
+    },
+    /// To run over all images.
+    Run {
+        /// What was packed.
+        packed: &'a [u8],
+        /// As many bytes as were told.
+        scratch: &'a mut [u8],
+        /// The tensors.
+        place: Place<'a, u8>,
+        /// The epilogue.
+        finish: Finish,
+        /// Images, one behind the other.
+        images: usize,
+    },
+}
+
+/// Weights before they are packed.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// Integers.
+    Bytes(ByteWeights<'a>),
+    /// Floats.
+    Reals(&'a [f32]),
+}
+
+impl Source<'_> {
+    /// A weight as it is packed: an integer, or the bits of a float. Nought beyond the last one.
+    fn at(&self, at: usize) -> i32 {
+        match self {
+            Self::Bytes(weights) => weights.at(at).map_or(0, i32::from),
+            Self::Reals(weights) => weights.get(at).map_or(0, |weight| weight.to_bits().cast_signed()),
+        }
     }
 }
 
@@ -211,13 +167,22 @@ pub struct Place<'a, T> {
     pub down: bool,
 }
 
-/// Ranges of up to `step` that cover `0..end`, ascending or descending.
+/// Puts the weights of a group into a word, the first one lowest.
 #[inline(always)]
-fn blocks(end: usize, step: usize, down: bool) -> impl Iterator<Item = core::ops::Range<usize>> {
-    let step = step.max(1);
-    let count = end.div_ceil(step);
-    (0..count).map(move |index| {
-        let start = if down { count - 1 - index } else { index } * step;
-        start..end.min(start + step)
-    })
+fn word(group: usize, weight: impl Fn(usize) -> i32) -> u32 {
+    let bits = 32 / group.max(1);
+    let mut word = 0;
+    for slot in 0..group {
+        let mask = u32::MAX >> (32 - bits);
+        word |= (weight(slot).cast_unsigned() & mask) << (slot * bits);
+    }
+    word
+}
+
+/// Ranges of up to `step` that cover `0..end`, ascending or descending: the range of turn `index`, while there is one.
+#[inline(always)]
+fn block(index: usize, end: usize, step: usize, down: bool) -> Option<core::ops::Range<usize>> {
+    let last = end.div_ceil(step.max(1)).checked_sub(index)?.checked_sub(1)?;
+    let start = if down { last } else { index } * step;
+    Some(start..end.min(start + step))
 }

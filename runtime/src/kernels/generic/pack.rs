@@ -1,6 +1,5 @@
-//! Parts of a buffer of packed weights: each a typed slice at a multiple of 64 bytes, one behind the other.
+//! Parts of a buffer of packed weights: words, each part at a multiple of 64 bytes, one behind the other.
 
-use super::Plain;
 use zerocopy::FromBytes;
 
 /// Where parts begin: a cache line.
@@ -15,21 +14,21 @@ pub struct Sizes {
     pub scratch: usize,
 }
 
-/// Bytes of a part of `count` values.
-pub const fn part<T>(count: usize) -> usize {
-    count.saturating_mul(size_of::<T>()).next_multiple_of(PART)
+/// Bytes of a part of `count` words.
+pub const fn part(count: usize) -> usize {
+    count.saturating_mul(4).saturating_add(PART - 1) / PART * PART
 }
 
 /// The next part of `rest`.
-pub fn take<'a, T: Plain>(rest: &mut &'a [u8], count: usize) -> Option<&'a [T]> {
-    let (bytes, after) = rest.split_at_checked(part::<T>(count))?;
+pub fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u32]> {
+    let (bytes, after) = rest.split_at_checked(part(count))?;
     *rest = after;
-    <[T]>::ref_from_bytes(bytes.get(..count.checked_mul(size_of::<T>())?)?).ok()
+    <[u32]>::ref_from_bytes(bytes.get(..count.checked_mul(4)?)?).ok()
 }
 
 /// The next part of `rest`, to be written.
-pub fn take_mut<'a, T: Plain>(rest: &mut &'a mut [u8], count: usize) -> Option<&'a mut [T]> {
-    let (bytes, after) = core::mem::take(rest).split_at_mut_checked(part::<T>(count))?;
+pub fn take_mut<'a>(rest: &mut &'a mut [u8], count: usize) -> Option<&'a mut [u32]> {
+    let (bytes, after) = core::mem::take(rest).split_at_mut_checked(part(count))?;
     *rest = after;
-    <[T]>::mut_from_bytes(bytes.get_mut(..count.checked_mul(size_of::<T>())?)?).ok()
+    <[u32]>::mut_from_bytes(bytes.get_mut(..count.checked_mul(4)?)?).ok()
 }

@@ -1,23 +1,22 @@
-//! What the epilogues of fast kernels need: the numbers of [`crate::kernels::requantize`], and tables that packing has
+//! The epilogue as vectors compute it: the formulas of [`crate::kernels::requantize`], and tables that packing has
 //! filled up to whole vectors.
 
-use super::Value;
 use crate::kernels::requantize::Requantization;
 use bantam_format::ops::FloatEpilogue;
 
-/// 8-bit outputs.
+/// How sums become outputs.
 #[derive(Clone, Copy, Debug)]
-pub struct Requantize {
-    /// Zero point of the output.
+pub struct Finish {
+    /// Zero point of 8-bit outputs.
     pub zero_point: i32,
-    /// Smallest and largest output.
+    /// Smallest and largest output; bits of floats.
     pub clamp: [i32; 2],
-    /// The arithmetic: `tflite`, else `onnx`.
+    /// The arithmetic of 8-bit outputs: `tflite`, else `onnx`.
     pub tflite: bool,
 }
 
-impl Requantize {
-    /// The epilogue of an op.
+impl Finish {
+    /// That of integers.
     pub fn new(requantization: &Requantization<'_>) -> Self {
         Self {
             zero_point: requantization.zero_point,
@@ -26,26 +25,24 @@ impl Requantize {
         }
     }
 
-    /// Smallest and largest output less the zero point.
+    /// That of floats.
+    pub fn of_floats(epilogue: &FloatEpilogue) -> Self {
+        let clamp = [epilogue.clamp_min, epilogue.clamp_max].map(|bound| bound.to_bits().cast_signed());
+        Self { zero_point: 0, clamp, tflite: false }
+    }
+
+    /// Smallest and largest 8-bit output less the zero point.
     #[inline(always)]
     pub fn bounds(&self) -> [i32; 2] {
-        self.clamp.map(|bound| bound - self.zero_point)
+        let [low, high] = self.clamp;
+        [low - self.zero_point, high - self.zero_point]
     }
-}
 
-/// Clamped floats.
-#[derive(Clone, Copy, Debug)]
-pub struct Clamp {
-    /// Smallest output.
-    pub low: f32,
-    /// Largest output.
-    pub high: f32,
-}
-
-impl Clamp {
-    /// From the stored bounds.
-    pub fn new(epilogue: &FloatEpilogue) -> Self {
-        Self { low: epilogue.clamp_min, high: epilogue.clamp_max }
+    /// Smallest and largest float.
+    #[inline(always)]
+    pub fn real_bounds(&self) -> [f32; 2] {
+        let [low, high] = self.clamp;
+        [f32::from_bits(low.cast_unsigned()), f32::from_bits(high.cast_unsigned())]
     }
 }
 
@@ -59,20 +56,40 @@ pub enum Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// Packs the tables of vectors of `lanes` channels: multipliers, then shifts. `channel` tells which channel an
-    /// entry is of; `None` fills up.
-    pub fn pack<T: Value>(&self, lanes: usize, channel: impl Fn(usize) -> Option<usize>, packed: &mut [i32]) {
+    /// Packs the tables of vectors of `lanes` channels: multipliers, shifts, and what [`quick`] makes of them. `channel`
+    /// tells which channel an entry is of; `None` fills up, with the multiplier nought.
+    pub fn pack(&self, lanes: usize, channel: &dyn Fn(usize) -> Option<usize>, packed: &mut [u32]) {
         let Self::Scales(scales) = self else { return };
-        for (vector, table) in packed.chunks_exact_mut((lanes * T::TABLE).max(1)).enumerate() {
+        for (vector, table) in packed.chunks_exact_mut((lanes * 4).max(1)).enumerate() {
             for (index, entry) in table.iter_mut().enumerate() {
-                let Some(channel) = channel(vector * lanes + index % lanes) else { continue };
-                let from = if scales.per_channel { channel } else { 0 };
-                *entry = if index < lanes {
-                    scales.multipliers.get(from).copied().unwrap_or(0)
-                } else {
-                    scales.shifts.get(from).copied().map_or(0, i32::from)
-                };
+                let from =
+                    channel(vector * lanes + index % lanes).map(|channel| if scales.per_channel { channel } else { 0 });
+                let multiplier = from.and_then(|from| scales.multipliers.get(from).copied()).unwrap_or(0);
+                let shift = from.and_then(|from| scales.shifts.get(from).copied());
+                let [factor, tie] = quick(multiplier, shift);
+                let shift = shift.map_or(0, i32::from);
+                let rows = [multiplier.cast_unsigned(), shift.cast_unsigned(), factor.to_bits(), tie.to_bits()];
+                *entry = rows.get(index / lanes.max(1)).copied().unwrap_or(0);
             }
         }
+    }
+}
+
+/// 1.5 * 2^23: adding it to a number of at most 2^22 rounds that to nearest, ties to even, into the last bits.
+pub const ROUNDING: f32 = 12_582_912.0;
+
+/// What sums are multiplied with in floats, and how far such a product may be from the nearest whole number for that to
+/// be the output; beyond, the `tflite` arithmetic has to be done in integers. It is never needed for `onnx`.
+///
+/// Products that count are less than 2^9 (others are clamped), so the three roundings of sum, factor and product move them
+/// by less than 2^-13. The first rounding of `tflite` moves them by half a unit of the last bit that is shifted out.
+fn quick(multiplier: i32, shift: Option<i8>) -> [f32; 2] {
+    let power = |exponent: i32| f32::from_bits((127 + exponent).unsigned_abs() << 23);
+    match shift.map(i32::from) {
+        None => [f32::from_bits(multiplier.cast_unsigned()), 1.0],
+        Some(shift @ -30..0) if multiplier >= 0 => {
+            [multiplier as f32 * power(shift - 31), 0.5 - power(shift - 1) - power(-12)]
+        }
+        Some(_) => [0.0, -1.0],
     }
 }

@@ -20,6 +20,13 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 const BUILDS: [(&str, &str); 3] =
     [("scalar", ""), ("simd128", "-Ctarget-feature=+simd128"), ("relaxed", "-Ctarget-feature=+simd128,+relaxed-simd")];
 
+/// What the builds with vectors leave to the scalar one, which the package loads for models that have one of these.
+const RARE: [Opcode; 6] =
+    [Opcode::Select, Opcode::TransposeConv2d, Opcode::Resize, Opcode::Normalize, Opcode::TopK, Opcode::Rescale];
+
+/// Inlines more than code for size does by itself: after brotli that is less.
+const INLINE: &str = "-Cllvm-args=-inline-threshold=40";
+
 /// Compiles the crates of the runtime for speed within reason, where all of it is compiled for size alone.
 const SPEED: [&str; 3] = [
     "profile.small.package.bantam.opt-level='s'",
@@ -74,6 +81,7 @@ fn operators(artifact: &Artifact<'_>) -> String {
         arithmetics.push(Arithmetic::Float);
     }
     let mut arithmetics: Vec<_> = arithmetics.into_iter().map(Arithmetic::name).collect();
+    arithmetics.push("Packed");
     if (0..artifact.tensor_count()).any(|index| artifact.tensor(index).data_type == DataType::I16) {
         arithmetics.push("Int16");
     }
@@ -115,8 +123,15 @@ fn build(context: &Context, [operators, preprocessing]: [&str; 2], dist: &Path) 
     // Flags are parted by the character 0x1f.
     let wide = operators.contains("Int16");
     let narrow = ["--cfg=bantam_without_int16"].into_iter().filter(|_| !wide);
+    let usual: Vec<_> = Opcode::ALL.iter().filter(|it| !RARE.contains(it)).map(|it| it.name()).collect();
+    let usual = format!("Tflite, Onnx, Float, Packed; {}", usual.join(", "));
     for (name, flags) in BUILDS {
-        let flags = Some(flags).filter(|flags| !flags.is_empty()).into_iter().chain(narrow.clone());
+        let inline = if operators.is_empty() { INLINE } else { "" };
+        let (operators, preprocessing) = match (name, operators) {
+            ("simd128" | "relaxed", "") => (&*usual, "images fields"),
+            _ => (operators, preprocessing),
+        };
+        let flags = [flags, inline].into_iter().filter(|flags| !flags.is_empty()).chain(narrow.clone());
         let flags = flags.collect::<Vec<_>>().join("\x1f");
         context
             .cargo()
