@@ -73,7 +73,12 @@ backends! {
     #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd", feature = "wasm-kernels"))]
     #[doc = "WebAssembly's relaxed SIMD on engines whose products of bytes are exact."]
     RelaxedDot(arch::wasm32::RelaxedDot) = "relaxed-dot",
-    #[cfg(all(target_arch = "wasm32", target_feature = "simd128", feature = "wasm-kernels"))]
+    #[cfg(all(
+        target_arch = "wasm32",
+        target_feature = "simd128",
+        not(target_feature = "relaxed-simd"),
+        feature = "wasm-kernels"
+    ))]
     #[doc = "WebAssembly's simd128."]
     Simd128(arch::wasm32::Simd128) = "simd128",
     #[cfg(test)]

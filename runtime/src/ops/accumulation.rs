@@ -17,6 +17,8 @@ pub(super) struct Packing {
     pub images: usize,
     /// Whether each output channel sees one input channel; weights are `[taps, channels]` then.
     pub depthwise: bool,
+    /// Whether windows lie on the output.
+    pub spreads: bool,
 }
 
 /// An accumulating op, ready to run on one element type.
@@ -132,7 +134,7 @@ fn packed<S: Source>(
     let scales =
         if floats { None } else { Some(context.requantization(&epilogue, constants.is_per_channel(), channels)?) };
     let zero_point = if floats { 0 } else { i32::from(epilogue.input_zero_point) };
-    let Packing { mut geometry, images, mut depthwise } = packing;
+    let Packing { mut geometry, images, mut depthwise, spreads } = packing;
     // From one output channel to the next, and from one tap to the next.
     let mut strides = [geometry.taps(), 1];
     if depthwise {
@@ -169,7 +171,7 @@ fn packed<S: Source>(
     let done = if depthwise {
         backend.run(floats, Depthwise { geometry, zero_point, ask })
     } else {
-        backend.run(floats, Convolve { geometry, zero_point, strides, ask })
+        backend.run(floats, Convolve { geometry, zero_point, strides, spreads, ask })
     };
     // The oracle takes nothing.
     Some(done.or(measures.then_some(())))

@@ -48,7 +48,7 @@ impl Accumulate for Conv2d {
     const PACKS: bool = true;
 
     fn packing(&self) -> Option<Packing> {
-        Some(Packing { geometry: self.geometry, images: self.images, depthwise: false })
+        Some(Packing { geometry: self.geometry, images: self.images, depthwise: false, spreads: false })
     }
 
     fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>, S: Source>(

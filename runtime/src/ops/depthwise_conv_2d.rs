@@ -22,7 +22,7 @@ impl Accumulate for DepthwiseConv2d {
     const PACKS: bool = true;
 
     fn packing(&self) -> Option<Packing> {
-        Some(Packing { geometry: self.geometry, images: self.images, depthwise: true })
+        Some(Packing { geometry: self.geometry, images: self.images, depthwise: true, spreads: false })
     }
 
     fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>, S: Source>(

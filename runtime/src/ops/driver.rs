@@ -35,7 +35,7 @@ pub(crate) enum Task<'c> {
 
 /// Whether an opcode has a packed form.
 pub(crate) fn packs(opcode: Opcode) -> bool {
-    matches!(opcode, Opcode::Conv2d | Opcode::DepthwiseConv2d | Opcode::FullyConnected)
+    matches!(opcode, Opcode::Conv2d | Opcode::DepthwiseConv2d | Opcode::FullyConnected | Opcode::TransposeConv2d)
 }
 
 /// The inputs of an op while its output is written.

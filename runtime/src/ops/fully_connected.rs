@@ -25,7 +25,7 @@ impl Accumulate for FullyConnected {
     const PACKS: bool = true;
 
     fn packing(&self) -> Option<Packing> {
-        Some(Packing { geometry: self.geometry(), images: 1, depthwise: false })
+        Some(Packing { geometry: self.geometry(), images: 1, depthwise: false, spreads: false })
     }
 
     fn run<T: Number + Element, E: Epilogue<T::Accumulator, T>, S: Source>(

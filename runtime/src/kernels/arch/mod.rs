@@ -82,12 +82,8 @@ macro_rules! wide_pairs {
         }
 
         #[inline(always)]
-        fn interleave(self, [first, second, ..]: &[Self::Values; 4], zero_point: i32) -> [u32; $lanes] {
-            let mut words = [0_i16; 2 * $lanes];
-            for ((pair, &first), &second) in words.as_chunks_mut().0.iter_mut().zip(first).zip(second) {
-                *pair = [first, second].map(|value| i16::from(value.cast_signed()) - zero_point as i16);
-            }
-            zerocopy::transmute!(words)
+        fn spread(self, values: &Self::Values, zero_point: i32) -> [u32; $lanes] {
+            values.map(|value| (i32::from(value.cast_signed()) - zero_point).cast_unsigned())
         }
     };
 }
@@ -109,13 +105,8 @@ macro_rules! quads {
         }
 
         #[inline(always)]
-        fn interleave(self, [first, second, third, fourth]: &[Self::Values; 4], _: i32) -> [u32; $lanes] {
-            let mut bytes = [0_u8; 4 * $lanes];
-            let columns = first.iter().zip(second).zip(third).zip(fourth);
-            for (four, (((&first, &second), &third), &fourth)) in bytes.as_chunks_mut().0.iter_mut().zip(columns) {
-                *four = [first, second, third, fourth].map(|byte: u8| byte.wrapping_add($offset));
-            }
-            zerocopy::transmute!(bytes)
+        fn spread(self, values: &Self::Values, _: i32) -> [u32; $lanes] {
+            values.map(|value| u32::from(value.wrapping_add($offset)))
         }
     };
 }
@@ -136,7 +127,7 @@ macro_rules! floats {
         }
 
         #[inline(always)]
-        fn interleave(self, [values, ..]: &[Self::Values; 4], _: i32) -> [u32; $lanes] {
+        fn spread(self, values: &Self::Values, _: i32) -> [u32; $lanes] {
             zerocopy::transmute!(*values)
         }
     };

@@ -1,9 +1,9 @@
 //! WebAssembly: simd128, and relaxed SIMD where a probe finds an exact product of bytes. What a module may use is settled
 //! when it is compiled, so there is nothing to detect but the probe's answer.
 
-#[cfg(target_feature = "relaxed-simd")]
-use super::relaxed;
-use super::{floats, lanes, pairs};
+#[cfg(not(target_feature = "relaxed-simd"))]
+use super::pairs;
+use super::{floats, lanes};
 use crate::kernels::generic::{Finish, Kernel, Of, Products, ROUNDING, Simd};
 use core::arch::wasm32::*;
 
@@ -54,10 +54,10 @@ macro_rules! float_products {
 
             #[inline(always)]
             fn finish(self, sums: v128, finish: &Finish, _: &[u32]) -> [u8; 16] {
-                // These give the first operand where one of them is NaN.
-                let [low, high] = finish.real_bounds();
-                let outputs = f32x4_pmax(sums, f32x4_splat(low));
-                let outputs = f32x4_pmin(outputs, f32x4_splat(high));
+                // NaN and the sign of nought stay: relaxed minima and maxima, which the compiler makes of others, keep neither.
+                let [low, high] = finish.real_bounds().map(|bound| f32x4_splat(bound));
+                let outputs = v128_bitselect(low, sums, f32x4_lt(sums, low));
+                let outputs = v128_bitselect(high, outputs, f32x4_gt(outputs, high));
                 store!(outputs, [0; 16])
             }
         }
@@ -154,61 +154,72 @@ fn tflite(sums: v128, [multipliers, shifts, ..]: &[[u32; 4]; 4], [low, high]: [i
     i32x4_min(i32x4_max(rounded, i32x4_splat(low)), i32x4_splat(high))
 }
 
-/// simd128.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Simd128(());
+/// An instruction set's two kinds of loops.
+macro_rules! simd {
+    ($name:ident) => {
+        impl Simd for $name {
+            #[inline(always)]
+            fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
+                kernel.run(&Of::<i8, _>::new(self))
+            }
 
-impl Simd128 {
-    /// Always there in a module compiled for it.
-    pub fn new() -> Option<Self> {
-        Some(Self(()))
-    }
+            #[inline(always)]
+            fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
+                kernel.run(&Of::<f32, _>::new(self))
+            }
+        }
+
+        float_products!($name);
+    };
 }
 
-impl Simd for Simd128 {
-    #[inline(always)]
-    fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
-        kernel.run(&Of::<i8, _>::new(self))
+#[cfg(not(target_feature = "relaxed-simd"))]
+mod words {
+    use super::*;
+
+    /// simd128.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Simd128(());
+
+    impl Simd128 {
+        /// Always there in a module compiled for it.
+        pub fn new() -> Option<Self> {
+            Some(Self(()))
+        }
     }
 
-    #[inline(always)]
-    fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
-        kernel.run(&Of::<f32, _>::new(self))
-    }
-}
+    simd!(Simd128);
 
-float_products!(Simd128);
+    impl Products<i8> for Simd128 {
+        pairs!(4);
+        integers!();
 
-impl Products<i8> for Simd128 {
-    pairs!(4);
-    integers!();
+        #[inline(always)]
+        fn multiply_add(self, sum: v128, activations: v128, weights: v128) -> v128 {
+            i32x4_add(sum, i32x4_dot_i16x8(activations, weights))
+        }
 
-    #[inline(always)]
-    fn multiply_add(self, sum: v128, activations: v128, weights: v128) -> v128 {
-        i32x4_add(sum, i32x4_dot_i16x8(activations, weights))
-    }
+        #[inline(always)]
+        fn widen(self, chunk: &[u8; 8], zero_point: i32) -> [u32; 4] {
+            let words = i16x8_extend_low_i8x16(i64x2_splat(zerocopy::transmute!(*chunk)));
+            store!(i16x8_sub(words, i16x8_splat(zero_point as i16)), [0; 4])
+        }
 
-    #[inline(always)]
-    fn widen(self, chunk: &[u8; 8], zero_point: i32) -> [u32; 4] {
-        let words = i16x8_extend_low_i8x16(i64x2_splat(zerocopy::transmute!(*chunk)));
-        store!(i16x8_sub(words, i16x8_splat(zero_point as i16)), [0; 4])
-    }
-
-    #[inline(always)]
-    fn interleave(self, [first, second, ..]: &[[u8; 4]; 4], zero_point: i32) -> [u32; 4] {
-        let first = i32x4_splat(zerocopy::transmute!(*first));
-        let second = i32x4_splat(zerocopy::transmute!(*second));
-        let bytes = i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 0, 16, 1, 17, 2, 18, 3, 19>(first, second);
-        store!(i16x8_sub(i16x8_extend_low_i8x16(bytes), i16x8_splat(zero_point as i16)), [0; 4])
+        #[inline(always)]
+        fn spread(self, values: &[u8; 4], zero_point: i32) -> [u32; 4] {
+            let words = i16x8_extend_low_i8x16(i32x4_splat(zerocopy::transmute!(*values)));
+            store!(i32x4_sub(i32x4_extend_low_i16x8(words), i32x4_splat(zero_point)), [0; 4])
+        }
     }
 }
 
 #[cfg(target_feature = "relaxed-simd")]
 mod bytes {
+    use super::super::relaxed;
     use super::*;
 
     /// Relaxed SIMD whose product of bytes is exact: it takes both as signed (Arm), or the second as unsigned without
-    /// saturation (x86 with VNNI).
+    /// saturation (x86 with VNNI). A page whose engine does otherwise gets the program for simd128.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct RelaxedDot {
         /// What is added to activations.
@@ -221,25 +232,14 @@ mod bytes {
             let regime = relaxed::probe(|signed, other, sums| {
                 // Opaque, or the compiler would fold an instruction that only the engine can evaluate.
                 let (signed, other) = core::hint::black_box((signed, other));
-                store!(i32x4_relaxed_dot_i8x16_i7x16_add(load!(&signed), load!(&other), load!(&sums)), [0; 4])
+                let (signed, other, sums) = (load!(&signed), load!(&other), load!(&sums));
+                store!(i32x4_relaxed_dot_i8x16_i7x16_add(signed, other, sums), [0; 4])
             })?;
             Some(Self { offset: if regime == relaxed::Regime::Unsigned { -128 } else { 0 } })
         }
     }
 
-    impl Simd for RelaxedDot {
-        #[inline(always)]
-        fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
-            if K::GROUPS { kernel.run(&Of::<i8, _>::new(self)) } else { Simd128(()).run_integers(kernel) }
-        }
-
-        #[inline(always)]
-        fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
-            Simd128(()).run_floats(kernel)
-        }
-    }
-
-    float_products!(RelaxedDot);
+    simd!(RelaxedDot);
 
     impl Products<i8> for RelaxedDot {
         lanes!(4, 4, 1, 4);
@@ -252,12 +252,14 @@ mod bytes {
 
         #[inline(always)]
         fn widen(self, chunk: &[u8; 16], _: i32) -> [u32; 4] {
-            store!(i8x16_add(load!(chunk), i8x16_splat(self.offset)), [0; 4])
+            let bytes = load!(chunk);
+            store!(i8x16_add(bytes, i8x16_splat(self.offset)), [0; 4])
         }
 
-        fn interleave(self, _: &[[u8; 4]; 4], _: i32) -> [u32; 4] {
-            // Rows are interleaved for the pairs of `Simd128` alone.
-            [0; 4]
+        #[inline(always)]
+        fn spread(self, values: &[u8; 4], _: i32) -> [u32; 4] {
+            let bytes = i8x16_add(i32x4_splat(zerocopy::transmute!(*values)), i8x16_splat(self.offset));
+            store!(u32x4_extend_low_u16x8(u16x8_extend_low_u8x16(bytes)), [0; 4])
         }
 
         #[inline(always)]
@@ -269,3 +271,5 @@ mod bytes {
 
 #[cfg(target_feature = "relaxed-simd")]
 pub use bytes::RelaxedDot;
+#[cfg(not(target_feature = "relaxed-simd"))]
+pub use words::Simd128;

@@ -23,13 +23,13 @@ pub struct Convolve<'a> {
     pub zero_point: i32,
     /// How far it is from the weight of an output channel to that of the next, and from tap to tap.
     pub strides: [usize; 2],
+    /// Whether windows lie on the output, as in transposed convolutions.
+    pub spreads: bool,
     /// What to do.
     pub ask: Ask<'a>,
 }
 
 impl Kernel for Convolve<'_> {
-    const GROUPS: bool = true;
-
     #[inline(always)]
     fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()> {
         #[cfg(target_arch = "wasm32")]
@@ -41,7 +41,8 @@ impl Kernel for Convolve<'_> {
 impl Convolve<'_> {
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn run_on<L: Matrix + ?Sized>(self, loops: &L) -> Option<()> {
-        let geometry = self.geometry;
+        let Self { geometry, zero_point, spreads, .. } = self;
+        let windows = Windows { geometry, zero_point, spreads };
         let shape = Shape::new(geometry, loops.layout());
         let (layout, channels) = (shape.layout, shape.padded());
         let tables_of = channels.checked_mul(layout.table)?;
@@ -54,7 +55,7 @@ impl Convolve<'_> {
             }
             Ask::Pack { mut packed, weights, bias, tables } => {
                 let taps = geometry.taps();
-                let excess = loops.excess(self.zero_point);
+                let excess = loops.excess(zero_point);
                 let weight = |channel: Option<usize>, tap: usize| match channel {
                     Some(channel) if tap < taps => weights.at(channel * self.strides[0] + tap * self.strides[1]),
                     _ => 0,
@@ -104,7 +105,7 @@ impl Convolve<'_> {
                         for group in 0..shape.groups {
                             let into = gathered.get_mut(group * words..)?;
                             let source = place.memory.get(input..)?;
-                            gather(geometry, &shape, group, self.zero_point, source, range.clone(), into, loops);
+                            gather(&windows, &shape, group, source, range.clone(), into, loops);
                         }
                         let target = output + range.start * out_pixel..output + range.end * out_pixel;
                         let target = place.memory.get_mut(target)?;
@@ -202,15 +203,21 @@ impl Shape {
     }
 }
 
+/// Where windows lie and what stands around the input.
+struct Windows<'a> {
+    geometry: &'a Convolution,
+    zero_point: i32,
+    spreads: bool,
+}
+
 /// Gathers the windows of output pixels, `depth` words each. What is written ascends in memory, so a run may be rounded
 /// up to whole chunks: what it writes too much is written over.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
 fn gather<L: Matrix + ?Sized>(
-    geometry: &Convolution,
+    &Windows { geometry, zero_point, spreads }: &Windows<'_>,
     shape: &Shape,
     group: usize,
-    zero_point: i32,
     input: &[u8],
     pixels: Range<usize>,
     into: &mut [u32],
@@ -221,13 +228,13 @@ fn gather<L: Matrix + ?Sized>(
     let (taps, length) = (geometry.group_channels(), shape.depth * products);
     let element = 4 / products.max(1);
     let into = into.as_mut_bytes();
-    if geometry.is_pointwise() && geometry.groups == 1 && length == taps {
+    if geometry.is_pointwise() && geometry.groups == 1 && length == taps && !spreads {
         // The windows of consecutive pixels are consecutive.
         loops.gather(input.get(pixels.start * pixel..), zero_point, into, pixels.len() * taps);
         return;
     }
     // Neighbouring taps of a row are neighbours in memory.
-    let runs = geometry.dilation[1] == 1 && geometry.groups == 1;
+    let runs = geometry.dilation[1] == 1 && geometry.groups == 1 && !spreads;
     let out_width = geometry.output[1].max(1);
     let (mut y, mut x) = (pixels.start / out_width, pixels.start % out_width);
     let mut at = 0;
@@ -241,14 +248,16 @@ fn gather<L: Matrix + ?Sized>(
         let [before, inside] = geometry.inside(x);
         let first = (x * geometry.stride[1] + before).saturating_sub(geometry.pad[1]);
         for tap_y in 0..geometry.kernel[0] {
-            let line = geometry.input_row(y, tap_y).and_then(|input_y| input.get(input_y * width * pixel..));
+            let row = if spreads { geometry.spreading_row(y, tap_y) } else { geometry.input_row(y, tap_y) };
+            let line = row.and_then(|input_y| input.get(input_y * width * pixel..));
             if runs {
                 add(None, before * taps);
                 add(line.and_then(|line| line.get(first * pixel..)), inside * taps);
                 add(None, (geometry.kernel[1] - before - inside) * taps);
             } else {
                 for tap_x in 0..geometry.kernel[1] {
-                    let column = geometry.input_column(x, tap_x);
+                    let column =
+                        if spreads { geometry.spreading_column(x, tap_x) } else { geometry.input_column(x, tap_x) };
                     let at = column.map(|input_x| input_x * pixel + group * taps * value);
                     add(line.zip(at).and_then(|(line, at)| line.get(at..)), taps);
                 }

@@ -9,8 +9,6 @@ use zerocopy::{FromZeros, IntoBytes};
 pub const VECTORS: usize = 2;
 /// Outputs of a depthwise convolution that are computed side by side, so that a weight is loaded once for all of them.
 pub const PIXELS: usize = 4;
-/// The most products of a group.
-pub const GROUP: usize = 4;
 
 /// The numbers of a [`Products`], which say how its operands are packed.
 #[derive(Clone, Copy, Debug)]
@@ -55,15 +53,13 @@ pub struct Panel<'a> {
 /// An output row of a depthwise convolution.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    /// Interleaved input, from the group of the row's first tap on.
+    /// Widened input, from the row of the first taps on.
     pub lines: &'a [u32],
     /// Where the taps stand, in vectors.
     pub offsets: &'a [u32],
-    /// The packed weights of the row's taps and those of others up to the next vector of channels.
+    /// The packed weights.
     pub weights: &'a [u32],
-    /// Vectors from the weights of one vector of channels to those of the next, and the same of lines.
-    pub filter: usize,
-    /// See `filter`.
+    /// Vectors from the lines of one vector of channels to those of the next.
     pub line: usize,
     /// Initial sums.
     pub starts: &'a [u32],
@@ -75,11 +71,11 @@ pub struct Row<'a> {
     pub pixel: usize,
 }
 
-/// A column of a group of input rows of a depthwise convolution.
+/// A column of an input row of a depthwise convolution.
 #[derive(Clone, Copy, Debug)]
 pub struct Column<'a> {
-    /// The rows from the column on; `None` is padding.
-    pub rows: [Option<&'a [u8]>; GROUP],
+    /// The row from the column on; `None` is padding.
+    pub pixel: Option<&'a [u8]>,
     /// The zero point.
     pub zero_point: i32,
     /// Bytes of all output channels of a pixel.
@@ -88,6 +84,8 @@ pub struct Column<'a> {
     pub multiplier: usize,
     /// Vectors from one vector of channels to the next.
     pub line: usize,
+    /// Where the first of them belongs.
+    pub at: usize,
 }
 
 /// How operands are packed.
@@ -108,8 +106,8 @@ pub trait Matrix: Packing {
 
 /// The loops of depthwise convolutions.
 pub trait Channels: Packing {
-    /// Writes a column of interleaved rows into the lines of all vectors of channels.
-    fn interleave(&self, column: &Column<'_>, lines: &mut [u32]) -> Option<()>;
+    /// Writes a column into the lines of all vectors of channels.
+    fn widen(&self, column: &Column<'_>, line: &mut [u32]) -> Option<()>;
     /// Computes an output row.
     fn row(&self, row: &Row<'_>, output: &mut [u8]) -> Option<()>;
 }
@@ -245,30 +243,29 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
 
 impl<T, P: Products<T>> Channels for Of<T, P> {
     #[inline(always)]
-    fn interleave(&self, column: &Column<'_>, lines: &mut [u32]) -> Option<()> {
+    fn widen(&self, column: &Column<'_>, line: &mut [u32]) -> Option<()> {
         let mut blank = P::Values::new_zeroed();
         for value in blank.as_mut_bytes() {
             *value = Self::blank(column.zero_point);
         }
         let width = P::LANES * P::VALUE;
-        let (mut at, mut byte) = (0, 0);
+        let (mut at, mut byte) = (column.at, 0);
         while byte < column.bytes {
-            let mut values = [blank; GROUP];
-            for (values, row) in values.iter_mut().zip(column.rows).take(P::GROUP) {
-                let Some(row) = row else { continue };
+            let mut values = blank;
+            if let Some(pixel) = column.pixel {
                 // What is read beyond the last channel meets weights of nought.
                 if column.multiplier == 1
-                    && let Some(whole) = row.get(byte..).and_then(P::values)
+                    && let Some(whole) = pixel.get(byte..).and_then(P::values)
                 {
-                    *values = *whole;
-                    continue;
-                }
-                for (to, at) in values.as_mut_bytes().iter_mut().zip(byte..column.bytes) {
-                    let value = at / P::VALUE / column.multiplier.max(1) * P::VALUE + at % P::VALUE;
-                    *to = *row.get(value)?;
+                    values = *whole;
+                } else {
+                    for (to, at) in values.as_mut_bytes().iter_mut().zip(byte..column.bytes) {
+                        let value = at / P::VALUE / column.multiplier.max(1) * P::VALUE + at % P::VALUE;
+                        *to = *pixel.get(value)?;
+                    }
                 }
             }
-            *P::vectors_mut(lines).get_mut(at)? = self.0.interleave(&values, column.zero_point);
+            *P::vectors_mut(line).get_mut(at)? = self.0.spread(&values, column.zero_point);
             at += column.line;
             byte += width;
         }
@@ -282,7 +279,7 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
         let (mut tables, mut byte) = (row.tables, 0);
         for start in P::vectors(row.starts) {
             let start = products.load(start);
-            let filter = weights.get(..row.offsets.len())?;
+            let (filter, others) = weights.split_at_checked(row.offsets.len())?;
             let bytes = width.min(row.pixel.saturating_sub(byte));
             let (mut at, mut first) = (byte, 0);
             while at < output.len() {
@@ -311,7 +308,7 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
             }
             byte += width;
             lines = lines.get(row.line..).unwrap_or(&[]);
-            weights = weights.get(row.filter..).unwrap_or(&[]);
+            weights = others;
             tables = tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);
         }
         Some(())

@@ -75,8 +75,8 @@ pub trait Products<T>: Copy {
     fn excess(self, zero_point: i32) -> i32;
     /// Activations as they are multiplied.
     fn widen(self, chunk: &Self::Chunk, zero_point: i32) -> Self::Words;
-    /// Groups of the activations of `GROUP` rows; the other rows are not looked at.
-    fn interleave(self, rows: &[Self::Values; 4], zero_point: i32) -> Self::Words;
+    /// The same with one product in each word.
+    fn spread(self, values: &Self::Values, zero_point: i32) -> Self::Words;
 
     /// One word in every lane.
     fn splat(self, word: u32) -> Self::Vector;
@@ -96,9 +96,6 @@ pub trait Products<T>: Copy {
 
 /// A job that [`Simd`] runs.
 pub trait Kernel {
-    /// Whether it multiplies groups of bytes in the way that its instruction set does best. For others the relatives of
-    /// an instruction set may share their loops.
-    const GROUPS: bool;
     /// Does it; `None` where it does not serve. Implementations are `#[inline(always)]`.
     fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()>;
 }
