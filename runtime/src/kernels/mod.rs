@@ -16,7 +16,7 @@ pub mod weights;
 
 pub use bantam_format::overlap::Band;
 pub use requantize::{
-    AverageFixedPoint, AverageReal, ClampFloat, Epilogue, MeanFloat, Requantization, WideRequantization,
+    Average, AverageFixedPoint, AverageReal, ClampFloat, Epilogue, MeanFloat, Requantization, WideRequantization,
 };
 
 /// What an accumulating kernel multiplies with, and what its sums become.

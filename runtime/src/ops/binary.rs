@@ -143,21 +143,37 @@ fn integers<T: Element + Into<i32>, S: Source>(
     let &FixedPointBinary { kind, zero_points, clamp, multipliers, wide } = parameters;
     if (wide || context.arithmetic() == Arithmetic::Tflite) && kind.is_integer_arithmetic() {
         if kind.is_comparison() {
-            return compare(context, |a: T, b: T| parameters.compare(a.into(), b.into()));
+            return compare_words(context, |a: T, b| parameters.compare(a.into(), b.into()));
         }
-        return combine(context, |a: T, b: T| narrow(parameters.compute(a.into(), b.into())));
+        return combine_words(context, |a: T, b| narrow(parameters.compute(a.into(), b.into())));
     }
     let scales = multipliers.map(|(multiplier, _)| f32::from_bits(multiplier));
     if !wide && context.arithmetic() != Arithmetic::Tflite && kind.is_integer_arithmetic() {
         let parameters = LinearBinary { kind, zero_points, clamp, scales };
-        return combine(context, |a: T, b: T| narrow(parameters.compute(a.into(), b.into())));
+        return combine_words(context, |a: T, b| narrow(parameters.compute(a.into(), b.into())));
     }
     if !context.links_real_values() {
         return None;
     }
     let parameters = RealBinary { kind, zero_points, clamp, scales };
     if kind.is_comparison() {
-        return compare(context, |a: T, b: T| parameters.compare(a.into(), b.into()));
+        return compare_words(context, |a: T, b| parameters.compare(a.into(), b.into()));
     }
-    combine(context, |a: T, b: T| narrow(parameters.compute(a.into(), b.into())))
+    combine_words(context, |a: T, b| narrow(parameters.compute(a.into(), b.into())))
+}
+
+/// [`combine`], of which a download has one for all functions of a type.
+#[inline(always)]
+fn combine_words<T: Element, S: Source>(context: &mut Context<'_, S>, function: impl Fn(T, T) -> T) -> Option<()> {
+    #[cfg(target_arch = "wasm32")]
+    let function: &dyn Fn(T, T) -> T = &function;
+    combine(context, function)
+}
+
+/// The same of [`compare`].
+#[inline(always)]
+fn compare_words<T: Element, S: Source>(context: &mut Context<'_, S>, function: impl Fn(T, T) -> bool) -> Option<()> {
+    #[cfg(target_arch = "wasm32")]
+    let function: &dyn Fn(T, T) -> bool = &function;
+    compare(context, function)
 }

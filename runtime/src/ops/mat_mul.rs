@@ -27,21 +27,34 @@ fn multiply<T: Element + Number, E: Epilogue<T::Accumulator, T>, S: Source>(
     zero_points: [i32; 2],
     epilogue: &E,
 ) -> Option<()> {
-    let (first, second, output) = (context.op.input(0).shape, context.op.input(1).shape, context.op.output(0).shape);
-    let [rows, depth, columns] = ops::MatMul::sizes(&first, &second, &output)?;
-    let batch = output.without_last(2)?;
-    // Positions of matrices, counted in matrices.
-    let walk =
-        |operand: bantam_format::Shape| Some(Walk::new(batch.padded(), operand.without_last(2)?.broadcast(&batch)?));
-    let (firsts, seconds) = (walk(first)?, walk(second)?);
+    let Plan { depth, columns, sizes: [left_size, right_size, size], walks: [lefts, rights] } = plan(context)?;
     let (sources, output) = context.sources::<T>()?;
     let (left, right) = (sources.input::<T>(0)?, sources.input::<T>(1)?);
-    let matrices = output.chunks_exact_mut(rows.checked_mul(columns)?.max(1));
-    for ((matrix, first), second) in matrices.zip(firsts).zip(seconds) {
-        let (first_size, second_size) = (rows.checked_mul(depth)?, depth.checked_mul(columns)?);
-        let left = left.get(first.checked_mul(first_size)?..)?.get(..first_size)?;
-        let right = right.get(second.checked_mul(second_size)?..)?.get(..second_size)?;
+    for ((matrix, first), second) in output.chunks_exact_mut(size.max(1)).zip(lefts).zip(rights) {
+        let left = left.get(first.checked_mul(left_size)?..)?.get(..left_size)?;
+        let right = right.get(second.checked_mul(right_size)?..)?.get(..right_size)?;
         scalar::mat_mul(depth, columns, zero_points, left, right, epilogue, matrix);
     }
     Some(())
+}
+
+/// What is the same for all types.
+struct Plan {
+    depth: usize,
+    columns: usize,
+    /// Elements of a matrix of the first input, the second one and the output.
+    sizes: [usize; 3],
+    /// Positions of the inputs' matrices, counted in matrices.
+    walks: [Walk; 2],
+}
+
+#[inline(never)]
+fn plan<S: Source>(context: &Context<'_, S>) -> Option<Plan> {
+    let (first, second, output) = (context.op.input(0).shape, context.op.input(1).shape, context.op.output(0).shape);
+    let [rows, depth, columns] = ops::MatMul::sizes(&first, &second, &output)?;
+    let batch = output.without_last(2)?;
+    let walk =
+        |operand: bantam_format::Shape| Some(Walk::new(batch.padded(), operand.without_last(2)?.broadcast(&batch)?));
+    let sizes = [rows.checked_mul(depth)?, depth.checked_mul(columns)?, rows.checked_mul(columns)?];
+    Some(Plan { depth, columns, sizes, walks: [walk(first)?, walk(second)?] })
 }

@@ -3,7 +3,8 @@
 
 use super::conv_2d::geometry;
 use super::{Context, Source};
-use crate::kernels::{AverageFixedPoint, AverageReal, ClampFloat, scalar};
+use crate::kernels::{Average, AverageFixedPoint, AverageReal, ClampFloat, Convolution, scalar};
+use bantam_format::overlap::RowWindow;
 use bantam_format::{Arithmetic, DataType, ops};
 
 pub(super) fn eval_max<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
@@ -54,17 +55,38 @@ pub(super) fn eval_average<S: Source>(context: &mut Context<'_, S>) -> Option<()
         let epilogue = attributes.epilogue.integer();
         let zero_point = i32::from(epilogue.input_zero_point);
         let clamp = [i32::from(epilogue.clamp_min), i32::from(epilogue.clamp_max)];
+        let parts = Integers { geometry: &geometry, rows: &rows, zero_point, include_pad };
         if context.arithmetic() == Arithmetic::Onnx {
             let multiplier = f32::from_bits(epilogue.table);
-            let average = AverageReal { multiplier, zero_point: i32::from(epilogue.output_zero_point), clamp };
-            context.banded(&rows, |band, input, output| {
-                scalar::average_pool_2d::<i8, _>(&geometry, band, input, zero_point, include_pad, &average, output);
-            })
+            parts
+                .average(context, &AverageReal { multiplier, zero_point: i32::from(epilogue.output_zero_point), clamp })
         } else {
-            let average = AverageFixedPoint { zero_point, clamp };
-            context.banded(&rows, |band, input, output| {
-                scalar::average_pool_2d::<i8, _>(&geometry, band, input, zero_point, include_pad, &average, output);
-            })
+            parts.average(context, &AverageFixedPoint { zero_point, clamp })
         }
+    }
+}
+
+/// An average of 8-bit integers.
+struct Integers<'a> {
+    geometry: &'a Convolution,
+    rows: &'a RowWindow,
+    zero_point: i32,
+    include_pad: bool,
+}
+
+impl Integers<'_> {
+    #[inline(always)]
+    fn average<S: Source>(self, context: &mut Context<'_, S>, average: &impl Average<i32, i8>) -> Option<()> {
+        // A download has the loops once.
+        #[cfg(target_arch = "wasm32")]
+        let average: &dyn Average<i32, i8> = average;
+        self.walk(context, average)
+    }
+
+    fn walk<S: Source, A: Average<i32, i8> + ?Sized>(self, context: &mut Context<'_, S>, average: &A) -> Option<()> {
+        let Self { geometry, rows, zero_point, include_pad } = self;
+        context.banded(rows, |band, input, output| {
+            scalar::average_pool_2d::<i8, A>(geometry, band, input, zero_point, include_pad, average, output);
+        })
     }
 }

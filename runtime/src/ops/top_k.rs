@@ -6,21 +6,24 @@ use crate::views::Element;
 use bantam_format::{DataType, ops};
 
 pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
+    let integer = |value: i32, least: bool| if least { !value } else { value };
     if context.is(DataType::F32) {
-        top_k::<f32, S>(context)
+        top_k(context, scalar::float_key)
     } else if context.is(DataType::I32) {
-        top_k::<i32, S>(context)
+        top_k(context, integer)
     } else if context.is(DataType::I16) {
-        top_k::<i16, S>(context)
+        top_k(context, |value: i16, least| integer(value.into(), least))
     } else {
-        top_k::<i8, S>(context)
+        top_k(context, |value: i8, least| integer(value.into(), least))
     }
 }
 
-fn top_k<T: Element + PartialOrd, S: Source>(context: &mut Context<'_, S>) -> Option<()> {
+/// `key` orders elements; its second argument is whether the least come first.
+fn top_k<T: Element, S: Source>(context: &mut Context<'_, S>, key: impl Fn(T, bool) -> i32) -> Option<()> {
     let attributes = ops::TopK::read(context.op.attributes());
     let classes = context.op.input(0).shape.innermost();
     let (input, output) = context.operands::<T, i32>(0)?;
-    scalar::top_k(classes, attributes.count as usize, attributes.select_least == 1, input, output);
+    let key = |index: usize| input.get(index).map_or(i32::MIN, |&value| key(value, attributes.select_least == 1));
+    scalar::top_k(classes, attributes.count as usize, &key, output);
     Some(())
 }

@@ -21,7 +21,7 @@ pub use linear::{fully_connected, mat_mul};
 pub use movement::{Pad, Walk, concat, gather, pad, select, walk_copy};
 pub use normalization::{l2_normalize_f32, l2_normalize_i8, normalize};
 pub use pooling::{average_pool_2d, max_pool_2d};
-pub use reduction::{arg_max, extreme, reduce_f32, reduce_i32, sum, top_k};
+pub use reduction::{arg_max, extreme, float_key, reduce_f32, reduce_i32, sum, top_k};
 pub use resize::{Interpolate, InterpolateInteger, resize};
 pub use softmax::{log_softmax_f32, log_softmax_i8, softmax_f32, softmax_i8};
 pub use wide::{Rescaling, sigmoid_table, softmax_i16};

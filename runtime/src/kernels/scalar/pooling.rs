@@ -47,7 +47,7 @@ pub fn max_pool_2d<T: Number>(geometry: &Convolution, band: &Band, input: &[T], 
 
 /// Mean over each window. With `include_pad` the divisor counts the window's positions that lie in the declared
 /// padding as well; else only those inside the input.
-pub fn average_pool_2d<T: Number, A: Average<T::Accumulator, T>>(
+pub fn average_pool_2d<T: Number, A: Average<T::Accumulator, T> + ?Sized>(
     geometry: &Convolution,
     band: &Band,
     input: &[T],

@@ -105,17 +105,17 @@ pub fn arg_max<T: Number + PartialEq>(
     }
 }
 
-/// Positions of the `count` best of every `classes` elements, best first; of equal ones the first stands first, and
-/// NaN is worse than every number. Each position is found by a pass for the best element behind the one before.
-pub fn top_k<T: Copy + PartialOrd>(classes: usize, count: usize, select_least: bool, input: &[T], output: &mut [i32]) {
-    let is_nan = |value: T| value.partial_cmp(&value).is_none();
-    let better = |a: T, b: T| if select_least { a < b } else { a > b } || (is_nan(b) && !is_nan(a));
-    let before = |(i, a): (i32, T), (j, b): (i32, T)| better(a, b) || (i < j && !better(b, a));
-    for (outputs, row) in output.chunks_exact_mut(count.max(1)).zip(input.chunks_exact(classes.max(1))) {
+/// Positions of the `count` best of every `classes` elements, best first; of equal ones the first stands first. `key`
+/// gives an element as a number that orders it, larger ones being better. Each position is found by a pass for the best
+/// element behind the one before.
+pub fn top_k(classes: usize, count: usize, key: &dyn Fn(usize) -> i32, output: &mut [i32]) {
+    let before = |(i, a): (i32, i32), (j, b): (i32, i32)| a > b || (i < j && a == b);
+    for (row, outputs) in output.chunks_exact_mut(count.max(1)).enumerate() {
         let mut last = None;
         for out in outputs {
             let mut best = None;
-            for candidate in (0i32..).zip(row.iter().copied()) {
+            for (position, index) in (0i32..).zip(row * classes..(row + 1) * classes) {
+                let candidate = (position, key(index));
                 let is_new = last.is_none_or(|last| before(last, candidate));
                 if is_new && best.is_none_or(|best| before(candidate, best)) {
                     best = Some(candidate);
@@ -125,6 +125,17 @@ pub fn top_k<T: Copy + PartialOrd>(classes: usize, count: usize, select_least: b
             last = best;
         }
     }
+}
+
+/// Orders floats as [`top_k`] asks for, the smallest first if `least`; NaN is worse than every number.
+pub fn float_key(value: f32, least: bool) -> i32 {
+    if value.is_nan() {
+        return i32::MIN;
+    }
+    // Both zeros are alike; the bits of negative numbers grow downwards.
+    let bits = (value + 0.0).to_bits().cast_signed();
+    let key = if bits < 0 { i32::MIN.wrapping_sub(bits) } else { bits };
+    if least { !key } else { key }
 }
 
 /// A reduction of 32-bit integers over the middle of `[outer, reduced, inner]`; sums and products wrap.
@@ -140,5 +151,32 @@ pub fn reduce_i32(kind: ReduceKind, [_, reduced, inner]: [usize; 3], input: &[i3
                 _ => values.fold(0, i32::wrapping_add),
             };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_floats_order_them() {
+        let ascending = [f32::NEG_INFINITY, -1.5, -1.0e-40, 0.0, 1.0e-40, 1.5, f32::INFINITY];
+        for least in [false, true] {
+            let keys = ascending.map(|value| float_key(value, least));
+            assert!(keys.is_sorted_by(|a, b| if least { a > b } else { a < b }), "{keys:?}");
+            assert!(keys.iter().all(|&key| key > float_key(f32::NAN, least)));
+            assert_eq!(float_key(-0.0, least), float_key(0.0, least));
+        }
+    }
+
+    #[test]
+    fn the_best_come_first_and_of_equal_ones_the_first() {
+        let values = [1.0, f32::NAN, 3.0, 3.0, -2.0];
+        let best = |least: bool| {
+            let mut output = [0; 4];
+            top_k(5, 4, &|index| float_key(values[index], least), &mut output);
+            output
+        };
+        assert_eq!([best(false), best(true)], [[2, 3, 0, 4], [4, 0, 2, 3]]);
     }
 }
