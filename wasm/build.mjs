@@ -1,4 +1,4 @@
-// Usage: node build.mjs <stage> <dist>, as `cargo xtask web` calls it.
+// Usage: node build.mjs <stage> <dist> <parts>, as `cargo xtask web` calls it; parts are those of BANTAM_SECTIONS.
 //
 // Makes the npm package out of the builds of the module in <stage> (one folder for each, with bantam_bg.wasm and
 // bindings.js, and generated.js beside them): optimises the modules, bundles the TypeScript, writes the types.
@@ -10,10 +10,12 @@ import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
 
-const [stage, dist] = process.argv.slice(2);
-if (dist === undefined) {
-  throw new Error("usage: node build.mjs <stage> <dist>");
+const [stage, dist, parts] = process.argv.slice(2);
+if (parts === undefined) {
+  throw new Error("usage: node build.mjs <stage> <dist> <parts>");
 }
+const has = (part) => String(parts.split(" ").includes(part));
+const define = { IMAGES: has("images"), FIELDS: has("fields") };
 const here = fileURLToPath(new URL(".", import.meta.url));
 const source = join(here, "package/src");
 
@@ -36,7 +38,7 @@ for (const [name, features] of Object.entries(FEATURES)) {
   const passes = ["-O1", ...between, "-O1", "--generate-stack-ir", "--optimize-stack-ir"];
   const options = [...passes, "--mvp-features", ...ALWAYS.map((feature) => `--enable-${feature}`), ...features];
   const [from, to] = [join(folder, "bantam_bg.wasm"), join(dist, `bantam_${name}.wasm`)];
-  execFileSync(join(here, "node_modules/.bin/wasm-opt"), [...options, "--strip-target-features", from, "-o", to]);
+  execFileSync(join(here, "node_modules/.bin/wasm-opt"), [...options, "--strip-target-features", "--strip-producers", from, "-o", to]);
 }
 if (bindings.size !== 1) {
   throw new Error("the builds of the module have different bindings");
@@ -60,6 +62,7 @@ const bundle = (entry, output, options) =>
     plugins: [fromStage],
     logLevel: "warning",
     ...options,
+    define: { ...define, ...options.define },
   });
 // The prose is fetched when there is something to explain, a worker's near side when there is a worker.
 const apart = { external: ["./rules.js", "./remote.js"] };

@@ -50,8 +50,8 @@ pub use arena::{Aligned, Arena};
 #[cfg(feature = "alloc")]
 pub use bantam_format::AlignedBytes;
 pub use bantam_format::{
-    Arithmetic, ChecksumPolicy, DataType, Limits, LoadError, MAX_IMAGE_SIDE, Opcode, Preprocessing, Rule, SectionKind,
-    Shape, SourceLayout, Tensor, TensorKind,
+    Arithmetic, Artifact, ChecksumPolicy, DataType, Limits, LoadError, MAX_IMAGE_SIDE, Opcode, Preprocessing, Rule,
+    SectionKind, Shape, SourceLayout, Tensor, TensorKind,
 };
 pub use bantam_macros::include_model;
 pub use error::{PrepareError, RunError, SessionError};

@@ -40,13 +40,13 @@ impl<'a> Model<'a> {
         Ok(Self { artifact: Artifact::parse(bytes, limits)? })
     }
 
-    /// Like [`Self::parse`] in a program for some opcodes only, the set that [`opcodes!`](crate::opcodes!) gives: the
-    /// rules of the others are not linked.
+    /// Like [`Self::parse`] in a program for some opcodes only, the set that [`opcodes!`](crate::opcodes!) gives, and for
+    /// [`Artifact::STATE`] and [`Artifact::PREPROCESSING`] where they are added to it: the rules of the others are not linked.
     ///
     /// # Errors
-    /// The first rule of SPEC.md that the bytes break; rule 60 for any other opcode.
-    pub fn parse_for<const OPCODES: u64>(bytes: &'a [u8]) -> Result<Self, LoadError> {
-        Ok(Self { artifact: Artifact::parse_for::<OPCODES>(bytes, &Limits::default())? })
+    /// The first rule of SPEC.md that the bytes break; rule 60 for any other opcode, rule 15 for any other section.
+    pub fn parse_for<const LINKED: u64>(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        Ok(Self { artifact: Artifact::parse_for::<LINKED>(bytes, &Limits::default())? })
     }
 
     /// The records behind the model, for tools.

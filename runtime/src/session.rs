@@ -171,6 +171,11 @@ impl<'m, 'a> Session<'m, 'a> {
         self.model
     }
 
+    /// The instruction set that sums of products run on: the scalar one where nothing is packed.
+    pub fn backend(&self) -> Backend {
+        if self.pack.is_empty() && !self.operators.needs_packing() { Backend::Scalar } else { self.backend }
+    }
+
     /// Sets state tensors back to their initial values.
     pub fn reset_state(&mut self) {
         for (tensor, initial) in self.model.artifact().states() {

@@ -1,16 +1,19 @@
 //! What a page must know of a model, as numbers.
 
-use bantam::{DataType, IoTensor, Opcode, Preprocessing, Session};
+#[cfg(any(images, fields))]
+use bantam::Preprocessing;
+use bantam::{Backend, DataType, IoTensor, Opcode, SectionKind, Session};
 
 use crate::notes::Notes;
 
-/// Bytes of the arena, multiply-accumulates of a run, number of inputs, number of outputs.
+/// Bytes of the arena, multiply-accumulates of a run, number of inputs, number of outputs, 1 where vector instructions run.
 pub(crate) fn model(session: &Session<'_, '_>, notes: &mut Notes) {
     let model = session.model();
     notes.push(model.arena_bytes() as f64);
     notes.push(model.artifact().macs() as f64);
     notes.push(model.inputs().count() as f64);
     notes.push(model.outputs().count() as f64);
+    notes.push(f64::from(u8::from(session.backend() != Backend::Scalar)));
 }
 
 /// An input, or an output where `index` counts on: index of its tensor, code of its data type, address, elements, scale,
@@ -20,16 +23,35 @@ pub(crate) fn tensor(session: &mut Session<'_, '_>, index: usize, notes: &mut No
     let model = session.model();
     let inputs = model.inputs().count();
     if let Some(io) = model.inputs().nth(index) {
+        #[cfg(any(images, fields))]
         let way = match model.artifact().preprocessing(index) {
             None => 0,
             Some(Preprocessing::Image { .. }) => 1,
             Some(Preprocessing::Fields { .. }) => 2,
         };
+        #[cfg(not(any(images, fields)))]
+        let way = 0;
         let address = session.input_bytes_mut(index).map_or(0, |bytes| bytes.as_ptr().addr());
         describe(notes, &io, address, way);
     } else if let Some(io) = model.outputs().nth(index - inputs) {
         let address = session.output_bytes(index - inputs).map_or(0, |bytes| bytes.as_ptr().addr());
         describe(notes, &io, address, u8::from(is_probability(session, &io)));
+    }
+}
+
+/// Address and length of a section, by the code of its kind.
+pub(crate) fn section(session: &Session<'_, '_>, code: usize, notes: &mut Notes) {
+    if let Some(kind) = u16::try_from(code).ok().and_then(SectionKind::from_code) {
+        notes.point_at(session.model().artifact().section(kind));
+    }
+}
+
+/// Address and length of the names of an input's fields.
+#[cfg_attr(not(fields), allow(unused))]
+pub(crate) fn field_names(session: &Session<'_, '_>, input: usize, notes: &mut Notes) {
+    #[cfg(fields)]
+    if let Some(Preprocessing::Fields { names, .. }) = session.model().artifact().preprocessing(input) {
+        notes.point_at(names.bytes());
     }
 }
 

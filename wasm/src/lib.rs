@@ -12,7 +12,7 @@ mod describe;
 mod failure;
 mod notes;
 
-use bantam::{AlignedBytes, Image, Model, Preprocessing};
+use bantam::{AlignedBytes, Model};
 use self_cell::{MutBorrow, self_cell};
 use wasm_bindgen::prelude::*;
 
@@ -56,32 +56,8 @@ self_cell!(
     }
 );
 
-/// Memory for the bytes of an artifact, to be filled by the caller.
-#[wasm_bindgen]
-pub struct Artifact(Option<AlignedBytes>);
-
-#[wasm_bindgen]
-impl Artifact {
-    /// Takes memory for a file of this length.
-    #[wasm_bindgen(constructor)]
-    pub fn new(length: usize) -> Self {
-        Self(AlignedBytes::try_zeroed(length))
-    }
-
-    /// Where the file's bytes belong; 0 where there is no memory for them.
-    #[wasm_bindgen(getter)]
-    pub fn address(&self) -> usize {
-        self.0.as_ref().map_or(0, |bytes| bytes.bytes().as_ptr().addr())
-    }
-
-    /// Checks the file and takes the memory a run needs. See [`Session::failure`].
-    pub fn open(self) -> Session {
-        Session { state: self.0.ok_or(Failure::Memory).and_then(open), notes: Notes::default() }
-    }
-}
-
 fn open(file: AlignedBytes) -> Result<OwnedSession, Failure> {
-    let model = OwnedModel::try_new(file, |file| Model::parse_for::<OPCODES>(file.bytes())).map_err(Failure::Load)?;
+    let model = OwnedModel::try_new(file, |file| Model::parse_for::<LINKED>(file.bytes())).map_err(Failure::Load)?;
     let arena_bytes = bantam::Session::arena_bytes(model.borrow_dependent(), OPERATORS);
     let arena = AlignedBytes::try_zeroed(arena_bytes).ok_or(Failure::Memory)?;
     let pack_bytes = bantam::Session::pack_bytes(model.borrow_dependent(), OPERATORS);
@@ -98,6 +74,8 @@ fn open(file: AlignedBytes) -> Result<OwnedSession, Failure> {
 /// method gives how many, and they stand at `notes` until the next such call.
 #[wasm_bindgen]
 pub struct Session {
+    /// The file until it is opened.
+    file: Option<AlignedBytes>,
     state: Result<OwnedSession, Failure>,
     notes: Notes,
 }
@@ -105,63 +83,60 @@ pub struct Session {
 impl Session {
     /// What a failed session gives is never looked at.
     fn write<T: Default>(&mut self, write: impl FnOnce(&mut bantam::Session<'_, '_>, &mut Notes) -> T) -> T {
-        let Self { state, notes } = self;
+        let Self { state, notes, .. } = self;
         state
             .as_mut()
             .map_or_else(|_| T::default(), |session| session.with_dependent_mut(|_, session| write(session, notes)))
-    }
-
-    fn note(&mut self, note: impl FnOnce(&mut bantam::Session<'_, '_>, &mut Notes)) -> usize {
-        self.notes.clear();
-        self.write(note);
-        self.notes.count()
     }
 }
 
 #[wasm_bindgen]
 impl Session {
+    /// Takes memory for a file of this length, to be filled by the caller.
+    #[wasm_bindgen(constructor)]
+    pub fn new(length: usize) -> Self {
+        Self { file: AlignedBytes::try_zeroed(length), state: Err(Failure::Memory), notes: Notes::default() }
+    }
+
+    /// Where the file's bytes belong before it is opened; 0 where there is no memory for them.
+    #[wasm_bindgen(getter)]
+    pub fn address(&self) -> usize {
+        self.file.as_ref().map_or(0, |bytes| bytes.bytes().as_ptr().addr())
+    }
+
+    /// Checks the file and takes the memory a run needs. See [`Session::ask`].
+    pub fn open(&mut self) {
+        if let Some(file) = self.file.take() {
+            self.state = open(file);
+        }
+    }
+
     /// Where the answers are: 64-bit floats.
     #[wasm_bindgen(getter)]
     pub fn notes(&self) -> usize {
         self.notes.address()
     }
 
-    /// Why there is no model: a kind and its operands, see [`Failure`]. None where there is one.
-    pub fn failure(&mut self) -> usize {
+    /// Answers a question with so many notes; one function, because each costs a download its borders.
+    ///
+    /// - 0: why there is no model: a kind and its operands, see [`Failure`]. None where there is one.
+    /// - 1: the model as a whole: see [`describe::model`].
+    /// - 2: an input, or an output where `index` counts on: see [`describe::tensor`].
+    /// - 3: address and length of the section of the file whose kind has the code `index`.
+    /// - 4: address and length of the names of the fields of input `index`, a string list.
+    pub fn ask(&mut self, question: u8, index: usize) -> usize {
         self.notes.clear();
         if let Err(failure) = &self.state {
             failure.note(&mut self.notes);
+        } else if question > 0 {
+            self.write(|session, notes| match question {
+                1 => describe::model(session, notes),
+                2 => describe::tensor(session, index, notes),
+                3 => describe::section(session, index, notes),
+                _ => describe::field_names(session, index, notes),
+            });
         }
         self.notes.count()
-    }
-
-    /// Numbers of the model as a whole: see [`describe::model`].
-    pub fn describe(&mut self) -> usize {
-        self.note(|session, notes| describe::model(session, notes))
-    }
-
-    /// Numbers of the inputs, then of the outputs: see [`describe::tensor`].
-    pub fn tensor(&mut self, index: usize) -> usize {
-        self.note(|session, notes| describe::tensor(session, index, notes))
-    }
-
-    /// Address and length of a section of the file, by the code of its kind.
-    pub fn section(&mut self, kind: u16) -> usize {
-        self.note(|session, notes| {
-            if let Some(kind) = bantam::SectionKind::from_code(kind) {
-                notes.point_at(session.model().artifact().section(kind));
-            }
-        })
-    }
-
-    /// Address and length of the names of an input's fields, a string list.
-    #[wasm_bindgen(js_name = fieldNames)]
-    pub fn field_names(&mut self, input: usize) -> usize {
-        self.note(|session, notes| {
-            if let Some(Preprocessing::Fields { names, .. }) = session.model().artifact().preprocessing(input) {
-                notes.point_at(names.bytes());
-            }
-        })
     }
 
     /// Fills an 8-bit or float input with real values; false where they do not fit it.
@@ -170,16 +145,18 @@ impl Session {
     }
 
     /// Makes an input from pixels; false where the file or the pixels do not allow it.
+    #[cfg(images)]
     #[wasm_bindgen(js_name = prepareImage)]
     pub fn prepare_image(&mut self, input: usize, pixels: &[u8], width: u32, height: u32) -> bool {
-        let Ok(image) = Image::new(pixels, width, height) else { return false };
-        IMAGES && self.write(|session, _| session.prepare_image(input, &image).is_ok())
+        let Ok(image) = bantam::Image::new(pixels, width, height) else { return false };
+        self.write(|session, _| session.prepare_image(input, &image).is_ok())
     }
 
     /// Makes an input from numbers in the order of its fields; false where the file or the numbers do not allow it.
+    #[cfg(fields)]
     #[wasm_bindgen(js_name = prepareFields)]
     pub fn prepare_fields(&mut self, input: usize, fields: &[f32]) -> bool {
-        FIELDS && self.write(|session, _| session.prepare_fields(input, fields).is_ok())
+        self.write(|session, _| session.prepare_fields(input, fields).is_ok())
     }
 
     /// Runs the model once, on what stands in the inputs; false is a mistake of the runtime itself.

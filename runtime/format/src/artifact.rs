@@ -38,21 +38,38 @@ impl<'a> Artifact<'a> {
         Self::parse_for::<{ u64::MAX }>(bytes, limits)
     }
 
-    /// Like [`Self::parse`] in a program for some opcodes, a bit for each code: the others are unknown to it (rule 60),
-    /// and their rules are not linked.
-    pub fn parse_for<const OPCODES: u64>(bytes: &'a [u8], limits: &Limits) -> Result<Self, LoadError> {
+    /// In the sets of [`Self::parse_for`]: tensors that are kept from run to run.
+    pub const STATE: u64 = 1 << 63;
+    /// In the sets of [`Self::parse_for`]: how data become inputs.
+    pub const PREPROCESSING: u64 = 1 << 62;
+
+    /// Like [`Self::parse`] in a program for some opcodes, a bit for each code, and for [`Self::STATE`] and
+    /// [`Self::PREPROCESSING`] where they are in the set. Other opcodes are unknown to it (rule 60), as are the sections of
+    /// the other two (rule 15); their rules are not linked.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_for<const LINKED: u64>(bytes: &'a [u8], limits: &Limits) -> Result<Self, LoadError> {
         let remainder = bytes.as_ptr().addr().checked_rem(FILE_ALIGNMENT).unwrap_or(0);
-        ensure(remainder == 0, LoadError::Misaligned { remainder: u8::try_from(remainder).unwrap_or(0) })?;
+        ensure(remainder == 0, LoadError::Misaligned { remainder: narrow(remainder) })?;
         let header = check_header(bytes, limits)?;
-        let arithmetic =
-            Arithmetic::from_code(header.arithmetic).ok_or(LoadError::UnknownArithmetic { code: header.arithmetic })?;
+        let arithmetic = Arithmetic::from_code(header.arithmetic)
+            .ok_or(LoadError::UnknownArithmetic { code: u32::from(header.arithmetic) })?;
         let sections = check_sections(bytes, &header)?;
         let mut artifact = Self { bytes, header, arithmetic, sections, work: 0 };
-        artifact.check_tensors()?;
-        artifact.check_states()?;
+        for (bit, kind) in [(Self::STATE, SectionKind::State), (Self::PREPROCESSING, SectionKind::Preprocessing)] {
+            let unknown = LINKED & bit == 0 && !artifact.section(kind).is_empty();
+            ensure(!unknown, LoadError::UnknownSection { kind: u32::from(kind.code()) })?;
+        }
+        artifact.check_tensors::<LINKED>()?;
+        if LINKED & Self::STATE != 0 {
+            artifact.check_states()?;
+        }
         artifact.check_io()?;
-        artifact.check_preprocessing()?;
-        artifact.work = artifact.check_ops::<OPCODES>(limits)?;
+        if LINKED & Self::PREPROCESSING != 0 {
+            artifact.check_preprocessing()?;
+        }
+        artifact.work = artifact.check_ops::<LINKED>(limits)?;
         Ok(artifact)
     }
 
@@ -183,36 +200,45 @@ impl<'a> Artifact<'a> {
     }
 
     /// Rules 22 and 30 to 39.
-    fn check_tensors(&self) -> Result<(), LoadError> {
+    fn check_tensors<const LINKED: u64>(&self) -> Result<(), LoadError> {
         let mut arena_end = 0u64;
         for index in 0..self.tensor_count() {
             let tensor = u16::try_from(index).unwrap_or(u16::MAX);
             let record = self.tensor_record(index);
             let data_type = DataType::from_code(record.data_type)
                 .filter(|&it| it != DataType::I16 || (it.is_wide() && self.arithmetic() != Arithmetic::Onnx))
-                .ok_or(LoadError::TensorDataType { tensor, code: record.data_type })?;
-            let kind = TensorKind::from_code(record.kind).ok_or(LoadError::TensorKind { tensor, code: record.kind })?;
-            ensure(usize::from(record.rank) <= MAX_RANK, LoadError::TensorRank { tensor, rank: record.rank })?;
-            ensure(record.reserved == [0; 3], LoadError::TensorReserved { tensor })?;
-            let decoded =
-                decode(&record, self.section(SectionKind::Dimensions)).ok_or(LoadError::TensorDimensions { tensor })?;
+                .filter(|&it| it != DataType::F32 || it.is_real())
+                .ok_or(LoadError::TensorDataType { tensor: u32::from(tensor), code: u32::from(record.data_type) })?;
+            let kind = TensorKind::from_code(record.kind)
+                .filter(|&kind| kind != TensorKind::State || LINKED & Self::STATE != 0)
+                .ok_or(LoadError::TensorKind { tensor: u32::from(tensor), code: u32::from(record.kind) })?;
+            ensure(
+                usize::from(record.rank) <= MAX_RANK,
+                LoadError::TensorRank { tensor: u32::from(tensor), rank: u32::from(record.rank) },
+            )?;
+            ensure(record.reserved == [0; 3], LoadError::TensorReserved { tensor: u32::from(tensor) })?;
+            let decoded = decode(&record, self.section(SectionKind::Dimensions))
+                .ok_or(LoadError::TensorDimensions { tensor: u32::from(tensor) })?;
             let dimensions = decoded.shape.dimensions();
-            ensure(!dimensions.contains(&0), LoadError::ZeroDimension { tensor })?;
+            ensure(!dimensions.contains(&0), LoadError::ZeroDimension { tensor: u32::from(tensor) })?;
             let bytes = dimensions
                 .iter()
                 .try_fold(narrow(data_type.bytes()), |product, &dimension| product.checked_mul(dimension))
                 .filter(|&bytes| i32::try_from(bytes).is_ok())
-                .ok_or(LoadError::TensorSize { tensor })?;
+                .ok_or(LoadError::TensorSize { tensor: u32::from(tensor) })?;
             ensure(
                 size(record.location).is_multiple_of(data_type.bytes()),
-                LoadError::TensorAlignment { tensor, location: record.location },
+                LoadError::TensorAlignment { tensor: u32::from(tensor), location: record.location },
             )?;
             let end = u64::from(record.location).saturating_add(u64::from(bytes));
             if kind == TensorKind::Constant {
                 let constants = u64::from(narrow(self.constants().len()));
-                ensure(end <= constants, LoadError::TensorOutsideConstants { tensor, end })?;
+                ensure(end <= constants, LoadError::TensorOutsideConstants { tensor: u32::from(tensor), end })?;
             } else {
-                ensure(end <= u64::from(self.header.arena_bytes), LoadError::TensorOutsideArena { tensor, end })?;
+                ensure(
+                    end <= u64::from(self.header.arena_bytes),
+                    LoadError::TensorOutsideArena { tensor: u32::from(tensor), end },
+                )?;
                 arena_end = arena_end.max(end);
             }
         }
@@ -241,16 +267,16 @@ impl<'a> Artifact<'a> {
                 usize::from(tensor) < self.tensor_count()
                     && state.kind == TensorKind::State
                     && previous.is_none_or(|previous| previous < tensor),
-                LoadError::StateTensor { tensor },
+                LoadError::StateTensor { tensor: u32::from(tensor) },
             )?;
-            ensure(record.reserved == 0, LoadError::StateReserved { tensor })?;
+            ensure(record.reserved == 0, LoadError::StateReserved { tensor: u32::from(tensor) })?;
             let start = size(record.initial_value);
             let inside = start.checked_add(state.bytes()).is_some_and(|end| end <= self.constants().len());
             ensure(
                 inside && start.is_multiple_of(4),
-                LoadError::StateInitialValue { tensor, offset: record.initial_value },
+                LoadError::StateInitialValue { tensor: u32::from(tensor), offset: record.initial_value },
             )?;
-            ensure(state.location >= others_end, LoadError::StateShared { tensor })?;
+            ensure(state.location >= others_end, LoadError::StateShared { tensor: u32::from(tensor) })?;
             others_end = state.range().end;
             previous = Some(tensor);
         }
@@ -262,15 +288,15 @@ impl<'a> Artifact<'a> {
     fn check_io(&self) -> Result<(), LoadError> {
         let mut seen = [false; 2];
         for (index, io) in (0u32..).zip(self.io_records()) {
-            let role = IoRole::from_code(io.role).ok_or(LoadError::IoRole { index, code: io.role })?;
+            let role = IoRole::from_code(io.role).ok_or(LoadError::IoRole { index, code: u32::from(io.role) })?;
             ensure(
                 SourceLayout::from_code(io.source_layout).is_some(),
-                LoadError::IoLayout { index, code: io.source_layout },
+                LoadError::IoLayout { index, code: u32::from(io.source_layout) },
             )?;
             let tensor = self.tensor(usize::from(io.tensor));
             ensure(
                 usize::from(io.tensor) < self.tensor_count() && tensor.kind == TensorKind::Arena,
-                LoadError::IoTensor { index, tensor: io.tensor },
+                LoadError::IoTensor { index, tensor: u32::from(io.tensor) },
             )?;
             let [inputs, outputs] = &mut seen;
             ensure(role == IoRole::Output || !*outputs, LoadError::IoOrder { index })?;
@@ -291,28 +317,28 @@ impl<'a> Artifact<'a> {
     }
 
     /// Rules 21, 23 and 60 to 98; returns the work of one run.
-    fn check_ops<const OPCODES: u64>(&self, limits: &Limits) -> Result<u64, LoadError> {
+    fn check_ops<const LINKED: u64>(&self, limits: &Limits) -> Result<u64, LoadError> {
         let mut total = Cost::default();
         for position in 0..self.op_count() {
             let index = narrow(position);
             let record = OpRecord::read(at(self.section(SectionKind::Ops), position, OpRecord::BYTES));
-            let op = self.op(position).ok_or(LoadError::UnknownOpcode { op: index, code: record.opcode })?;
-            ensure(record.flags & !OpRecord::WALK_DOWN == 0, LoadError::OpFlags { op: index, flags: record.flags })?;
+            let op = self.op(position).ok_or(LoadError::UnknownOpcode { op: index, code: u32::from(record.opcode) })?;
+            ensure(
+                record.flags & !OpRecord::WALK_DOWN == 0,
+                LoadError::OpFlags { op: index, flags: u32::from(record.flags) },
+            )?;
             let operands = usize::from(record.inputs).saturating_add(usize::from(record.outputs));
             ensure(op.operands.len() >= operands.saturating_mul(2), LoadError::OperandPool { op: index })?;
             for operand in 0..operands {
                 let tensor = op.operand(operand);
-                ensure(
-                    tensor < self.tensor_count(),
-                    LoadError::OperandTensor { op: index, tensor: u16::try_from(tensor).unwrap_or(u16::MAX) },
-                )?;
+                ensure(tensor < self.tensor_count(), LoadError::OperandTensor { op: index, tensor: narrow(tensor) })?;
             }
             let attributes = size(record.attributes);
             ensure(
                 attributes.is_multiple_of(4) && attributes <= self.section(SectionKind::Attributes).len(),
                 LoadError::Attributes { op: index },
             )?;
-            let cost = ops::check::<OPCODES>(&op)?;
+            let cost = ops::check::<LINKED>(&op)?;
             total.macs = total.macs.saturating_add(cost.macs);
             total.work = total.work.saturating_add(cost.work);
             total.scanned = total.scanned.saturating_add(cost.scanned);
@@ -356,7 +382,7 @@ fn check_header(bytes: &[u8], limits: &Limits) -> Result<Header, LoadError> {
     ensure(bytes.len() >= HEADER_BYTES, LoadError::TooShort { bytes: actual })?;
     let header = Header::read(bytes);
     ensure(header.magic == MAGIC, LoadError::BadMagic { found: u32::from_le_bytes(header.magic) })?;
-    ensure(header.major == MAJOR_VERSION, LoadError::UnsupportedVersion { major: header.major })?;
+    ensure(header.major == MAJOR_VERSION, LoadError::UnsupportedVersion { major: u32::from(header.major) })?;
     ensure(
         header.file_bytes == actual && size(header.file_bytes) == bytes.len(),
         LoadError::FileLength { declared: header.file_bytes, actual },
@@ -385,34 +411,40 @@ fn check_sections<'a>(bytes: &'a [u8], header: &Header) -> Result<[&'a [u8]; KIN
     let mut previous = 0u16;
     for entry in section_table(bytes, header) {
         let SectionEntry { kind, flags, offset, length } = entry;
-        ensure(kind > previous, LoadError::SectionOrder { kind })?;
+        ensure(kind > previous, LoadError::SectionOrder { kind: u32::from(kind) })?;
         previous = kind;
         let expected = check_padding(bytes, end)?;
-        ensure(size(offset) == expected, LoadError::SectionOffset { kind, offset, expected: narrow(expected) })?;
+        ensure(
+            size(offset) == expected,
+            LoadError::SectionOffset { kind: u32::from(kind), offset, expected: narrow(expected) },
+        )?;
         let content = size(offset)
             .checked_add(size(length))
             .filter(|_| length > 0)
             .and_then(|end| bytes.get(size(offset)..end))
-            .ok_or(LoadError::SectionLength { kind, length })?;
+            .ok_or(LoadError::SectionLength { kind: u32::from(kind), length })?;
         end = expected.saturating_add(content.len());
         let known = SectionKind::from_code(kind);
         let required = if known.is_some_and(SectionKind::is_required) { SectionEntry::REQUIRED } else { 0 };
         match known {
             Some(known) => {
-                ensure(flags == required, LoadError::SectionFlags { kind, flags })?;
-                ensure(whole_records(known, content.len()), LoadError::SectionRecords { kind, length })?;
+                ensure(flags == required, LoadError::SectionFlags { kind: u32::from(kind), flags: u32::from(flags) })?;
+                ensure(
+                    whole_records(known, content.len()),
+                    LoadError::SectionRecords { kind: u32::from(kind), length },
+                )?;
                 let index = SectionKind::ALL.iter().position(|&k| k == known);
                 if let Some(slot) = index.and_then(|index| sections.get_mut(index)) {
                     *slot = content;
                 }
             }
-            None => ensure(flags == 0, LoadError::UnknownSection { kind })?,
+            None => ensure(flags == 0, LoadError::UnknownSection { kind: u32::from(kind) })?,
         }
     }
     let file_end = check_padding(bytes, end)?;
     ensure(file_end == bytes.len(), LoadError::FileEnd { end: narrow(file_end) })?;
     for kind in [SectionKind::Tensors, SectionKind::Ops, SectionKind::Operands, SectionKind::Io] {
-        ensure(!section(&sections, kind).is_empty(), LoadError::MissingSection { kind: kind.code() })?;
+        ensure(!section(&sections, kind).is_empty(), LoadError::MissingSection { kind: u32::from(kind.code()) })?;
     }
     Ok(sections)
 }

@@ -74,15 +74,15 @@ impl Op<'_> {
             expected,
             LoadError::OperandCount {
                 op: self.index,
-                inputs: u8::try_from(self.input_count).unwrap_or(u8::MAX),
-                outputs: u8::try_from(self.output_count).unwrap_or(u8::MAX),
+                inputs: narrow(self.input_count),
+                outputs: narrow(self.output_count),
             },
         )
     }
 
     /// Rule 101 for an axis of a shape of this rank.
     pub(crate) fn check_axis(&self, axis: u8, rank: usize) -> Result<(), LoadError> {
-        ensure(usize::from(axis) < rank, LoadError::Axis { op: self.index, axis })
+        ensure(usize::from(axis) < rank, LoadError::Axis { op: self.index, axis: u32::from(axis) })
     }
 
     /// Rule 88 for a multiplier that is an f32 in every arithmetic.
@@ -93,28 +93,31 @@ impl Op<'_> {
 
     /// Rule 61: only banded ops can walk down; rule 68 for every input against the output. At most one input has bytes
     /// in common with the output.
-    pub(crate) fn check_overlaps(&self) -> Result<(), LoadError> {
+    pub(crate) fn check_overlaps<const LINKED: u64>(&self) -> Result<(), LoadError> {
         let target = self.output(0);
         ensure(
-            !self.walk_down || matches!(self.overlap(0), Overlap::Banded { .. }),
-            LoadError::OpFlags { op: self.index, flags: crate::OpRecord::WALK_DOWN },
+            !self.walk_down || matches!(self.overlap::<LINKED>(0), Overlap::Banded { .. }),
+            LoadError::OpFlags { op: self.index, flags: u32::from(crate::OpRecord::WALK_DOWN) },
         )?;
         let mut overlapping = (0..self.input_count).filter(|&position| {
             let source = self.input(position);
             source.in_arena() && !disjoint(&source.range(), &target.range())
         });
-        let refused =
-            |input: usize| LoadError::Overlap { op: self.index, input: u8::try_from(input).unwrap_or(u8::MAX) };
+        let refused = |input: usize| LoadError::Overlap { op: self.index, input: narrow(input) };
         if let Some(position) = overlapping.next() {
-            let permitted =
-                self.overlap(position).permits(self.input(position).location, target.location, self.walk_down);
+            let permitted = self.overlap::<LINKED>(position).permits(
+                self.input(position).location,
+                target.location,
+                self.walk_down,
+            );
             ensure(permitted, refused(position))?;
         }
         overlapping.next().map_or(Ok(()), |position| Err(refused(position)))
     }
 
-    fn overlap(&self, position: usize) -> Overlap {
-        crate::ops::overlap(self.opcode, self.attributes, position, &self.input(position), &self.output(0))
+    fn overlap<const LINKED: u64>(&self, position: usize) -> Overlap {
+        let (input, output) = (self.input(position), self.output(0));
+        crate::ops::overlap_for::<LINKED>(self.opcode, self.attributes, position, &input, &output)
     }
 
     /// Rule 69: the data type of input 0, which must be one of `allowed`.

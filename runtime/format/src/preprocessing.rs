@@ -184,13 +184,13 @@ impl<'a> Artifact<'a> {
             let io = self.io(IoRole::Input).nth(usize::from(record.input));
             let io = io.filter(|_| previous.is_none_or(|previous| previous < record.input));
             previous = Some(record.input);
-            let io = io.ok_or(LoadError::PreprocessingInput { index, input: record.input })?;
+            let io = io.ok_or(LoadError::PreprocessingInput { index, input: u32::from(record.input) })?;
             let tensor = self.tensor(usize::from(io.tensor));
             let kind = PreprocessingKind::from_code(record.kind)
-                .ok_or(LoadError::PreprocessingKind { index, code: record.kind })?;
+                .ok_or(LoadError::PreprocessingKind { index, code: u32::from(record.kind) })?;
             ensure(
                 matches!(tensor.data_type, DataType::I8 | DataType::F32),
-                LoadError::PreprocessingType { index, code: tensor.data_type.code() },
+                LoadError::PreprocessingType { index, code: u32::from(tensor.data_type.code()) },
             )?;
             match kind {
                 PreprocessingKind::Image => check_image(&record, &tensor.shape, index)?,
@@ -214,7 +214,7 @@ impl<'a> Artifact<'a> {
 }
 
 fn check_image(record: &PreprocessingRecord, shape: &Shape, index: u32) -> Result<(), LoadError> {
-    let unknown = |code: u8| LoadError::PreprocessingMode { index, code };
+    let unknown = |code: u8| LoadError::PreprocessingMode { index, code: u32::from(code) };
     let fit = ImageFit::from_code(record.fit).ok_or(unknown(record.fit))?;
     ensure(ImageFilter::from_code(record.filter).is_some(), unknown(record.filter))?;
     let channels = ImageChannels::from_code(record.channels).ok_or(unknown(record.channels))?;

@@ -44,6 +44,12 @@ impl DataType {
         !cfg!(bantam_without_int16) && matches!(self, Self::I16)
     }
 
+    /// Whether elements are 32-bit floats. Programs that are compiled with `--cfg bantam_without_float`, as downloads for
+    /// models of integers, know none and refuse them.
+    pub const fn is_real(self) -> bool {
+        !cfg!(bantam_without_float) && matches!(self, Self::F32)
+    }
+
     /// Size of one element in bytes; also its alignment.
     pub const fn bytes(self) -> usize {
         match self {

@@ -147,14 +147,14 @@ pub fn write(model: &ModelDescription) -> Result<Vec<u8>, LoadError> {
         let elements = tensor.dimensions.iter().try_fold(1u32, |product, &d| product.checked_mul(d));
         let bytes = elements.and_then(|n| n.checked_mul(narrow(tensor.data_type.bytes())));
         let end = bytes.and_then(|bytes| bytes.checked_add(tensor.location));
-        let end = end.ok_or(LoadError::TensorSize { tensor: index })?;
+        let end = end.ok_or(LoadError::TensorSize { tensor: u32::from(index) })?;
         if tensor.kind != TensorKind::Constant {
             arena_bytes = arena_bytes.max(end);
         }
         let first = dimensions.add(&tensor.dimensions);
         tensors.push(TensorRecord {
             location: tensor.location,
-            dimensions: u16::try_from(first).map_err(|_| LoadError::TensorDimensions { tensor: index })?,
+            dimensions: u16::try_from(first).map_err(|_| LoadError::TensorDimensions { tensor: u32::from(index) })?,
             rank: u8::try_from(tensor.dimensions.len()).unwrap_or(u8::MAX),
             data_type: tensor.data_type.code(),
             kind: tensor.kind.code(),

@@ -82,16 +82,21 @@ impl Session<'_, '_> {
             for (to, &value) in target.iter_mut().zip(values) {
                 *to = scalar::quantize(value, input.scale, input.zero_point, false);
             }
-        } else if input.tensor.data_type == DataType::I16 {
+        } else if input.tensor.data_type.is_wide() {
             let target = self.input_mut::<i16>(index).map_err(PrepareError::Run)?;
             for (to, &value) in target.iter_mut().zip(values) {
                 *to = scalar::quantize_wide(value, input.scale, input.zero_point, false);
             }
-        } else {
+        } else if input.tensor.data_type.is_real() {
             let target = self.input_mut::<f32>(index).map_err(PrepareError::Run)?;
             for (to, &value) in target.iter_mut().zip(values) {
                 *to = value;
             }
+        } else {
+            return Err(PrepareError::Run(crate::RunError::ElementType {
+                expected: input.tensor.data_type,
+                given: DataType::F32,
+            }));
         }
         Ok(())
     }

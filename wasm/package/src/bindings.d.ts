@@ -5,22 +5,14 @@ export interface Exports {
   readonly __wbindgen_start?: () => void;
 }
 
-/** Memory for a file. Opening takes it. */
-export interface Artifact {
-  readonly address: number;
-  open(): Session;
-  free(): void;
-}
-
 /** The bindings of wasm/src/lib.rs. */
 export interface Session {
-  /** Where the answers of the next five are; each gives how many numbers. */
+  /** Where the file belongs before it is opened; 0 where there is no memory for it. */
+  readonly address: number;
+  open(): void;
+  /** Where the answers of `ask` are; it gives how many numbers. */
   readonly notes: number;
-  failure(): number;
-  describe(): number;
-  tensor(index: number): number;
-  section(kind: number): number;
-  fieldNames(input: number): number;
+  ask(question: number, index: number): number;
   fill(input: number, values: Float32Array): boolean;
   prepareImage(input: number, pixels: Uint8Array, width: number, height: number): boolean;
   prepareFields(input: number, fields: Float32Array): boolean;
@@ -30,7 +22,7 @@ export interface Session {
 }
 
 export interface Bindings {
-  readonly Artifact: new (length: number) => Artifact;
+  readonly Session: new (length: number) => Session;
   __wbg_set_wasm(exports: Exports): void;
 }
 

@@ -3,7 +3,7 @@
  *
  * - `scalar` runs wherever WebAssembly does,
  * - `simd128` needs 128-bit vectors: every browser since 2023,
- * - `relaxed` needs relaxed vector instructions: Chrome 114, Firefox 146.
+ * - `relaxed` needs relaxed vector instructions (Chrome 114, Firefox 146) whose product of bytes is exact.
  */
 export type Build = "scalar" | "simd128" | "relaxed";
 
@@ -43,10 +43,15 @@ export function relaxedDot(): RelaxedDot {
   return REGIMES.get(probe(127, 255));
 }
 
+/** Whether its result is exact for all bytes: sums of two products must not saturate at 16 bits. */
+export function isExact(regime: RelaxedDot): boolean {
+  return regime === "signed" || regime === "unsigned";
+}
+
 /** The fastest build this engine can run. */
 export function bestBuild(): Build {
   if (!WebAssembly.validate(new Uint8Array(SIMD))) {
     return "scalar";
   }
-  return relaxedDot() === undefined ? "simd128" : "relaxed";
+  return isExact(relaxedDot()) ? "relaxed" : "simd128";
 }

@@ -38,5 +38,5 @@ export function load(source: ModelSource, options: LoadOptions = {}): Promise<Mo
  */
 export async function createWorker(options: WorkerOptions = {}): Promise<BantamWorker> {
   const [runtime, { connect }] = await Promise.all([runtimeFor(browser, options), import("./remote.js")]);
-  return connect(tools, browser, runtime, options);
+  return connect(tools, browser, runtime, options.workerUrl);
 }

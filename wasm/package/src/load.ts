@@ -1,6 +1,6 @@
 import { BantamError } from "./errors.js";
 import { Model } from "./model.js";
-import { completeRuntime, runtimeFor, type Platform, type Runtime, type RuntimeOptions } from "./runtime.js";
+import { runtimeFor, type Platform, type RuntimeOptions } from "./runtime.js";
 import { readSource, type ModelSource, type SourceOptions } from "./source.js";
 
 /** How to load a model. */
@@ -12,8 +12,8 @@ export async function loadModel(platform: Platform, source: ModelSource, options
   // Should the source fail first, nobody waits for the runtime any more.
   runtime.catch(() => undefined);
   const file = await readSource(platform, source, options);
-  const open = async (runtime: Promise<Runtime>): Promise<Model> => Model.open(await race(runtime, options.signal), file);
-  return open(runtime).catch((error) => open(completeRuntime(platform, options, error)));
+  const started = await race(runtime, options.signal);
+  return Model.open(started, file);
 }
 
 /** The runtime is shared by all models of a page: aborting stops the waiting, not its download. */

@@ -9,12 +9,14 @@ import type { Runtime } from "./runtime.js";
 import {
   describe,
   type Description,
+  FAILURE,
   type InputInfo,
   notes,
   type OutputInfo,
   type Place,
   pointed,
   realValues,
+  SECTION,
   strings,
   type TensorArray,
   view,
@@ -34,6 +36,8 @@ export interface Stats {
   readonly macs: number;
   /** Which build of the runtime runs it. */
   readonly build: Build;
+  /** Whether vector instructions run its sums of products. */
+  readonly vectors: boolean;
 }
 
 /** @internal What a model in a worker tells of itself once. */
@@ -77,21 +81,22 @@ export class Model {
     this.description = describe(runtime, session);
     this.inputs = Object.freeze(this.description.inputs.map((place) => place.info));
     this.outputs = Object.freeze(this.description.outputs.map((place) => place.info));
-    this.labels = Object.freeze(strings(pointed(runtime, session, session.section(LABELS))));
-    this.card = Object.freeze(parseCard(pointed(runtime, session, session.section(CARD))));
+    this.labels = Object.freeze(strings(pointed(runtime, session, SECTION, LABELS)));
+    this.card = Object.freeze(parseCard(pointed(runtime, session, SECTION, CARD)));
   }
 
   /** @internal Checks a file and takes the memory it needs. */
   static async open(runtime: Runtime, file: Uint8Array): Promise<Model> {
     const session = runtime.call(() => {
-      const artifact = new runtime.bindings.Artifact(file.length);
-      const { address } = artifact;
+      const session = new runtime.bindings.Session(file.length);
+      const { address } = session;
       if (address !== 0) {
         new Uint8Array(runtime.memory, address, file.length).set(file);
       }
-      return artifact.open();
+      session.open();
+      return session;
     });
-    const failure = runtime.call(() => notes(runtime, session, session.failure()));
+    const failure = runtime.call(() => notes(runtime, session, FAILURE));
     if (failure.length > 0) {
       session.free();
       throw await explain(failure);
@@ -101,9 +106,9 @@ export class Model {
 
   /** What the model costs. */
   get stats(): Stats {
-    const { arenaBytes, macs } = this.description;
+    const { arenaBytes, macs, vectors } = this.description;
     const { build } = this.runtime;
-    return { milliseconds: this.milliseconds, runs: this.runs, arenaBytes, fileBytes: this.fileBytes, macs, build };
+    return { milliseconds: this.milliseconds, runs: this.runs, arenaBytes, fileBytes: this.fileBytes, macs, build, vectors };
   }
 
   /**
@@ -206,9 +211,9 @@ export class Model {
       const expected = way === "image" ? "an image" : "numbers by field";
       throw new BantamError("preprocessing", `the model takes ${expected}, got ${kind(source)}`);
     }
-    if (way === "image") {
+    if (IMAGES && way === "image") {
       this.prepareImage(session, pixelsOf(source as ImageSource));
-    } else {
+    } else if (FIELDS) {
       const values = fieldValues(input.info, source as Fields);
       this.runtime.call(() => session.prepareFields(0, values));
     }

@@ -38,5 +38,5 @@ export function load(source: ModelSource, options: LoadOptions = {}): Promise<Mo
  */
 export async function createWorker(options: WorkerOptions = {}): Promise<BantamWorker> {
   const [runtime, { connect }] = await Promise.all([runtimeFor(node, options), import("./remote.js")]);
-  return connect(tools, node, runtime, options);
+  return connect(tools, node, runtime, options.workerUrl);
 }

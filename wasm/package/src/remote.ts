@@ -38,7 +38,6 @@ class Connection implements BantamWorker {
     readonly tools: Tools,
     private readonly platform: Platform,
     private readonly port: WorkerPort,
-    private readonly options: RuntimeOptions,
   ) {
     port.listen(
       (message) => {
@@ -58,22 +57,10 @@ class Connection implements BantamWorker {
   }
 
   async load(source: ModelSource, options: SourceOptions = {}): Promise<WorkerModel> {
-    const bytes = await this.tools.readSource(this.platform, source, options);
+    const file = (await this.tools.readSource(this.platform, source, options)).slice();
     const model = this.models++;
-    const open = (): Promise<Reply> => {
-      const file = bytes.slice();
-      return this.call({ method: "load", model, file }, [file.buffer as ArrayBuffer]);
-    };
-    const reply = await open().catch(async (error) => {
-      await this.start(await this.tools.completeRuntime(this.platform, this.options, error));
-      return open();
-    });
+    const reply = await this.call({ method: "load", model, file }, [file.buffer as ArrayBuffer]);
     return new WorkerModel(this, model, reply.value as ModelInfo);
-  }
-
-  /** Sends the compiled module, for the models loaded from now on. */
-  start({ build, module }: Runtime): Promise<Reply> {
-    return this.call({ method: "start", build, module });
   }
 
   terminate(): void {
@@ -169,19 +156,14 @@ export class WorkerModel {
 }
 
 /** @internal Starts a worker and sends it the compiled module. */
-export async function connect(
-  tools: Tools,
-  platform: Platform,
-  runtime: Runtime,
-  options: WorkerOptions,
-): Promise<BantamWorker> {
+export async function connect(tools: Tools, platform: Platform, runtime: Runtime, url?: string | URL): Promise<BantamWorker> {
   let port: WorkerPort;
   try {
-    port = platform.startWorker(options.workerUrl);
+    port = platform.startWorker(url);
   } catch (cause) {
     throw new tools.BantamError("worker", `cannot start the worker: ${String(cause)}`, { cause });
   }
-  const connection = new Connection(tools, platform, port, options);
-  await connection.start(runtime);
+  const connection = new Connection(tools, platform, port);
+  await connection.call({ method: "start", build: runtime.build, module: runtime.module });
   return connection;
 }

@@ -10,6 +10,10 @@ const ARITHMETIC = 3;
 const MEMORY = 5;
 const TYPE = 6;
 
+/** By the codes of SPEC.md. */
+const FLOAT = 4;
+const SECTIONS: ReadonlyMap<number, string> = new Map([[8, "states"], [260, "preprocessing"]]);
+
 /** Rules with a code of their own; the others are `invalid-model`. The numbers are those of SPEC.md. */
 const CODES: ReadonlyMap<number, BantamErrorCode> = new Map<number, BantamErrorCode>([
   [1, "not-a-model"],
@@ -44,17 +48,16 @@ export interface Explanation {
 /** @internal The meaning of the numbers of a failed session. */
 export function describe(failure: readonly number[]): Explanation {
   const [kind, rule = 0, ...operands] = failure;
-  // A build for one model does not know the opcodes of others.
-  const unlinked = kind === LOAD && rule === 60 && OPCODES[operands[1] ?? -1] !== undefined;
-  if (kind === LOAD && !unlinked) {
+  const lacking = kind === LOAD ? unlinked(rule, operands) : undefined;
+  if (kind === LOAD && lacking === undefined) {
     const [declared = 0, actual = 0] = operands;
     const cut = rule === 5 && actual < declared;
     const code = cut ? "truncated" : (CODES.get(rule) ?? "invalid-model");
     return { code, message: `${ADVICE[code] ?? "refused"} (${describeRule(rule, operands)})`, rule };
   }
-  if (unlinked || kind === OPERATOR || kind === ARITHMETIC) {
-    const name = kind === ARITHMETIC ? ARITHMETICS[rule] : OPCODES[operands[unlinked ? 1 : 0] ?? 0];
-    const missing = `the ${kind === ARITHMETIC ? "arithmetic" : "operator"} ${name ?? "of the model"}`;
+  if (lacking !== undefined || kind === OPERATOR || kind === ARITHMETIC) {
+    const name = kind === ARITHMETIC ? ARITHMETICS[rule] : OPCODES[operands[0] ?? 0];
+    const missing = lacking ?? `the ${kind === ARITHMETIC ? "arithmetic" : "operator"} ${name ?? "of the model"}`;
     return { code: "operator", message: `this build of the runtime lacks ${missing}; use the full build of bantam-wasm` };
   }
   if (kind === TYPE) {
@@ -64,6 +67,14 @@ export function describe(failure: readonly number[]): Explanation {
     return { code: "memory", message: "there is not enough memory for the model" };
   }
   return { code: "crashed", message: `the runtime refused its own memory (${failure.join(" ")}); please report this model` };
+}
+
+/** What a build for one model does not know, because that has none: opcodes, types and sections that exist. */
+function unlinked(rule: number, [first = -1, second = -1]: readonly number[]): string | undefined {
+  if (rule === 60 && OPCODES[second] !== undefined) {
+    return `the operator ${OPCODES[second]}`;
+  }
+  return rule === 30 && second === FLOAT ? "32-bit floats" : rule === 15 ? SECTIONS.get(first) : undefined;
 }
 
 /** A broken rule with what was found. */

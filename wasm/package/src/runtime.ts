@@ -1,6 +1,6 @@
 import { bind, type Bindings, type Exports } from "./bindings.js";
 import { BantamError, reason } from "./errors.js";
-import { bestBuild, type Build } from "./features.js";
+import { bestBuild, isExact, relaxedDot, type Build } from "./features.js";
 
 /** @internal What differs between browsers and Node.js. */
 export interface Platform {
@@ -78,6 +78,9 @@ const running = new Map<string, Promise<Runtime>>();
 /** @internal The instance for these options, started if need be. */
 export async function runtimeFor(platform: Platform, options: RuntimeOptions): Promise<Runtime> {
   const build = options.build ?? bestBuild();
+  if (build === "relaxed" && !isExact(relaxedDot())) {
+    throw new BantamError("runtime", "this engine's relaxed products of bytes are not exact: leave the build to the package");
+  }
   const wasmUrl = options.wasmUrl ?? platform.wasmUrl;
   const url = typeof wasmUrl === "function" ? wasmUrl(build) : wasmUrl;
   const key = `${build} ${url}`;
@@ -99,18 +102,6 @@ export async function runtimeFor(platform: Platform, options: RuntimeOptions): P
     }
     throw new BantamError("runtime", `cannot start the module at ${url}: ${reason(cause)}`, { cause });
   }
-}
-
-/**
- * @internal The build that has every operator, for a model that another one could not open.
- *
- * @throws the error of that one, unless it is the lack of an operator
- */
-export function completeRuntime(platform: Platform, options: RuntimeOptions, error: unknown): Promise<Runtime> {
-  if (!(error instanceof BantamError && error.code === "operator") || options.build === "scalar") {
-    throw error;
-  }
-  return runtimeFor(platform, { ...options, build: "scalar" });
 }
 
 /** Compiles while it downloads, where the server names the right type; afterwards otherwise. */

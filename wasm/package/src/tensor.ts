@@ -46,6 +46,7 @@ export interface Place<Info extends TensorInfo> {
 export interface Description {
   readonly arenaBytes: number;
   readonly macs: number;
+  readonly vectors: boolean;
   readonly inputs: readonly Place<InputInfo>[];
   readonly outputs: readonly Place<OutputInfo>[];
 }
@@ -55,23 +56,31 @@ const NAMES = 256;
 const TYPES: ReadonlyMap<number, TensorType> = new Map([[1, "int8"], [2, "int16"], [3, "int32"], [4, "float32"]]);
 const PREPROCESSING = ["raw", "image", "fields"] as const;
 
-/** @internal The numbers a session has just written down. */
-export function notes({ memory }: Runtime, session: Session, count: number): number[] {
-  return Array.from(new Float64Array(memory, session.notes, count));
+/** @internal What sessions answer; the numbers are those of wasm/src/lib.rs. */
+export const FAILURE = 0;
+const MODEL = 1;
+const TENSOR = 2;
+export const SECTION = 3;
+const FIELD_NAMES = 4;
+
+/** @internal The numbers that answer a question. */
+export function notes(runtime: Runtime, session: Session, question: number, index = 0): number[] {
+  const count = session.ask(question, index);
+  return Array.from(new Float64Array(runtime.memory, session.notes, count));
 }
 
-/** @internal The bytes a session has just pointed at. */
-export function pointed(runtime: Runtime, session: Session, count: number): Uint8Array {
-  const [address = 0, length = 0] = notes(runtime, session, count);
+/** @internal The bytes that the answer to a question points at. */
+export function pointed(runtime: Runtime, session: Session, question: number, index: number): Uint8Array {
+  const [address = 0, length = 0] = notes(runtime, session, question, index);
   return new Uint8Array(runtime.memory, address, length);
 }
 
 /** @internal */
 export function describe(runtime: Runtime, session: Session): Description {
-  const names = strings(pointed(runtime, session, session.section(NAMES)));
-  const [arenaBytes = 0, macs = 0, inputs = 0, outputs = 0] = notes(runtime, session, session.describe());
+  const names = strings(pointed(runtime, session, SECTION, NAMES));
+  const [arenaBytes = 0, macs = 0, inputs = 0, outputs = 0, vectors = 0] = notes(runtime, session, MODEL);
   const tensor = (role: string, index: number): { place: Place<TensorInfo>; detail: number } => {
-    const numbers = notes(runtime, session, session.tensor(role === "input" ? index : inputs + index));
+    const numbers = notes(runtime, session, TENSOR, role === "input" ? index : inputs + index);
     const [at = -1, code = 0, address = 0, length = 0, scale = 1, zeroPoint = 0, detail = 0, , ...shape] = numbers;
     const [name, type] = [names[at] ?? `${role} ${index}`, TYPES.get(code) ?? "float32"];
     return { place: { address, info: { name, shape: Object.freeze(shape), length, type, scale, zeroPoint } }, detail };
@@ -79,10 +88,11 @@ export function describe(runtime: Runtime, session: Session): Description {
   return {
     arenaBytes,
     macs,
+    vectors: vectors === 1,
     inputs: Array.from({ length: inputs }, (_, index) => {
       const { place, detail } = tensor("input", index);
       const preprocessing = PREPROCESSING[detail] ?? "raw";
-      const fields = Object.freeze(preprocessing === "fields" ? strings(pointed(runtime, session, session.fieldNames(index))) : []);
+      const fields = Object.freeze(FIELDS && preprocessing === "fields" ? strings(pointed(runtime, session, FIELD_NAMES, index)) : []);
       return { ...place, info: Object.freeze({ ...place.info, preprocessing, fields }) };
     }),
     outputs: Array.from({ length: outputs }, (_, index) => {

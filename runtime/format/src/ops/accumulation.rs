@@ -91,10 +91,10 @@ impl Accumulation {
     pub(crate) fn check(&self, op: &Op<'_>, channels: usize, taps: usize) -> Result<(), LoadError> {
         let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::I16, DataType::F32])?;
         op.check_type(&op.output(0), &[data_type])?;
-        let error = LoadError::WeightType { op: op.index, code: self.weight_type };
+        let error = LoadError::WeightType { op: op.index, code: u32::from(self.weight_type) };
         let stored = WeightType::from_code(self.weight_type).ok_or(error)?;
         let wide = data_type.is_wide();
-        ensure((stored == WeightType::F32) == (data_type == DataType::F32), error)?;
+        ensure((stored == WeightType::F32) == data_type.is_real(), error)?;
         ensure(!wide || stored == WeightType::I8, error)?;
         let weights = channels.checked_mul(taps);
         let bytes = op.check_constant(self.weights, weights.and_then(|count| stored.bytes(count)))?;
@@ -105,7 +105,7 @@ impl Accumulation {
         let known = if wide { Self::PER_CHANNEL | Self::SHORT_SUMS } else { Self::PER_CHANNEL };
         ensure(self.flags & !known == 0, LoadError::AttributeReserved { op: op.index })?;
         let entries = if self.is_per_channel() { channels } else { 1 };
-        if data_type == DataType::F32 {
+        if data_type.is_real() {
             op.check_float_bias(self.bias, channels)?;
             self.epilogue.check_float(op)
         } else if wide {
@@ -132,5 +132,5 @@ pub fn has_plain_scales(mut scales: impl Iterator<Item = (i32, i8)>) -> bool {
 /// Rule 83 for input and output channels.
 pub(crate) fn check_groups(op: &Op<'_>, groups: u16, channels: [usize; 2]) -> Result<(), LoadError> {
     let divides = |channels: usize| channels.checked_rem(usize::from(groups)) == Some(0);
-    ensure(channels.into_iter().all(divides), LoadError::Groups { op: op.index, groups })
+    ensure(channels.into_iter().all(divides), LoadError::Groups { op: op.index, groups: u32::from(groups) })
 }

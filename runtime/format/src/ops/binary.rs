@@ -167,7 +167,7 @@ record! {
 
 /// The kind, and the rules for operands: both inputs broadcast to the output's shape.
 fn check_operands(op: &Op<'_>, kind: u8, data_type: DataType) -> Result<BinaryKind, LoadError> {
-    let unknown = LoadError::OperatorKind { op: op.index, code: kind };
+    let unknown = LoadError::OperatorKind { op: op.index, code: u32::from(kind) };
     let kind = BinaryKind::from_code(kind).ok_or(unknown)?;
     let exists = match data_type {
         DataType::I32 => !matches!(kind, BinaryKind::Pow | BinaryKind::PRelu) && !kind.is_tflite(),

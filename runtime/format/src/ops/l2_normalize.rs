@@ -23,7 +23,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let shape = op.input(0).shape;
     ensure(shape.rank() > 0, LoadError::OperandRank { op: op.index })?;
     ensure(shape == op.output(0).shape, op.shape_error())?;
-    if data_type == DataType::F32 {
+    if data_type.is_real() {
         op.check_reserved(&attributes.zero_point.to_le_bytes())?;
     } else {
         let squares = shape.innermost().checked_mul(255 * 255).and_then(|sum| i32::try_from(sum).ok());

@@ -64,11 +64,29 @@ use crate::check::Cost;
 use crate::overlap::{Overlap, RowWindow};
 use crate::{LoadError, Op, Opcode, Tensor};
 
+/// Whether a program for a set of opcodes has this one; known to the compiler where the opcode is.
+#[inline(always)]
+const fn links(linked: u64, opcode: Opcode) -> bool {
+    linked & (1 << opcode.code()) != 0
+}
+
 /// How the output of an op may lie relative to its input `position`. Of several inputs at most one may overlap it.
 pub fn overlap(opcode: Opcode, attributes: &[u8], position: usize, input: &Tensor, output: &Tensor) -> Overlap {
+    overlap_for::<{ u64::MAX }>(opcode, attributes, position, input, output)
+}
+
+/// The same in a program for some opcodes.
+pub(crate) fn overlap_for<const LINKED: u64>(
+    opcode: Opcode,
+    attributes: &[u8],
+    position: usize,
+    input: &Tensor,
+    output: &Tensor,
+) -> Overlap {
+    let has = |opcode: Opcode| links(LINKED, opcode);
     let rows = match opcode {
         // Whichever input it is: the other one is read beside it. The kind stands first in each of the three records.
-        Opcode::Binary => {
+        Opcode::Binary if has(Opcode::Binary) => {
             let compares = BinaryKind::from_code(u8::read(attributes, 0)).is_some_and(BinaryKind::is_comparison);
             let whole = input.shape.elements() == output.shape.elements();
             return if whole && !compares { Overlap::Moved } else { Overlap::Disjoint };
@@ -76,7 +94,7 @@ pub fn overlap(opcode: Opcode, attributes: &[u8], position: usize, input: &Tenso
         _ if position > 0 => return Overlap::Disjoint,
         Opcode::Table | Opcode::Unary | Opcode::Clamp | Opcode::Reshape => return Overlap::Moved,
         Opcode::Softmax | Opcode::LogSoftmax | Opcode::Normalize | Opcode::L2Normalize => return Overlap::Moved,
-        Opcode::DepthwiseConv2d => {
+        Opcode::DepthwiseConv2d if has(Opcode::DepthwiseConv2d) => {
             let window = Window::read(attributes);
             let in_place = window.keeps_few_rows(input, output);
             return match one_image(input, window.rows(input, output)) {
@@ -84,23 +102,25 @@ pub fn overlap(opcode: Opcode, attributes: &[u8], position: usize, input: &Tenso
                 None => Overlap::Disjoint,
             };
         }
-        Opcode::Conv2d | Opcode::MaxPool2d | Opcode::AveragePool2d => {
+        Opcode::Conv2d | Opcode::MaxPool2d | Opcode::AveragePool2d
+            if has(Opcode::Conv2d) || has(Opcode::MaxPool2d) || has(Opcode::AveragePool2d) =>
+        {
             one_image(input, Window::read(attributes).rows(input, output))
         }
-        Opcode::TransposeConv2d => one_image(input, Window::read(attributes).spreading_rows(input, output)),
-        Opcode::FullyConnected => Some(FullyConnected::rows(input, output)),
-        Opcode::Reduce => Reduce::read(attributes).rows(input),
-        Opcode::ArgMax => Some(ArgMax::rows(input)),
-        Opcode::Quantize | Opcode::Dequantize | Opcode::Rescale => Some(QuantizeParameters::rows(input, output)),
-        Opcode::Pad => Pad::read(attributes).rows(input, output),
-        Opcode::StridedCopy
-        | Opcode::Concat
-        | Opcode::Gather
-        | Opcode::Select
-        | Opcode::MatMul
-        | Opcode::Resize
-        | Opcode::Cast
-        | Opcode::TopK => None,
+        Opcode::TransposeConv2d if has(Opcode::TransposeConv2d) => {
+            one_image(input, Window::read(attributes).spreading_rows(input, output))
+        }
+        Opcode::FullyConnected if has(Opcode::FullyConnected) => Some(FullyConnected::rows(input, output)),
+        Opcode::Reduce if has(Opcode::Reduce) => Reduce::read(attributes).rows(input),
+        Opcode::ArgMax if has(Opcode::ArgMax) => Some(ArgMax::rows(input)),
+        Opcode::Quantize | Opcode::Dequantize | Opcode::Rescale
+            if has(Opcode::Quantize) || has(Opcode::Dequantize) || has(Opcode::Rescale) =>
+        {
+            Some(QuantizeParameters::rows(input, output))
+        }
+        Opcode::Pad if has(Opcode::Pad) => Pad::read(attributes).rows(input, output),
+        // Inputs and outputs that have nothing in common; and what is not linked, which is refused.
+        _ => None,
     };
     rows.map_or(Overlap::Disjoint, Overlap::banded)
 }
@@ -111,15 +131,14 @@ fn one_image(input: &Tensor, rows: RowWindow) -> Option<RowWindow> {
 }
 
 /// Applies the rules of the op's opcode, then those of its overlap class.
-pub(crate) fn check<const OPCODES: u64>(op: &Op<'_>) -> Result<Cost, LoadError> {
-    let cost = check_opcode::<OPCODES>(op)?;
-    op.check_overlaps()?;
+pub(crate) fn check<const LINKED: u64>(op: &Op<'_>) -> Result<Cost, LoadError> {
+    let cost = check_opcode::<LINKED>(op)?;
+    op.check_overlaps::<LINKED>()?;
     Ok(cost)
 }
 
-fn check_opcode<const OPCODES: u64>(op: &Op<'_>) -> Result<Cost, LoadError> {
-    // Known to the compiler where the opcode is.
-    let has = |opcode: Opcode| OPCODES & (1 << opcode.code()) != 0;
+fn check_opcode<const LINKED: u64>(op: &Op<'_>) -> Result<Cost, LoadError> {
+    let has = |opcode: Opcode| links(LINKED, opcode);
     match op.opcode {
         Opcode::Conv2d if has(Opcode::Conv2d) => conv_2d::check(op),
         Opcode::DepthwiseConv2d if has(Opcode::DepthwiseConv2d) => depthwise_conv_2d::check(op),
@@ -150,6 +169,6 @@ fn check_opcode<const OPCODES: u64>(op: &Op<'_>) -> Result<Cost, LoadError> {
         Opcode::Rescale if has(Opcode::Rescale) => rescale::check(op),
         Opcode::LogSoftmax if has(Opcode::LogSoftmax) => softmax::check_logarithm(op),
         Opcode::L2Normalize if has(Opcode::L2Normalize) => l2_normalize::check(op),
-        other => Err(LoadError::UnknownOpcode { op: op.index, code: other.code() }),
+        other => Err(LoadError::UnknownOpcode { op: op.index, code: u32::from(other.code()) }),
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     check_elementwise(op, DataType::F32)?;
     let inner = attributes
         .inner(op.input(0).shape.dimensions())
-        .ok_or(LoadError::Axis { op: op.index, axis: attributes.axis_count })?;
+        .ok_or(LoadError::Axis { op: op.index, axis: u32::from(attributes.axis_count) })?;
     for constants in [attributes.scale, attributes.offset] {
         if constants != ABSENT {
             op.check_constant(constants, inner.checked_mul(4))?;

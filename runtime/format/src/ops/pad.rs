@@ -59,7 +59,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let attributes: Pad = op.read_attributes()?;
     op.check_reserved(&attributes.reserved)?;
     op.check_operands(1, 1)?;
-    let unknown = LoadError::OperatorKind { op: op.index, code: attributes.mode };
+    let unknown = LoadError::OperatorKind { op: op.index, code: u32::from(attributes.mode) };
     let mode = PadMode::from_code(attributes.mode).ok_or(unknown)?;
     let (input, output) = (op.input(0), op.output(0));
     op.check_type(&output, &[input.data_type])?;

@@ -34,7 +34,7 @@ fn check(op: &Op<'_>, average: bool) -> Result<Cost, LoadError> {
     ensure(batch == out_batch && channels == out_channels, op.shape_error())?;
     attributes.window.check(op, [height, width], [out_height, out_width])?;
     let taps = attributes.window.taps();
-    if data_type == DataType::F32 {
+    if data_type.is_real() {
         attributes.epilogue.check_float(op)?;
     } else {
         let wide = data_type.is_wide();

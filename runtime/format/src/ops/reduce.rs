@@ -84,7 +84,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let attributes: Reduce = op.read_attributes()?;
     op.check_reserved(&[attributes.reserved])?;
     op.check_operands(1, 1)?;
-    let unknown = LoadError::OperatorKind { op: op.index, code: attributes.kind };
+    let unknown = LoadError::OperatorKind { op: op.index, code: u32::from(attributes.kind) };
     let kind = ReduceKind::from_code(attributes.kind).ok_or(unknown)?;
     let input = op.input(0);
     let data_type = op.check_type(&input, &[DataType::I8, DataType::I16, DataType::I32, DataType::F32])?;

@@ -46,7 +46,7 @@ record! {
 pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let attributes: Rescale = op.read_attributes()?;
     op.check_reserved(&[attributes.reserved])?;
-    let unknown = LoadError::OperatorKind { op: op.index, code: attributes.negation };
+    let unknown = LoadError::OperatorKind { op: op.index, code: u32::from(attributes.negation) };
     ensure(Negation::from_code(attributes.negation).is_some(), unknown)?;
     op.check_operands(1, 1)?;
     ensure(op.artifact.arithmetic() == Arithmetic::Tflite, LoadError::ArithmeticMissing { op: op.index })?;

@@ -66,7 +66,7 @@ fn check_types(op: &Op<'_>, types: &[DataType]) -> Result<Cost, LoadError> {
     let shape = op.input(0).shape;
     ensure(shape.rank() > 0, LoadError::OperandRank { op: op.index })?;
     ensure(shape == op.output(0).shape, op.shape_error())?;
-    if data_type == DataType::F32 {
+    if data_type.is_real() {
         let attributes: FloatSoftmax = op.read_attributes()?;
         ensure(real::is_finite(attributes.beta), LoadError::FloatParameter { op: op.index })?;
     } else if data_type.is_wide() {

@@ -55,7 +55,7 @@ pub(crate) fn check_elementwise(op: &Op<'_>, data_type: DataType) -> Result<Cost
 fn check_wide(op: &Op<'_>) -> Result<Cost, LoadError> {
     let attributes: WideTable = op.read_attributes()?;
     op.check_reserved(&attributes.reserved)?;
-    let unknown = LoadError::OperatorKind { op: op.index, code: attributes.function };
+    let unknown = LoadError::OperatorKind { op: op.index, code: u32::from(attributes.function) };
     ensure(WideFunction::from_code(attributes.function).is_some(), unknown)?;
     ensure(attributes.multiplier >> 15 == 0, LoadError::Multiplier { op: op.index, channel: 0 })?;
     ensure(attributes.shift <= 30, LoadError::Shift { op: op.index, channel: 0 })?;

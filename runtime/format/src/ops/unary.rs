@@ -105,7 +105,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     op.check_operands(1, 1)?;
     ensure(
         UnaryKind::from_code(attributes.kind).is_some(),
-        LoadError::OperatorKind { op: op.index, code: attributes.kind },
+        LoadError::OperatorKind { op: op.index, code: u32::from(attributes.kind) },
     )?;
     ensure(!attributes.p.is_nan() && !attributes.q.is_nan(), LoadError::FloatParameter { op: op.index })?;
     check_elementwise(op, DataType::F32)

@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use bantam_format::{AlignedBytes, Arithmetic, Artifact, DataType, IoRole, Limits, Opcode, Preprocessing, ops};
+use bantam_format::{
+    AlignedBytes, Arithmetic, Artifact, DataType, IoRole, Limits, Opcode, Preprocessing, SectionKind, ops,
+};
 
 use crate::context::Context;
 use crate::process::Run;
@@ -17,22 +19,15 @@ use crate::setup;
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The builds with what the compiler may use in each. They give the same integers.
-const BUILDS: [(&str, &str); 3] =
-    [("scalar", ""), ("simd128", "-Ctarget-feature=+simd128"), ("relaxed", "-Ctarget-feature=+simd128,+relaxed-simd")];
-
-/// What the builds with vectors leave to the scalar one, which the package loads for models that have one of these.
-const RARE: [Opcode; 6] =
-    [Opcode::Select, Opcode::TransposeConv2d, Opcode::Resize, Opcode::Normalize, Opcode::TopK, Opcode::Rescale];
-
-/// Inlines more than code for size does by itself: after brotli that is less.
-const INLINE: &str = "-Cllvm-args=-inline-threshold=40";
-
-/// Compiles the crates of the runtime for speed within reason, where all of it is compiled for size alone.
-const SPEED: [&str; 3] = [
-    "profile.small.package.bantam.opt-level='s'",
-    "profile.small.package.bantam-format.opt-level='s'",
-    "profile.small.package.bantam-wasm.opt-level='s'",
+/// Nothing of ours crosses the border by reference types, whose table the bindings would otherwise keep.
+const BUILDS: [(&str, &str); 3] = [
+    ("scalar", "-Ctarget-feature=-reference-types"),
+    ("simd128", "-Ctarget-feature=-reference-types,+simd128"),
+    ("relaxed", "-Ctarget-feature=-reference-types,+simd128,+relaxed-simd"),
 ];
+
+/// Inlines less than code for size does by itself: after brotli that is less where there are many operators.
+const INLINE: &str = "-Cllvm-args=-inline-threshold=20";
 
 /// What a page may have to download, in bytes after brotli: everything, and what one model needs.
 const BUDGET: u32 = 60 * 1024;
@@ -55,7 +50,7 @@ pub fn run(context: &mut Context, model: Option<&Path>) -> Result<bool> {
 pub fn package(context: &mut Context) -> Result<PathBuf> {
     let dist = context.root.join("wasm/dist");
     if !context.package_is_built {
-        build(context, ["", ""], &dist)?;
+        build(context, ["", "images fields state"], &dist)?;
         context.package_is_built = true;
     }
     Ok(dist)
@@ -69,7 +64,7 @@ fn package_for(context: &Context, model: &Path) -> Result<PathBuf> {
         .map_err(|error| anyhow::anyhow!("{} is not a model: {error}", model.display()))?;
     let name = model.file_stem().context("a model has a name")?;
     let dist = context.target.join("web").join(name);
-    build(context, [&operators(&artifact), &preprocessing(&artifact)], &dist)?;
+    build(context, [&operators(&artifact), &sections(&artifact)], &dist)?;
     Ok(dist)
 }
 
@@ -104,49 +99,43 @@ fn operators(artifact: &Artifact<'_>) -> String {
     format!("{}; {}", arithmetics.join(", "), names.join(", "))
 }
 
-/// What a model prepares, as the build script of the bindings takes it.
-fn preprocessing(artifact: &Artifact<'_>) -> String {
+/// What else a model has, as the build script of the bindings takes it.
+fn sections(artifact: &Artifact<'_>) -> String {
     let inputs = artifact.io(IoRole::Input).count();
-    let mut ways: Vec<_> = (0..inputs)
+    let prepares = (0..inputs)
         .filter_map(|index| artifact.preprocessing(index))
-        .map(|way| if matches!(way, Preprocessing::Image { .. }) { "images" } else { "fields" })
-        .collect();
-    ways.dedup();
-    ways.join(" ")
+        .map(|way| if matches!(way, Preprocessing::Image { .. }) { "images" } else { "fields" });
+    let state = Some("state").filter(|_| !artifact.section(SectionKind::State).is_empty());
+    let mut sections: Vec<_> = prepares.chain(state).collect();
+    sections.dedup();
+    sections.join(" ")
 }
 
-fn build(context: &Context, [operators, preprocessing]: [&str; 2], dist: &Path) -> Result<()> {
+fn build(context: &Context, [operators, sections]: [&str; 2], dist: &Path) -> Result<()> {
     let stage = context.target.join("web-stage");
     fs::create_dir_all(&stage)?;
-    // Measured after brotli: the less there is, the smaller the code that is not made as small as possible.
-    let speed: &[&str] = if operators.is_empty() { &[] } else { &SPEED };
-    // Flags are parted by the character 0x1f.
-    let wide = operators.contains("Int16");
-    let narrow = ["--cfg=bantam_without_int16"].into_iter().filter(|_| !wide);
-    let usual: Vec<_> = Opcode::ALL.iter().filter(|it| !RARE.contains(it)).map(|it| it.name()).collect();
-    let usual = format!("Tflite, Onnx, Float, Packed; {}", usual.join(", "));
+    let inline = if operators.is_empty() { INLINE } else { "" };
+    // What the set has not, the parser does not know either.
+    let names: Vec<_> = operators.split([',', ';']).map(str::trim).collect();
+    let narrow = Some("--cfg=bantam_without_int16").filter(|_| !names.contains(&"Int16"));
+    let whole = Some("--cfg=bantam_without_float").filter(|_| !operators.is_empty() && !names.contains(&"Float"));
     for (name, flags) in BUILDS {
-        let inline = if operators.is_empty() { INLINE } else { "" };
-        let (operators, preprocessing) = match (name, operators) {
-            ("simd128" | "relaxed", "") => (&*usual, "images fields"),
-            _ => (operators, preprocessing),
-        };
-        let flags = [flags, inline].into_iter().filter(|flags| !flags.is_empty()).chain(narrow.clone());
+        // Flags are parted by the character 0x1f.
+        let flags = [flags, inline].into_iter().filter(|flags| !flags.is_empty()).chain(narrow).chain(whole);
         let flags = flags.collect::<Vec<_>>().join("\x1f");
         context
             .cargo()
             .args(["build", "--quiet", "--profile", "small", "-p", "bantam-wasm", "--target", TARGET])
             .env("CARGO_ENCODED_RUSTFLAGS", &flags)
-            .args(speed.iter().flat_map(|setting| ["--config", setting]))
             .env("BANTAM_OPERATORS", operators)
-            .env("BANTAM_PREPROCESSING", preprocessing)
+            .env("BANTAM_SECTIONS", sections)
             .status()?;
         let module = context.target.join(TARGET).join("small/bantam_wasm.wasm");
         let bindgen = context.cargo().args(["run", "--quiet", "-p", "xtask-web", "--"]).arg(module);
         bindgen.arg(stage.join(name)).status()?;
     }
     fs::write(stage.join("generated.js"), names::javascript())?;
-    node(context).arg("build.mjs").arg(&stage).arg(dist).status()
+    node(context).arg("build.mjs").arg(&stage).arg(dist).arg(sections).status()
 }
 
 /// Node.js in `wasm/`, told where the browser is.
@@ -173,15 +162,15 @@ pub fn parity(context: &mut Context, engine: &str) -> Result<String> {
     let fixtures = context.fixtures()?;
     package(context)?;
     let golden = context.root.join("tests/golden/v1");
-    let all = script(context, &format!("{engine}.mjs"), &[&fixtures.join("cases"), &golden])?;
     if engine != "node" {
-        return Ok(all);
+        return script(context, "browser.mjs", &[&fixtures.join("fused"), &fixtures.join("cases"), &golden]);
     }
+    let all = script(context, "node.mjs", &[&fixtures.join("cases"), &golden])?;
     // A page has no 16-bit integers; this build has.
     let (wide, golden) = (fixtures.join("wide"), context.root.join("tests/golden/v1-int16"));
     let folder = context.target.join("web/int16");
     let every: Vec<_> = Opcode::ALL.iter().map(|opcode| opcode.name()).collect();
-    build(context, [&format!("Tflite, Float, Int16; {}", every.join(", ")), ""], &folder)?;
+    build(context, [&format!("Tflite, Float, Int16, Packed; {}", every.join(", ")), "state"], &folder)?;
     let mut dist = std::ffi::OsString::from("--dist=");
     dist.push(folder);
     Ok(format!("{all}; 16-bit: {}", script(context, "node.mjs", &[Path::new(&dist), &wide, &golden])?))
