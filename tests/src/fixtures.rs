@@ -12,7 +12,7 @@
 use crate::tflite::models::golden_models;
 use crate::tflite::operators::Operators;
 use crate::tflite::{artifact, run};
-use bantam::{AlignedBytes, DataType, Model, Opcode};
+use bantam::{AlignedBytes, Backend, DataType, Model, Opcode, Session, ops};
 use std::fs;
 use std::path::Path;
 
@@ -106,6 +106,53 @@ pub fn write_folder(cases: &[&Case], folder: &Path) -> std::io::Result<()> {
         case.write(folder)?;
     }
     Ok(())
+}
+
+/// Writes what the cases of a folder give where a product of floats and its sum are rounded once, as relaxed vector
+/// instructions may: `NAME.output` for each whose outputs are others then. This machine's fused instructions tell, which sum
+/// in the same order.
+///
+/// # Errors
+/// What the system says; or this machine has no such instructions.
+pub fn write_fused(cases: &Path, folder: &Path) -> std::io::Result<()> {
+    if Backend::best() == Backend::Scalar {
+        return Err(std::io::Error::other("this machine has no vector instructions that fuse products and sums"));
+    }
+    fs::create_dir_all(folder)?;
+    for entry in fs::read_dir(cases)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|ending| ending != "bantam") {
+            continue;
+        }
+        let file = AlignedBytes::copy_of(&fs::read(&path)?);
+        let model = Model::parse(file.bytes()).map_err(std::io::Error::other)?;
+        let (inputs, outputs) = (fs::read(path.with_extension("input"))?, fs::read(path.with_extension("output"))?);
+        let fused = joined(&run_packed(&model, &inputs));
+        if fused != outputs {
+            let name = path.with_extension("output");
+            fs::write(folder.join(name.file_name().unwrap_or_default()), fused)?;
+        }
+    }
+    Ok(())
+}
+
+/// Packed runs on the bytes of all inputs, run after run.
+fn run_packed(model: &Model<'_>, inputs: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    let sizes: Vec<usize> = model.inputs().map(|io| io.tensor.bytes()).collect();
+    let mut arena = AlignedBytes::zeroed(Session::arena_bytes(model, &ops::ALL));
+    let mut pack = AlignedBytes::zeroed(Session::pack_bytes(model, &ops::ALL));
+    let session = Session::packed(model, arena.bytes_mut(), &ops::ALL, pack.bytes_mut());
+    let mut session = session.expect("the memory fits");
+    let run = |mut bytes: &[u8]| {
+        for (index, &size) in sizes.iter().enumerate() {
+            let (own, rest) = bytes.split_at(size);
+            session.input_bytes_mut(index).expect("an input").copy_from_slice(own);
+            bytes = rest;
+        }
+        session.run().expect("a parsed model runs");
+        (0..model.outputs().count()).map(|index| session.output_bytes(index).expect("an output").to_vec()).collect()
+    };
+    inputs.chunks_exact(sizes.iter().sum::<usize>().max(1)).map(run).collect()
 }
 
 /// The file of all cases, for firmware.

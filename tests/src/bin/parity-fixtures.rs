@@ -2,12 +2,13 @@
 //!
 //! `parity-fixtures FOLDER` writes into FOLDER/cases for each case `NAME.bantam`, `NAME.input` (the bytes of all inputs of a
 //! run, run after run) and `NAME.output` (likewise): small models, the models of the repository and TensorFlow Lite
-//! models; those with what pages leave out go to FOLDER/wide. For firmware it writes into FOLDER `digits.bantam`, `inputs.bin`
+//! models; those with what pages leave out go to FOLDER/wide, and what fused instructions make of floats, there and in the
+//! golden files, to FOLDER/fused/cases and FOLDER/fused/v1. For firmware it writes into FOLDER `digits.bantam`, `inputs.bin`
 //! (the held-out images as int8, one after another) and `outputs.bin` (the host's int8 outputs likewise), and the digits
 //! with 4-bit weights and the TensorFlow Lite models packed: `cases.bin`; the module `fixtures` says how.
 
 use bantam::{AlignedBytes, Arithmetic, Image, Model, Session, ops};
-use bantam_tests::fixtures::{Case, is_left_out_of_pages, pack, tflite_cases, write_folder};
+use bantam_tests::fixtures::{Case, is_left_out_of_pages, pack, tflite_cases, write_folder, write_fused};
 use bantam_tests::models::small_models;
 use bantam_tests::random::Random;
 use bantam_tests::repository::{evaluation_rows, narrow_digits, shrink_model, shrink_model_with};
@@ -58,6 +59,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (halves, others) = packed.iter().partition::<Vec<_>, _>(|case| is_left_out_of_pages(&case.artifact));
     write_folder(&others, &cases)?;
     write_folder(&halves, &wide)?;
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/v1");
+    for from in [&cases, &golden] {
+        write_fused(from, &folder.join("fused").join(from.file_name().unwrap_or_default()))?;
+    }
     write_whole(&folder.join("cases.bin"), &pack(&packed))?;
     count += packed.iter().map(|case| case.inputs.len()).sum::<usize>();
     println!("{count} inputs and outputs in {}", folder.display());
