@@ -300,7 +300,7 @@ fn sweep_file_addresses() {
             let parsed = Model::parse(&memory.bytes()[offset..offset + length]);
             match offset {
                 0 | 16 => assert!(parsed.is_ok()),
-                _ => assert_eq!(parsed.err(), Some(LoadError::Misaligned { remainder: offset as u8 })),
+                _ => assert_eq!(parsed.err(), Some(LoadError::Misaligned { remainder: offset as u32 })),
             }
         }
     }

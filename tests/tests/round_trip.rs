@@ -122,7 +122,7 @@ fn an_unknown_optional_section_is_ignored_and_an_unknown_required_one_refused() 
         let entry = bantam_format::HEADER_BYTES + (parts.sections.len() - 1) * SectionEntry::BYTES;
         file.bytes_mut()[entry + 2] = SectionEntry::REQUIRED as u8;
         bantam_format::writer::seal(file.bytes_mut());
-        assert_eq!(Model::parse(file.bytes()).err(), Some(LoadError::UnknownSection { kind: u16::MAX }));
+        assert_eq!(Model::parse(file.bytes()).err(), Some(LoadError::UnknownSection { kind: u16::MAX.into() }));
     }
 }
 
@@ -134,7 +134,7 @@ fn any_minor_version_is_accepted_and_no_other_major_one() {
         assert!(Model::parse(AlignedBytes::copy_of(&parts.file()).bytes()).is_ok());
         parts.header.major = version;
         let parsed = Model::parse(AlignedBytes::copy_of(&parts.file()).bytes()).err();
-        let expected = (version != 1).then_some(LoadError::UnsupportedVersion { major: version });
+        let expected = (version != 1).then_some(LoadError::UnsupportedVersion { major: version.into() });
         assert_eq!(parsed, expected);
     }
 }

@@ -152,7 +152,10 @@ pub fn round_and_saturate(value: f32, zero_point: i32, clamp: [i32; 2]) -> i8 {
 pub fn round_and_clamp(value: f32, zero_point: i32, clamp: [i32; 2]) -> i32 {
     const ROUNDING: f32 = 12_582_912.0;
     let [low, high] = clamp;
-    let value = value.max((low - zero_point) as f32).min((high - zero_point) as f32);
+    let (low, high) = ((low - zero_point) as f32, (high - zero_point) as f32);
+    // Compared, not `max` and `min`: those are calls where there is no such instruction. NaN becomes the lower bound.
+    let value = if value > low { value } else { low };
+    let value = if value < high { value } else { high };
     (((value + ROUNDING) - ROUNDING) as i32).saturating_add(zero_point)
 }
 

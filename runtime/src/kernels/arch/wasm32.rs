@@ -55,7 +55,8 @@ macro_rules! float_products {
             #[inline(always)]
             fn finish(self, sums: v128, finish: &Finish, _: &[u32]) -> [u8; 16] {
                 // NaN and the sign of nought stay: relaxed minima and maxima, which the compiler makes of others, keep neither.
-                let [low, high] = finish.real_bounds().map(|bound| f32x4_splat(bound));
+                let [low, high] = finish.real_bounds();
+                let (low, high) = (f32x4_splat(low), f32x4_splat(high));
                 let outputs = v128_bitselect(low, sums, f32x4_lt(sums, low));
                 let outputs = v128_bitselect(high, outputs, f32x4_gt(outputs, high));
                 store!(outputs, [0; 16])

@@ -196,6 +196,13 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
         let (words, step) = (size_of::<P::Words>(), size_of::<P::Chunk>());
         let (mut done, mut bytes) = (0, count * P::VALUE);
         let mut source = from.unwrap_or(&[]);
+        if P::VALUE == size_of::<u32>()
+            && let Some((from, to)) = source.get(..bytes).zip(into.get_mut(..bytes))
+        {
+            // Words are as they are.
+            to.copy_from_slice(from);
+            return;
+        }
         let mut blank = P::Chunk::new_zeroed();
         while bytes > 0 {
             let chunk = match P::chunk(source) {
