@@ -74,6 +74,9 @@ export function check(info: TensorInfo, values: InputArray): void {
     const expected = `${info.length} values (${info.shape.join(" x ")})`;
     throw new BantamError("input-length", `input "${info.name}": expected ${expected}, got ${values.length}`);
   }
+  if (values instanceof Int8Array || values instanceof Int16Array || values instanceof Int32Array) {
+    return;
+  }
   const whole = info.type === "int32";
   const wrong = (value: unknown): boolean => typeof value !== "number" || (whole ? (value | 0) !== value : value !== value);
   const at = Array.prototype.findIndex.call(values, wrong);
