@@ -13,27 +13,34 @@ pub enum Regime {
 /// Four products per lane: `sums + first * second`.
 pub type Dot<'a> = &'a dyn Fn([i8; 16], [u8; 16], [i32; 4]) -> [i32; 4];
 
+// The largest and the smallest sums of pairs in either regime, and unlike bytes in every place.
+const FIRST: [i8; 16] = [127, 127, 127, 127, -128, -128, -128, -128, 1, -2, 3, -4, 127, -128, -128, 127];
+const SECOND: [u8; 16] = [255, 255, 255, 255, 128, 128, 128, 128, 200, 100, 150, 250, 255, 128, 255, 128];
+const SUMS: [i32; 4] = [1, -1, 1 << 20, -(1 << 20)];
+
+/// What comes out of these in a regime; constants alone are made by it.
+#[allow(clippy::indexing_slicing)]
+const fn expected(regime: Regime) -> [i32; 4] {
+    let (mut sums, mut at) = (SUMS, 0);
+    while at < FIRST.len() {
+        let second = match regime {
+            Regime::Signed => SECOND[at].cast_signed() as i32,
+            Regime::Unsigned => SECOND[at] as i32,
+        };
+        sums[at / 4] += FIRST[at] as i32 * second;
+        at += 1;
+    }
+    sums
+}
+
 /// The regime of an instruction; `None` where it is not exact (pairs saturate at 16 bits).
 pub fn probe(dot: impl Fn([i8; 16], [u8; 16], [i32; 4]) -> [i32; 4]) -> Option<Regime> {
-    // The largest and the smallest sums of pairs in either regime, and unlike bytes in every place.
-    const FIRST: [i8; 16] = [127, 127, 127, 127, -128, -128, -128, -128, 1, -2, 3, -4, 127, -128, -128, 127];
-    const SECOND: [u8; 16] = [255, 255, 255, 255, 128, 128, 128, 128, 200, 100, 150, 250, 255, 128, 255, 128];
-    const SUMS: [i32; 4] = [1, -1, 1 << 20, -(1 << 20)];
-    let expected = |value: fn(u8) -> i32| {
-        let mut sums = SUMS;
-        let groups = FIRST.as_chunks::<4>().0.iter().zip(SECOND.as_chunks::<4>().0);
-        for (sum, (first, second)) in sums.iter_mut().zip(groups) {
-            *sum += first.iter().zip(second).map(|(&a, &b)| i32::from(a) * value(b)).sum::<i32>();
-        }
-        sums
-    };
-    let got = dot(FIRST, SECOND, SUMS);
-    if got == expected(|byte| i32::from(byte.cast_signed())) {
-        Some(Regime::Signed)
-    } else if got == expected(i32::from) {
-        Some(Regime::Unsigned)
-    } else {
-        None
+    const SIGNED: [i32; 4] = expected(Regime::Signed);
+    const UNSIGNED: [i32; 4] = expected(Regime::Unsigned);
+    match dot(FIRST, SECOND, SUMS) {
+        SIGNED => Some(Regime::Signed),
+        UNSIGNED => Some(Regime::Unsigned),
+        _ => None,
     }
 }
 
