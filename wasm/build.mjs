@@ -35,7 +35,8 @@ for (const [name, features] of Object.entries(FEATURES)) {
   bindings.add(await readFile(join(folder, "bindings.js"), "utf8"));
   // Twice, with what parameters and equal code cost taken out between, and once more over the stack code: measured after brotli, which the higher levels make worse.
   const between = ["--dae-optimizing", "--duplicate-function-elimination", "--code-folding"];
-  const passes = ["-O1", ...between, "-O1", "--generate-stack-ir", "--optimize-stack-ir"];
+  const again = ["--code-pushing", "--dce", "--remove-unused-brs", "--precompute-propagate", "--code-folding"];
+  const passes = ["-O1", ...between, ...again, "-O1", "--generate-stack-ir", "--optimize-stack-ir"];
   const options = [...passes, "--mvp-features", ...ALWAYS.map((feature) => `--enable-${feature}`), ...features];
   const [from, to] = [join(folder, "bantam_bg.wasm"), join(dist, `bantam_${name}.wasm`)];
   execFileSync(join(here, "node_modules/.bin/wasm-opt"), [...options, "--strip-target-features", "--strip-producers", from, "-o", to]);

@@ -15,6 +15,7 @@ mod notes;
 use bantam::{AlignedBytes, Model};
 use self_cell::{MutBorrow, self_cell};
 use wasm_bindgen::prelude::*;
+use zerocopy::FromBytes;
 
 use failure::Failure;
 use notes::Notes;
@@ -74,8 +75,8 @@ fn open(file: AlignedBytes) -> Result<OwnedSession, Failure> {
 /// method gives how many, and they stand at `notes` until the next such call.
 #[wasm_bindgen]
 pub struct Session {
-    /// The file until it is opened.
-    file: Option<AlignedBytes>,
+    /// What the page has written: a file, real values or pixels.
+    given: Option<AlignedBytes>,
     state: Result<OwnedSession, Failure>,
     notes: Notes,
 }
@@ -88,25 +89,37 @@ impl Session {
             .as_mut()
             .map_or_else(|_| T::default(), |session| session.with_dependent_mut(|_, session| write(session, notes)))
     }
+
+    /// Hands over what the page has written, if anything.
+    fn take(&mut self, make: impl FnOnce(&mut bantam::Session<'_, '_>, &[u8]) -> bool) -> bool {
+        let given = self.given.take();
+        given.is_some_and(|given| self.write(|session, _| make(session, given.bytes())))
+    }
+}
+
+/// Bytes as floats; none where they are not whole ones.
+fn reals(bytes: &[u8]) -> &[f32] {
+    <[f32]>::ref_from_bytes(bytes).unwrap_or(&[])
 }
 
 #[wasm_bindgen]
 impl Session {
-    /// Takes memory for a file of this length, to be filled by the caller.
+    /// Without a model yet, which [`Self::open`] brings.
+    #[allow(clippy::new_without_default)]
     #[wasm_bindgen(constructor)]
-    pub fn new(length: usize) -> Self {
-        Self { file: AlignedBytes::try_zeroed(length), state: Err(Failure::Memory), notes: Notes::default() }
+    pub fn new() -> Self {
+        Self { given: None, state: Err(Failure::Memory), notes: Notes::default() }
     }
 
-    /// Where the file's bytes belong before it is opened; 0 where there is no memory for them.
-    #[wasm_bindgen(getter)]
-    pub fn address(&self) -> usize {
-        self.file.as_ref().map_or(0, |bytes| bytes.bytes().as_ptr().addr())
+    /// Takes memory for so many bytes, to be written by the page for the next call: where it is, 0 where there is none.
+    pub fn reserve(&mut self, length: usize) -> usize {
+        self.given = AlignedBytes::try_zeroed(length);
+        self.given.as_ref().map_or(0, |bytes| bytes.bytes().as_ptr().addr())
     }
 
-    /// Checks the file and takes the memory a run needs. See [`Session::ask`].
+    /// Checks the given file and takes the memory a run needs. See [`Session::ask`].
     pub fn open(&mut self) {
-        if let Some(file) = self.file.take() {
+        if let Some(file) = self.given.take() {
             self.state = open(file);
         }
     }
@@ -139,24 +152,26 @@ impl Session {
         self.notes.count()
     }
 
-    /// Fills an 8-bit or float input with real values; false where they do not fit it.
-    pub fn fill(&mut self, input: usize, values: &[f32]) -> bool {
-        self.write(|session, _| session.set_reals(input, values).is_ok())
+    /// Fills an 8-bit or float input with the given real values; false where they do not fit it.
+    pub fn fill(&mut self, input: usize) -> bool {
+        self.take(|session, given| session.set_reals(input, reals(given)).is_ok())
     }
 
-    /// Makes an input from pixels; false where the file or the pixels do not allow it.
+    /// Makes an input from the given pixels; false where the file or the pixels do not allow it.
     #[cfg(images)]
     #[wasm_bindgen(js_name = prepareImage)]
-    pub fn prepare_image(&mut self, input: usize, pixels: &[u8], width: u32, height: u32) -> bool {
-        let Ok(image) = bantam::Image::new(pixels, width, height) else { return false };
-        self.write(|session, _| session.prepare_image(input, &image).is_ok())
+    pub fn prepare_image(&mut self, input: usize, width: u32, height: u32) -> bool {
+        self.take(|session, given| {
+            bantam::Image::new(given, width, height).is_ok_and(|image| session.prepare_image(input, &image).is_ok())
+        })
     }
 
-    /// Makes an input from numbers in the order of its fields; false where the file or the numbers do not allow it.
+    /// Makes an input from the given numbers in the order of its fields; false where the file or the numbers do not allow
+    /// it.
     #[cfg(fields)]
     #[wasm_bindgen(js_name = prepareFields)]
-    pub fn prepare_fields(&mut self, input: usize, fields: &[f32]) -> bool {
-        self.write(|session, _| session.prepare_fields(input, fields).is_ok())
+    pub fn prepare_fields(&mut self, input: usize) -> bool {
+        self.take(|session, given| session.prepare_fields(input, reals(given)).is_ok())
     }
 
     /// Runs the model once, on what stands in the inputs; false is a mistake of the runtime itself.

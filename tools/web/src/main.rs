@@ -83,7 +83,8 @@ fn is_printable(byte: u8) -> bool {
 fn bindings(glue: &str) -> anyhow::Result<String> {
     let mut body = String::new();
     let mut names = Vec::new();
-    for line in glue.lines() {
+    // The package disposes of sessions by itself.
+    for line in glue.lines().filter(|line| !line.starts_with("if (Symbol.dispose)")) {
         let Some(item) = line.strip_prefix("export ") else {
             body.push_str(line);
             body.push('\n');

@@ -7,22 +7,22 @@ export interface Exports {
 
 /** The bindings of wasm/src/lib.rs. */
 export interface Session {
-  /** Where the file belongs before it is opened; 0 where there is no memory for it. */
-  readonly address: number;
+  /** Takes memory for bytes that the next call shall use: where it is, 0 where there is none. */
+  reserve(length: number): number;
   open(): void;
   /** Where the answers of `ask` are; it gives how many numbers. */
   readonly notes: number;
   ask(question: number, index: number): number;
-  fill(input: number, values: Float32Array): boolean;
-  prepareImage(input: number, pixels: Uint8Array, width: number, height: number): boolean;
-  prepareFields(input: number, fields: Float32Array): boolean;
+  fill(input: number): boolean;
+  prepareImage(input: number, width: number, height: number): boolean;
+  prepareFields(input: number): boolean;
   run(): boolean;
   reset(): void;
   free(): void;
 }
 
 export interface Bindings {
-  readonly Session: new (length: number) => Session;
+  readonly Session: new () => Session;
   __wbg_set_wasm(exports: Exports): void;
 }
 

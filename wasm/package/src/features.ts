@@ -7,12 +7,6 @@
  */
 export type Build = "scalar" | "simd128" | "relaxed";
 
-/**
- * How this engine multiplies in `i32x4.relaxed_dot_i8x16_i7x16_add_s` when the second operand has its top bit set: the
- * standard leaves it open. `undefined` where there is no such instruction or it does something else.
- */
-export type RelaxedDot = "signed" | "unsigned" | "saturating" | undefined;
-
 /** (module (func (param v128) (drop (i8x16.popcnt (local.get 0))))) */
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 1, 123, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 32, 0, 253, 98, 26, 11];
 
@@ -26,26 +20,18 @@ const RELAXED = [
   32, 0, 253, 15, 32, 1, 253, 15, 65, 0, 253, 17, 253, 147, 2, 253, 27, 0, 11,
 ];
 
-/** Four products of 127 and the byte 255, summed, as the three kinds of engine see it. */
-const REGIMES: ReadonlyMap<number, RelaxedDot> = new Map<number, RelaxedDot>([
-  [4 * 127 * -1, "signed"],
-  [4 * 127 * 255, "unsigned"],
-  [2 * 32767, "saturating"],
-]);
-
-/** Asks the engine by running the instruction once; takes microseconds. */
-export function relaxedDot(): RelaxedDot {
+/**
+ * Whether this engine has a relaxed product of bytes that is exact: the standard leaves open what one is where the second
+ * operand has its top bit set, signed, unsigned or saturating. Asks by summing four products of 127 and the byte 255.
+ */
+export function multipliesExactly(): boolean {
   const bytes = new Uint8Array(RELAXED);
   if (!WebAssembly.validate(bytes)) {
-    return undefined;
+    return false;
   }
   const probe = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports["p"] as (a: number, b: number) => number;
-  return REGIMES.get(probe(127, 255));
-}
-
-/** Whether its result is exact for all bytes: sums of two products must not saturate at 16 bits. */
-export function isExact(regime: RelaxedDot): boolean {
-  return regime === "signed" || regime === "unsigned";
+  const sum = probe(127, 255);
+  return sum === 4 * 127 * -1 || sum === 4 * 127 * 255;
 }
 
 /** The fastest build this engine can run. */
@@ -53,5 +39,5 @@ export function bestBuild(): Build {
   if (!WebAssembly.validate(new Uint8Array(SIMD))) {
     return "scalar";
   }
-  return isExact(relaxedDot()) ? "relaxed" : "simd128";
+  return multipliesExactly() ? "relaxed" : "simd128";
 }

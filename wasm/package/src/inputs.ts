@@ -1,7 +1,7 @@
 import { BantamError } from "./errors.js";
 import type { Runtime } from "./runtime.js";
 import type { Session } from "./bindings.js";
-import { view, type InputInfo, type Place, type TensorInfo } from "./tensor.js";
+import { give, view, type InputInfo, type Place, type TensorInfo } from "./tensor.js";
 
 /**
  * Numbers for an input.
@@ -87,11 +87,11 @@ export function check(info: TensorInfo, values: InputArray): void {
 }
 
 /** @internal Writes checked values into the model's memory. */
-export function fill(runtime: Runtime, session: Session, index: number, place: Place<InputInfo>, values: InputArray): void {
+export function fill(runtime: Runtime, session: Session, index: number, place: Place<InputInfo>, values: InputArray): boolean {
   const own = { int8: Int8Array, int16: Int16Array, int32: undefined, float32: undefined }[place.info.type];
   if (own && !(values instanceof own)) {
-    session.fill(index, values instanceof Float32Array ? values : Float32Array.from(values));
-  } else {
-    view(runtime.memory, place).set(values);
+    return give(runtime, session, values instanceof Float32Array ? values : Float32Array.from(values)) && session.fill(index);
   }
+  view(runtime.memory, place).set(values);
+  return true;
 }

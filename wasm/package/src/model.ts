@@ -10,6 +10,7 @@ import {
   describe,
   type Description,
   FAILURE,
+  give,
   type InputInfo,
   notes,
   type OutputInfo,
@@ -88,11 +89,8 @@ export class Model {
   /** @internal Checks a file and takes the memory it needs. */
   static async open(runtime: Runtime, file: Uint8Array): Promise<Model> {
     const session = runtime.call(() => {
-      const session = new runtime.bindings.Session(file.length);
-      const { address } = session;
-      if (address !== 0) {
-        new Uint8Array(runtime.memory, address, file.length).set(file);
-      }
+      const session = new runtime.bindings.Session();
+      give(runtime, session, file);
       session.open();
       return session;
     });
@@ -193,9 +191,7 @@ export class Model {
     const start = performance.now();
     const arrays = arrange(this.inputs, inputs);
     arrays.forEach((values, index) => check(this.inputs[index] as InputInfo, values));
-    this.runtime.call(() => {
-      this.description.inputs.forEach((place, index) => fill(this.runtime, session, index, place, arrays[index] ?? []));
-    });
+    this.filled(() => this.description.inputs.every((place, index) => fill(this.runtime, session, index, place, arrays[index] ?? [])));
     this.execute(session, start);
   }
 
@@ -203,8 +199,8 @@ export class Model {
     const input = this.description.inputs[0];
     const way = input?.info.preprocessing ?? "raw";
     if (input === undefined || this.inputs.length !== 1 || way === "raw") {
-      const text = "the file does not say how data become the model's input: give the input itself to run(), or add " +
-        "[input.image] or [input.fields] to bantam.toml and shrink the model again";
+      const text = "the file does not say how to prepare its input: give that to run(), or shrink the model with " +
+        "[input.image] or [input.fields] in bantam.toml";
       throw new BantamError("preprocessing", text);
     }
     if (isImage(source) !== (way === "image")) {
@@ -215,7 +211,7 @@ export class Model {
       this.prepareImage(session, pixelsOf(source as ImageSource));
     } else if (FIELDS) {
       const values = fieldValues(input.info, source as Fields);
-      this.runtime.call(() => session.prepareFields(0, values));
+      this.filled(() => give(this.runtime, session, values) && session.prepareFields(0));
     }
   }
 
@@ -225,7 +221,14 @@ export class Model {
       throw new BantamError("image", text);
     }
     const bytes = data instanceof Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.length);
-    this.runtime.call(() => session.prepareImage(0, bytes, width, height));
+    this.filled(() => give(this.runtime, session, bytes) && session.prepareImage(0, width, height));
+  }
+
+  /** What was given is checked before, so only memory can be missing. */
+  private filled(action: () => boolean): void {
+    if (!this.runtime.call(action)) {
+      throw new BantamError("memory", "there is not enough memory for the input");
+    }
   }
 
   private execute(session: Session, start: number): void {

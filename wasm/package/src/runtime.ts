@@ -1,6 +1,6 @@
 import { bind, type Bindings, type Exports } from "./bindings.js";
 import { BantamError, reason } from "./errors.js";
-import { bestBuild, isExact, relaxedDot, type Build } from "./features.js";
+import { bestBuild, multipliesExactly, type Build } from "./features.js";
 
 /** @internal What differs between browsers and Node.js. */
 export interface Platform {
@@ -78,8 +78,8 @@ const running = new Map<string, Promise<Runtime>>();
 /** @internal The instance for these options, started if need be. */
 export async function runtimeFor(platform: Platform, options: RuntimeOptions): Promise<Runtime> {
   const build = options.build ?? bestBuild();
-  if (build === "relaxed" && !isExact(relaxedDot())) {
-    throw new BantamError("runtime", "this engine's relaxed products of bytes are not exact: leave the build to the package");
+  if (build === "relaxed" && !multipliesExactly()) {
+    throw new BantamError("runtime", "the relaxed build is not exact on this engine: leave out the option build");
   }
   const wasmUrl = options.wasmUrl ?? platform.wasmUrl;
   const url = typeof wasmUrl === "function" ? wasmUrl(build) : wasmUrl;
@@ -113,8 +113,7 @@ async function compile(platform: Platform, url: string | URL): Promise<WebAssemb
     throw new BantamError("runtime", `cannot fetch the module at ${url}: ${reason(cause)}`, { cause });
   }
   if (!response.ok) {
-    const text = `cannot fetch the module at ${url}: the server answered ${response.status}; ` +
-      "serve the package's .wasm files there or set wasmUrl";
+    const text = `cannot fetch the module at ${url}: the server answered ${response.status}; serve the .wasm files or set wasmUrl`;
     throw new BantamError("runtime", text);
   }
   const type = response.headers.get("content-type") ?? "";

@@ -69,6 +69,16 @@ export function notes(runtime: Runtime, session: Session, question: number, inde
   return Array.from(new Float64Array(runtime.memory, session.notes, count));
 }
 
+/** @internal Writes what the next call shall use into the module's memory; false where there is none. */
+export function give(runtime: Runtime, session: Session, values: Uint8Array | Float32Array): boolean {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const address = session.reserve(bytes.length);
+  if (address !== 0) {
+    new Uint8Array(runtime.memory, address, bytes.length).set(bytes);
+  }
+  return address !== 0;
+}
+
 /** @internal The bytes that the answer to a question points at. */
 export function pointed(runtime: Runtime, session: Session, question: number, index: number): Uint8Array {
   const [address = 0, length = 0] = notes(runtime, session, question, index);
