@@ -5,7 +5,7 @@
 
 use super::loops::{Channels, Layout, Matrix, Panel, VECTORS};
 use super::pack::{Sizes, part, take, take_mut};
-use super::{Ask, Kernel, block, word};
+use super::{Ask, Kernel, block, panels};
 use crate::kernels::Convolution;
 use core::ops::Range;
 use zerocopy::IntoBytes;
@@ -71,18 +71,16 @@ impl Convolve<'_> {
                     }
                 }
                 tables.pack(layout.lanes, &|index| shape.channel(index), take_mut(&mut packed, tables_of)?);
-                // Panels of `VECTORS` vectors, then one of the rest: depth by depth, vector by vector, lane by lane.
-                let mut target = take_mut(&mut packed, shape.weights())?.iter_mut();
+                // Panels of `VECTORS` vectors, then one of the rest.
+                let mut target = take_mut(&mut packed, shape.weights())?;
                 let mut channel = 0;
                 while channel < channels {
                     let inside = channel % shape.group_lanes();
                     let lanes = (VECTORS * layout.lanes).min(shape.group_lanes() - inside);
-                    for depth in 0..shape.depth {
-                        for lane in channel..channel + lanes {
-                            let tap = |slot: usize| weight(shape.channel(lane), depth * layout.group + slot);
-                            *target.next()? = word(layout.group, tap);
-                        }
-                    }
+                    let (panel, after) = core::mem::take(&mut target).split_at_mut_checked(lanes * shape.depth)?;
+                    target = after;
+                    let row = |lane| shape.channel(channel + lane).map(|channel| channel * self.strides[0]);
+                    panels::pack(&weights, row, [taps, self.strides[1]], layout.group, lanes, panel)?;
                     channel += lanes;
                 }
             }

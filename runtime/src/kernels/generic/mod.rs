@@ -11,6 +11,7 @@ mod convolution;
 mod depthwise;
 mod loops;
 mod pack;
+mod panels;
 mod requantize;
 mod tile;
 
