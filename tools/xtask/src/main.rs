@@ -3,6 +3,7 @@
 //! `cargo xtask test` runs everything that must hold before a change is taken; `--setup` first installs what the
 //! steps need. The same line is what continuous integration runs, so a green run here is a green run there.
 
+mod aarch64;
 mod bench;
 mod cifar;
 mod conformance;

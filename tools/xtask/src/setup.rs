@@ -1,7 +1,7 @@
 //! What the steps need from the machine, how to see whether it is there, and how to install it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fmt, fs};
 
@@ -12,6 +12,11 @@ use crate::process::{Run, find_program};
 use crate::rust_std;
 
 const NEXTEST_VERSION: &str = "0.9.143";
+
+/// The linker for AArch64, the packages that bring it, and where the libraries are that programs are linked with.
+pub const AARCH64_LINKER: &str = "aarch64-linux-gnu-gcc";
+const AARCH64_PACKAGES: &str = "gcc-aarch64-linux-gnu libc6-dev-arm64-cross";
+pub const AARCH64_ROOT: &str = "/usr/aarch64-linux-gnu";
 
 /// One thing that may be missing on a machine that has Rust, Node.js and Python.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +29,10 @@ pub enum Need {
     Qemu,
     /// The emulator of RISC-V boards.
     QemuRiscv,
+    /// The emulator of programs for AArch64.
+    QemuAarch64,
+    /// What links them, with the system's library.
+    GccAarch64,
     /// The browser.
     Chromium,
     /// Node.js; never installed from here.
@@ -62,6 +71,8 @@ impl Need {
             Self::Nextest => context.cargo().args(["nextest", "--version"]).succeeds(),
             Self::Qemu => find_program(&["qemu-system-arm"]).is_some(),
             Self::QemuRiscv => find_program(&["qemu-system-riscv32"]).is_some(),
+            Self::QemuAarch64 => find_program(&["qemu-aarch64", "qemu-aarch64-static"]).is_some(),
+            Self::GccAarch64 => find_program(&[AARCH64_LINKER]).is_some() && Path::new(AARCH64_ROOT).is_dir(),
             Self::Chromium => chromium().is_some(),
             Self::Node => find_program(&["node"]).is_some(),
             Self::NodeModules => node_modules_are_current(context),
@@ -79,6 +90,8 @@ impl Need {
             }
             Self::Qemu => missing("qemu-system-arm", "apt-get install qemu-system-arm, or --setup"),
             Self::QemuRiscv => missing("qemu-system-riscv32", "apt-get install qemu-system-misc, or --setup"),
+            Self::QemuAarch64 => missing("qemu-aarch64", "apt-get install qemu-user, or --setup"),
+            Self::GccAarch64 => missing(AARCH64_LINKER, &format!("apt-get install {AARCH64_PACKAGES}, or --setup")),
             Self::Chromium => missing("Chromium", "apt-get install chromium, or --setup, or name it in CHROMIUM"),
             Self::Node => missing("node", "install Node.js 20 or newer"),
             Self::NodeModules => missing("current wasm/node_modules", "npm ci in wasm/, or --setup"),
@@ -109,6 +122,14 @@ pub fn install(context: &Context, needs: &[Need]) {
             }
             Need::QemuRiscv => {
                 packages.push("qemu-system-misc");
+                Ok(())
+            }
+            Need::QemuAarch64 => {
+                packages.push("qemu-user");
+                Ok(())
+            }
+            Need::GccAarch64 => {
+                packages.extend(AARCH64_PACKAGES.split(' '));
                 Ok(())
             }
             Need::Chromium => {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::context::Context;
 use crate::report::{Report, Verdict};
 use crate::setup::{self, Need};
-use crate::{lint, mcu, nextest, no_panic, train, web};
+use crate::{aarch64, lint, mcu, nextest, no_panic, train, web};
 
 /// One thing that must hold.
 pub struct Step {
@@ -45,6 +45,13 @@ pub const STEPS: &[Step] = &[
     },
     Step { name: "doc", about: "the examples in the documentation", run: nextest::doc_tests, ..REQUIRED },
     Step { name: "train", about: "training: its lints and tests", run: train::tests, ..REQUIRED },
+    Step {
+        name: "aarch64",
+        about: "every vector kernel of AArch64 gives the oracle's bits, in an emulator",
+        needs: &[Need::Target(aarch64::TARGET), Need::GccAarch64, Need::QemuAarch64],
+        run: aarch64::step,
+        ..REQUIRED
+    },
     no_std("no-std/thumbv6m-none-eabi", &[Need::Target(CORTEX_M0)]),
     no_std("no-std/thumbv7em-none-eabihf", &[Need::Target(CORTEX_M4F)]),
     no_std("no-std/riscv32imc-unknown-none-elf", &[Need::Target(RISCV)]),
