@@ -39,10 +39,15 @@ def batch_of(run):
 
 
 class InProcess:
-    """A peer that is called from here."""
+    """A peer that is called from here. `load` reads a model's file and gives what runs it."""
 
-    def __init__(self, run):
-        self.run, self.count = run, batch_of(run)
+    def __init__(self, version, load):
+        self.version = version
+        load()  # Its libraries are in memory from here on.
+        start = time.perf_counter()
+        self.run = load()
+        self.ready_ms = (time.perf_counter() - start) * 1e3
+        self.count = batch_of(self.run)
 
     def sample(self):
         start = time.perf_counter()
@@ -56,7 +61,8 @@ class Command:
 
     def __init__(self, command):
         self.command = command
-        self.version = self.call().get("version", "")
+        first = self.call()
+        self.version, self.ready_ms = first["version"], first.get("ready_ms")
 
     def call(self):
         return json.loads(subprocess.run(self.command, check=True, capture_output=True, text=True).stdout)
@@ -85,7 +91,7 @@ def onnx_runtime(path):
         binding.bind_cpu_input(port.name, random_input(shape(port), kinds[port.type]))
     for port in session.get_outputs():
         binding.bind_output(port.name, "cpu")
-    return InProcess(lambda: session.run_with_iobinding(binding))
+    return lambda: session.run_with_iobinding(binding)
 
 
 def litert(path):
@@ -93,7 +99,7 @@ def litert(path):
     interpreter.allocate_tensors()
     for port in interpreter.get_input_details():
         interpreter.set_tensor(port["index"], random_input(port["shape"], port["dtype"]))
-    return InProcess(interpreter.invoke)
+    return interpreter.invoke
 
 
 def engines(arguments, dtype, onnx, tflite):
@@ -103,11 +109,9 @@ def engines(arguments, dtype, onnx, tflite):
         shrink.append("--float")
     subprocess.run(shrink, check=True, capture_output=True)
     found = {"bantam": Command([arguments.bantam, "bench", str(artifact), "--samples", "1", "--json"])}
-    found["onnxruntime"] = onnx_runtime(onnx)
-    found["onnxruntime"].version = onnxruntime.__version__
+    found["onnxruntime"] = InProcess(onnxruntime.__version__, lambda: onnx_runtime(onnx))
     if tflite:
-        found["litert"] = litert(tflite)
-        found["litert"].version = importlib.metadata.version("ai-edge-litert")
+        found["litert"] = InProcess(importlib.metadata.version("ai-edge-litert"), lambda: litert(tflite))
     if arguments.tract:
         found["tract"] = Command([arguments.tract, onnx])
     return found
@@ -138,7 +142,8 @@ def main():
     rows = []
     for text in arguments.models:
         name, dtype, onnx, tflite, *_ = (text + ":").split(":")
-        samples = {engine: [] for engine in (found := engines(arguments, dtype, onnx, tflite))}
+        found = engines(arguments, dtype, onnx, tflite)
+        samples = {engine: [] for engine in found}
         for _ in range(arguments.rounds):
             for engine, one in found.items():
                 samples[engine].append(one.sample())
@@ -147,11 +152,12 @@ def main():
         for engine, taken in samples.items():
             p10, median, p90 = np.percentile(taken, [10, 50, 90])
             ratio = np.median(ours / np.array(taken))
-            version = found[engine].version
-            say(f"  {engine:12} {version:8} {median:9.4f} ms ({p10:.4f} to {p90:.4f})  bantam / it {ratio:.2f}")
+            version, ready = found[engine].version, found[engine].ready_ms
+            ready = "" if ready is None else f"  ready in {ready:.2f} ms"
+            say(f"  {engine:12} {version:8} {median:9.4f} ms ({p10:.4f} to {p90:.4f})  bantam / it {ratio:.2f}" + ready)
             rows.append({
                 "model": name, "dtype": dtype, "engine": engine, "version": version,
-                "median_ms": median, "p10_ms": p10, "p90_ms": p90, "ratio": ratio,
+                "median_ms": median, "p10_ms": p10, "p90_ms": p90, "ratio": ratio, "ready_ms": found[engine].ready_ms,
             })
     if arguments.json:
         print(json.dumps({"machine": machine(), "rows": rows}, indent=2))

@@ -1,7 +1,8 @@
-//! Measuring how long runs take. A sample is a batch of runs that lasts [`SAMPLE`] or more, so that the clock's own
+//! Measuring how long runs take, and loading. A sample is a batch that lasts [`SAMPLE`] or more, so that the clock's own
 //! cost does not count.
 
 use bantam::{AlignedBytes, DataType, Model, Session, SessionError, ops};
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// Least duration of a sample.
@@ -27,6 +28,94 @@ impl Spread {
         samples.sort_by(f64::total_cmp);
         let at = |share: f64| samples.get((samples.len() as f64 * share) as usize).copied().unwrap_or(0.0);
         Self { median: at(0.5), p10: at(0.1), p90: at(0.9) }
+    }
+}
+
+/// What it takes to get a file ready, each in fresh memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Load {
+    /// Copying the file: what the others are held against.
+    pub copy: Spread,
+    /// Checking every rule of the format.
+    pub parse: Spread,
+    /// Making a session: packing the weights.
+    pub pack: Spread,
+}
+
+impl Load {
+    /// Of a model's file, over `samples` samples of each, in turns.
+    ///
+    /// # Errors
+    /// What the session refuses.
+    pub fn measure(model: &Model<'_>, samples: usize) -> Result<Self, SessionError> {
+        let file = model.artifact().bytes();
+        let mut copy = || {
+            black_box(black_box(file).to_vec());
+            Ok(())
+        };
+        let mut parse = || {
+            // It is known to be valid.
+            let _ = black_box(Model::parse(black_box(file)));
+            Ok(())
+        };
+        let mut pack = || {
+            let mut memory = Memory::for_model(model);
+            black_box(&Bench::new(model, &mut memory)?);
+            Ok(())
+        };
+        let mut jobs: [&mut dyn FnMut() -> Result<(), SessionError>; 3] = [&mut copy, &mut parse, &mut pack];
+        let mut batches = [0; 3];
+        for (batch, job) in batches.iter_mut().zip(&mut jobs) {
+            *batch = batch_of(|runs| time(runs, &mut *job))?;
+        }
+        let mut taken = [const { Vec::new() }; 3];
+        for _ in 0..samples {
+            for ((taken, job), &runs) in taken.iter_mut().zip(&mut jobs).zip(&batches) {
+                taken.push(time(runs, &mut *job)?);
+            }
+        }
+        let [copy, parse, pack] = taken.map(Spread::of);
+        Ok(Self { copy, parse, pack })
+    }
+}
+
+/// Cycles of this processor's clock in a nanosecond, by multiplications that wait for each other: three cycles each on
+/// x86-64 processors since 2008. `None` on others.
+#[must_use]
+pub fn clock_ghz() -> Option<f64> {
+    const STEPS: u32 = 1_000_000;
+    let turn = || {
+        let start = Instant::now();
+        let mut product = black_box(3_u64);
+        for _ in 0..STEPS {
+            product = product.wrapping_mul(product);
+        }
+        black_box(product);
+        3.0 * f64::from(STEPS) / (start.elapsed().as_secs_f64() * 1e9)
+    };
+    cfg!(target_arch = "x86_64").then(|| (0..9).map(|_| turn()).fold(0.0, f64::max))
+}
+
+/// Milliseconds per turn of `runs` turns.
+fn time<E>(runs: u32, mut job: impl FnMut() -> Result<(), E>) -> Result<f64, E> {
+    let start = Instant::now();
+    for _ in 0..runs {
+        job()?;
+    }
+    Ok(start.elapsed().as_secs_f64() * 1e3 / f64::from(runs.max(1)))
+}
+
+/// Turns that make up a sample of what takes `sample(turns)` milliseconds per turn.
+fn batch_of<E>(mut sample: impl FnMut(u32) -> Result<f64, E>) -> Result<u32, E> {
+    let mut runs = 1;
+    loop {
+        let spent = sample(runs)? * f64::from(runs);
+        let wanted = SAMPLE.as_secs_f64() * 1e3;
+        if spent >= wanted {
+            return Ok(runs);
+        }
+        runs =
+            ((f64::from(runs) * wanted * 1.2 / spent.max(0.01)).ceil() as u32).clamp(runs + 1, runs.saturating_mul(20));
     }
 }
 
@@ -113,11 +202,7 @@ impl<'m> Bench<'m> {
     /// What the session refuses.
     pub fn sample(&mut self, runs: u32) -> Result<f64, bantam::RunError> {
         self.fill()?;
-        let start = Instant::now();
-        for _ in 0..runs {
-            self.session.run()?;
-        }
-        Ok(start.elapsed().as_secs_f64() * 1e3 / f64::from(runs.max(1)))
+        time(runs, || self.session.run())
     }
 
     /// Runs that make up a sample.
@@ -125,16 +210,7 @@ impl<'m> Bench<'m> {
     /// # Errors
     /// What the session refuses.
     pub fn batch(&mut self) -> Result<u32, bantam::RunError> {
-        let mut runs = 1;
-        loop {
-            let spent = self.sample(runs)? * f64::from(runs);
-            let wanted = SAMPLE.as_secs_f64() * 1e3;
-            if spent >= wanted {
-                return Ok(runs);
-            }
-            runs = ((f64::from(runs) * wanted * 1.2 / spent.max(0.01)).ceil() as u32)
-                .clamp(runs + 1, runs.saturating_mul(20));
-        }
+        batch_of(|runs| self.sample(runs))
     }
 
     /// Time per run over `samples` samples.

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::output::{bytes, print, print_json, print_table, shape, short, table, thousands};
-use crate::bench::{self, Memory, OpTime};
+use crate::bench::{self, Load, Memory, OpTime};
 use crate::subject::ArtifactFile;
 use bantam::{Backend, DataType, Model};
 use clap::Args;
@@ -28,10 +28,11 @@ impl Bench {
     pub fn run(&self) -> Outcome {
         let artifact = ArtifactFile::load(&self.model)?;
         let model = artifact.model();
+        let samples = self.samples.max(1);
+        let load = Load::measure(&model, samples)?;
         let mut memory = Memory::for_model(&model);
         let pack_bytes = memory.pack_bytes();
         let mut bench = bench::Bench::new(&model, &mut memory)?;
-        let samples = self.samples.max(1);
         let spread = bench.measure(samples)?;
         let profile = if self.profile { Some(bench.profile(samples)?) } else { None };
         let macs = model.artifact().macs();
@@ -44,9 +45,15 @@ impl Bench {
                 "engine": "bantam",
                 "version": env!("CARGO_PKG_VERSION"),
                 "backend": backend,
+                "clock_ghz": bench::clock_ghz(),
                 "median_ms": spread.median,
                 "p10_ms": spread.p10,
                 "p90_ms": spread.p90,
+                "ready_ms": load.parse.median + load.pack.median,
+                "parse_ms": load.parse.median,
+                "pack_ms": load.pack.median,
+                "copy_ms": load.copy.median,
+                "file_bytes": model.artifact().bytes().len(),
                 "macs": macs,
                 "pack_bytes": pack_bytes,
             });
@@ -68,6 +75,15 @@ impl Bench {
             spread.p90,
             rate(macs, spread.median),
             bytes(pack_bytes)
+        ));
+        let times = |part: f64| part / load.copy.median.max(f64::MIN_POSITIVE);
+        print(&format!(
+            "{:.4} ms to load: {:.4} to check the file, {:.1} times as long as copying it, {:.4} to pack the weights, {:.1} times",
+            load.parse.median + load.pack.median,
+            load.parse.median,
+            times(load.parse.median),
+            load.pack.median,
+            times(load.pack.median)
         ));
         if let Some(times) = profile {
             print("");

@@ -19,3 +19,4 @@ mod quantized;
 mod report;
 mod run;
 mod shrink;
+mod speed;

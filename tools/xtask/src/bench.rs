@@ -1,16 +1,20 @@
-//! `cargo xtask bench native`: this machine's time per run beside that of other engines.
+//! `cargo xtask bench native` and `bench load`: this machine's time per run beside that of other engines, and what loading
+//! takes.
 
 use std::env::consts::EXE_SUFFIX;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::process::Run;
 use crate::python;
 
-/// Networks that `tools/bench/models.py` writes.
-const GENERATED: [&str; 3] = ["mobilenet-v1-025-96", "autoencoder", "mobilenet-v2-100-224"];
+/// Networks that `tools/bench/models.py` writes, and those of the same layers that `tools/oracle/tflite/networks.py` writes
+/// with 8-bit weights: that of MobileNet ends in 64 classes instead of 2, for 0.2 % of the work.
+const GENERATED: [(&str, &str); 3] =
+    [("mobilenet-v1-025-96", "mobilenet.tflite"), ("autoencoder", "autoencoder.tflite"), ("mobilenet-v2-100-224", "")];
 
 /// Networks of MLPerf Tiny, read in place where a folder with them stands beside the tree: name, type, files.
 const TINY: [[&str; 4]; 4] = [
@@ -20,20 +24,23 @@ const TINY: [[&str; 4]; 4] = [
     ["ic", "float32", "ic_float.onnx", "pretrainedResnet_float.tflite"],
 ];
 
+/// A model that is measured.
+struct Network {
+    name: &'static str,
+    dtype: &'static str,
+    onnx: PathBuf,
+    tflite: Option<PathBuf>,
+}
+
 /// Builds the command and measures it and its peers on every model.
 pub fn native(context: &Context, rounds: u32, tract: bool, json: bool) -> Result<bool> {
     let python = python::environment(context, "bench")?;
-    let scripts = context.root.join("tools/bench");
-    let models = context.target.join("bench").join("models");
-    Run::new(&python).arg(scripts.join("models.py")).arg(&models).status()?;
-    context.cargo().args(["build", "--quiet", "--release", "-p", "bantam-tools"]).status()?;
-    let program = |profile: &str, name: &str| context.target.join(profile).join(format!("{name}{EXE_SUFFIX}"));
     let mut run = Run::new(&python)
-        .arg(scripts.join("native.py"))
+        .arg(context.root.join("tools/bench/native.py"))
         .arg("--bantam")
-        .arg(program("release", "bantam"))
+        .arg(command(context)?)
         .arg("--work")
-        .arg(&models)
+        .arg(models_folder(context))
         .args(["--rounds", &rounds.to_string()]);
     if tract {
         // Peers are optimised as their makers would: the release profile spares dependencies for quick builds.
@@ -41,29 +48,130 @@ pub fn native(context: &Context, rounds: u32, tract: bool, json: bool) -> Result
             .cargo()
             .args(["build", "--quiet", "--profile", "peers", "-p", "bantam-tools", "--example", "tract"])
             .status()?;
-        run = run.arg("--tract").arg(program("peers", "examples/tract"));
+        run = run.arg("--tract").arg(program(context, "peers", "examples/tract"));
     }
     if json {
         run = run.arg("--json");
     }
+    for network in networks(context, &python)? {
+        let Network { name, dtype, onnx, tflite } = network;
+        let tflite = tflite.map_or(String::new(), |path| path.display().to_string());
+        run = run.arg(format!("{name}:{dtype}:{}:{tflite}", onnx.display()));
+    }
+    run.status()?;
+    Ok(true)
+}
+
+/// Measures loading: checking a file and packing its weights beside copying it, and how that grows with the file.
+pub fn load(context: &Context, as_json: bool) -> Result<bool> {
+    let python = python::environment(context, "bench")?;
+    let bantam = command(context)?;
+    let mut rows = Vec::new();
+    for Network { name, dtype, onnx, .. } in networks(context, &python)? {
+        let artifact = models_folder(context).join(format!("{name}-{dtype}.bantam"));
+        let shrink = Run::new(&bantam).args(["shrink", "--json"]).arg(onnx).arg("-o").arg(&artifact);
+        if dtype == "float32" { shrink.arg("--float") } else { shrink }.output()?;
+        let measured = Run::new(&bantam).args(["bench", "--json"]).arg(&artifact).output()?;
+        rows.push(serde_json::from_str::<Value>(&measured)?);
+    }
+    let number = |row: &Value, key: &str| row[key].as_f64().with_context(|| format!("`bantam bench` tells no {key}"));
+    let mut points = Vec::new();
+    for row in &mut rows {
+        let (copy, bytes) = (number(row, "copy_ms")?, number(row, "file_bytes")?);
+        for part in ["parse", "pack"] {
+            row[format!("{part}_per_copy")] = json!(number(row, &format!("{part}_ms"))? / copy);
+        }
+        points.push([bytes.ln(), number(row, "ready_ms")?.ln()]);
+    }
+    let exponent = slope(&points);
+    if as_json {
+        println!("{:#}", json!({ "rows": rows, "exponent": exponent }));
+        return Ok(true);
+    }
+    println!("| model | type | bytes | copying, ms | checking, ms | times | packing, ms | times |");
+    println!("|---|---|--:|--:|--:|--:|--:|--:|");
+    for row in &rows {
+        let text = |key: &str| row[key].as_str().unwrap_or_default();
+        let [copy, parse, parse_times, pack, pack_times] =
+            ["copy_ms", "parse_ms", "parse_per_copy", "pack_ms", "pack_per_copy"].map(|key| number(row, key));
+        println!(
+            "| {} | {} | {} | {:.4} | {:.4} | {:.1} | {:.4} | {:.1} |",
+            text("model"),
+            text("dtype"),
+            row["file_bytes"],
+            copy?,
+            parse?,
+            parse_times?,
+            pack?,
+            pack_times?
+        );
+    }
+    println!("\nThe time to load grows as the bytes of the file to the power of {exponent:.2}.");
+    Ok(true)
+}
+
+/// The slope of a line through points by least squares.
+fn slope(points: &[[f64; 2]]) -> f64 {
+    let count = points.len().max(1) as f64;
+    let mean = |axis: usize| points.iter().map(|point| point[axis]).sum::<f64>() / count;
+    let [x, y] = [mean(0), mean(1)];
+    let sum = |of: fn(f64, f64) -> f64| points.iter().map(|point| of(point[0] - x, point[1] - y)).sum::<f64>();
+    sum(|x, y| x * y) / sum(|x, _| x * x).max(f64::MIN_POSITIVE)
+}
+
+/// Builds the command as users have it.
+pub fn command(context: &Context) -> Result<PathBuf> {
+    context.cargo().args(["build", "--quiet", "--release", "-p", "bantam-tools"]).status()?;
+    Ok(program(context, "release", "bantam"))
+}
+
+fn program(context: &Context, profile: &str, name: &str) -> PathBuf {
+    context.target.join(profile).join(format!("{name}{EXE_SUFFIX}"))
+}
+
+fn models_folder(context: &Context) -> PathBuf {
+    context.target.join("bench").join("models")
+}
+
+/// The networks that are there, and those that are made now.
+fn networks(context: &Context, python: &Path) -> Result<Vec<Network>> {
+    let made = models_folder(context);
+    Run::new(python).arg(context.root.join("tools/bench/models.py")).arg(&made).status()?;
+    let mut networks = Vec::new();
     let tiny = context.root.join("../shared/mlperf-tiny");
     if tiny.is_dir() {
         for [name, dtype, onnx, tflite] in TINY {
-            run = run.arg(model(&tiny, name, dtype, onnx, tflite));
+            let tflite = Some(tflite).filter(|name| !name.is_empty()).map(|name| tiny.join(name));
+            networks.push(Network { name, dtype, onnx: tiny.join(onnx), tflite });
         }
     } else {
         eprintln!("skipped: the networks of MLPerf Tiny, which are not on this machine");
     }
-    for name in GENERATED {
+    let random = random_tflite(context)?;
+    for (name, tflite) in GENERATED {
         for dtype in ["int8", "float32"] {
-            run = run.arg(model(&models, name, dtype, &format!("{name}-{dtype}.onnx"), ""));
+            let tflite = Some(tflite).filter(|name| !name.is_empty() && dtype == "int8").map(|name| random.join(name));
+            networks.push(Network { name, dtype, onnx: made.join(format!("{name}-{dtype}.onnx")), tflite });
         }
     }
-    Ok(run.status().is_ok())
+    Ok(networks)
 }
 
-/// A model as `native.py` takes it.
-fn model(folder: &Path, name: &str, dtype: &str, onnx: &str, tflite: &str) -> String {
-    let path = |file: &str| if file.is_empty() { String::new() } else { folder.join(file).display().to_string() };
-    format!("{name}:{dtype}:{}:{}", path(onnx), path(tflite))
+/// A folder with the networks of `tools/oracle/tflite/networks.py`, made on first use.
+fn random_tflite(context: &Context) -> Result<PathBuf> {
+    let folder = context.target.join("bench").join("tflite");
+    if GENERATED.iter().any(|(_, file)| !folder.join(file).exists()) {
+        let python = python::environment(context, "oracle/tflite")?;
+        let script = context.root.join("tools/oracle/tflite/write_runs.py");
+        Run::new(python).arg(script).args(["--count", "1"]).arg(&folder).status()?;
+    }
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_slope_is_that_of_the_line() {
+        assert!((super::slope(&[[0.0, 1.0], [1.0, 3.0], [3.0, 7.0]]) - 2.0).abs() < 1e-12);
+    }
 }

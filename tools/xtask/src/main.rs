@@ -106,7 +106,8 @@ enum Command {
         #[arg(value_parser = train::PARTS)]
         part: Option<String>,
     },
-    /// Measure the time per run beside that of other engines, one thread each: on this machine or in its browser.
+    /// Measure the time per run beside that of other engines, one thread each, on this machine or in its browser; or what
+    /// loading takes.
     Bench {
         /// Alternating samples of each engine; natively.
         #[arg(long, default_value_t = 15)]
@@ -120,9 +121,9 @@ enum Command {
         /// Also measure these models in the browser: NAME=model.bantam,model.onnx,model.tflite; a dash where there is none.
         #[arg(long, value_name = "TRIPLE", value_parser = web::bench::triple)]
         triple: Vec<web::bench::Triple>,
-        /// Where: `native` or `web`.
-        #[arg(value_parser = ["native", "web"])]
-        place: String,
+        /// `native` or `web` beside other engines, or `load`.
+        #[arg(value_parser = ["native", "web", "load"])]
+        what: String,
     },
     /// Build the npm package into wasm/dist/ and print what a page downloads; fails over budget.
     Web {
@@ -164,8 +165,11 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Tflite { count, models } => tflite::run(&context, count, &models),
         Command::Distil { part } => train::distil(&context, part.as_deref()),
         Command::Cifar => cifar::run(&context),
-        Command::Bench { triple, json, place, .. } if place == "web" => web::bench::run(&mut context, triple, json),
-        Command::Bench { rounds, tract, json, .. } => bench::native(&context, rounds, tract, json),
+        Command::Bench { rounds, tract, json, triple, what } => match &*what {
+            "web" => web::bench::run(&mut context, triple, json),
+            "load" => bench::load(&context, json),
+            _ => bench::native(&context, rounds, tract, json),
+        },
         Command::Mcu { boards, table, json, bless, fit } => {
             mcu::run(&mut context, &boards, mcu::Show { table, json, bless, fit })
         }
