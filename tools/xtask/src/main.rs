@@ -18,6 +18,7 @@ mod python;
 mod report;
 mod rust_std;
 mod setup;
+mod sweep;
 mod test;
 mod tflite;
 mod train;
@@ -106,8 +107,8 @@ enum Command {
         #[arg(value_parser = train::PARTS)]
         part: Option<String>,
     },
-    /// Measure the time per run beside that of other engines, one thread each, on this machine or in its browser; or what
-    /// loading takes.
+    /// Measure the time per run beside that of other engines, one thread each, on this machine or in its browser; what loading
+    /// takes; or how cost grows with work.
     Bench {
         /// Alternating samples of each engine; natively.
         #[arg(long, default_value_t = 15)]
@@ -121,8 +122,8 @@ enum Command {
         /// Also measure these models in the browser: NAME=model.bantam,model.onnx,model.tflite; a dash where there is none.
         #[arg(long, value_name = "TRIPLE", value_parser = web::bench::triple)]
         triple: Vec<web::bench::Triple>,
-        /// `native` or `web` beside other engines, or `load`.
-        #[arg(value_parser = ["native", "web", "load"])]
+        /// `native` or `web` beside other engines, `load`, or `sweep` over sizes of layers.
+        #[arg(value_parser = ["native", "web", "load", "sweep"])]
         what: String,
     },
     /// Build the npm package into wasm/dist/ and print what a page downloads; fails over budget.
@@ -168,6 +169,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Bench { rounds, tract, json, triple, what } => match &*what {
             "web" => web::bench::run(&mut context, triple, json),
             "load" => bench::load(&context, json),
+            "sweep" => sweep::run(&context, json),
             _ => bench::native(&context, rounds, tract, json),
         },
         Command::Mcu { boards, table, json, bless, fit } => {

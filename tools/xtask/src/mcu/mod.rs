@@ -20,7 +20,8 @@ pub use board::{BOARDS, Board};
 pub use boards::{chips, step as boards};
 use image::Image;
 pub use models::models_folder;
-use program::{PROGRAMS, Program};
+pub use program::PROGRAMS;
+use program::Program;
 pub use start::step as start;
 use table::Row;
 
