@@ -100,7 +100,7 @@ const FORMS: u32 = HALVES
 
 /// Added to a set where sessions pack: what has a packed form is not linked in any other where the target has instructions
 /// for it.
-pub const PACKED: u32 = 0x40_0000;
+pub const PACKED: u32 = 0x100_0000;
 
 /// All of them.
 pub(crate) const EVERY_NUMBER: u32 = numbers(DataType::ALL, Arithmetic::ALL) | FORMS;
