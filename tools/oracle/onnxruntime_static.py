@@ -1,13 +1,15 @@
-"""Quantises a float model with ONNX Runtime's own static quantisation, and scores it beside the float model.
+"""Quantises a float model with ONNX Runtime's own static quantisation, and scores it beside the float model and another quantised one.
 
-    python onnxruntime_static.py MODEL.onnx CALIBRATION.npz TEST.npz
+    python onnxruntime_static.py MODEL.onnx CALIBRATION.npz TEST.npz OUTPUTS.npy
 
-Both files hold rows `x` as the model's input takes them, or channels last; the test rows have classes `y`. The settings are the
+OUTPUTS are what the other model gave for the test rows. Both data files hold rows `x` as the model's input takes them, or channels last; the test rows have classes `y`. The settings are the
 ones ONNX Runtime recommends for 8-bit CPUs: QDQ, signed activations, signed weights per channel, ranges from all rows. Printed is one JSON
-document: accuracy of both, agreement, bytes.
+document: accuracy of both, agreement, bytes; how many rows only one of the two quantised models gets right, and how likely a
+difference at least as large would be if each of these rows were a toss of a coin (McNemar 1947, exact).
 """
 
 import json
+import math
 import pathlib
 import sys
 import tempfile
@@ -51,7 +53,13 @@ def classes(path: pathlib.Path, rows: np.ndarray) -> np.ndarray:
     return np.array([made.run(None, {name: row[None]})[0].reshape(-1).argmax() for row in rows])
 
 
-def main(model: str, calibration: str, test: str) -> None:
+def chance(first: int, second: int) -> float:
+    tosses = first + second
+    tail = sum(math.comb(tosses, heads) for heads in range(min(first, second) + 1))
+    return min(1.0, 2 * tail / 2**tosses)
+
+
+def main(model: str, calibration: str, test: str, outputs: str) -> None:
     port = ort.InferenceSession(model, options(), providers=["CPUExecutionProvider"]).get_inputs()[0]
     held = np.load(test)
     rows, labels = rows_for(port.shape, held["x"]), held["y"]
@@ -70,6 +78,8 @@ def main(model: str, calibration: str, test: str) -> None:
             weight_type=QuantType.QInt8,
         )
         before, after = classes(pathlib.Path(model), rows), classes(made, rows)
+        other = np.load(outputs).reshape(len(rows), -1).argmax(1)
+        alone = [int(np.sum((one == labels) & (two != labels))) for one, two in [(other, after), (after, other)]]
         document = {
             "onnxruntime": ort.__version__,
             "rows": len(rows),
@@ -77,9 +87,12 @@ def main(model: str, calibration: str, test: str) -> None:
             "top1": float(np.mean(after == labels)),
             "agreement": float(np.mean(before == after)),
             "file_bytes": made.stat().st_size,
+            "only_other_right": alone[0],
+            "only_this_right": alone[1],
+            "chance": chance(*alone),
         }
     print(json.dumps(document))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:5])
