@@ -412,6 +412,7 @@ impl Exporter<'_> {
             BinaryKind::Div => "Div",
             BinaryKind::Min => "Min",
             BinaryKind::Max => "Max",
+            BinaryKind::PRelu => "PRelu",
             _ => return None,
         };
         let a = self.beside(node.inputs[0], node.output())?;

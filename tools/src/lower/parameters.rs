@@ -1,7 +1,7 @@
 //! Scale and zero point of every activation: chosen from ranges, or as the model itself has them.
 
 use super::LowerError;
-use crate::graph::ops::{Dequantize, Quantize, Unary};
+use crate::graph::ops::{BinaryKind, Dequantize, Quantize, Unary};
 use crate::graph::{Graph, Node, NodeId, Op, ValueId};
 use crate::quantize::Parameters;
 use crate::tensor::DataType;
@@ -45,9 +45,24 @@ pub(super) fn from_ranges(
             }
             _ => covering(output)?,
         };
+        if is_clipped(graph, node) {
+            // What lies above the bounds need not be told apart.
+            parameters.insert(node.inputs[0], chosen);
+        }
         parameters.insert(output, chosen);
     }
     Ok(parameters)
+}
+
+/// Whether a node takes the smaller of a constant and of sums that nothing else reads.
+fn is_clipped(graph: &Graph, node: &Node) -> bool {
+    let is_minimum = matches!(&node.op, Op::Binary(binary) if binary.kind == BinaryKind::Min);
+    let sums = |value: ValueId| {
+        let producer = graph.producer(value).and_then(|producer| graph.node(producer));
+        graph.single_consumer(value).is_some()
+            && producer.is_some_and(|made| matches!(made.op, Op::Conv2d(_) | Op::FullyConnected(_)))
+    };
+    is_minimum && graph.constant(node.inputs[1]).is_some() && sums(node.inputs[0])
 }
 
 /// Scale and zero point of every value that the graph's own `Quantize` and `Dequantize` settle: their integers and

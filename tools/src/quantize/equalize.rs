@@ -5,9 +5,14 @@
 //! the channel and `r2` the largest that reads it, `s = sqrt(r1 r2) / r2` makes both equal (Nagel et al. 2019, "Data-free
 //! quantization through weight equalization and bias correction"). Pairs are repeated until nothing moves; a pair into and one out
 //! of a depthwise convolution meet in the cube root of the three ranges, the rule for triples.
+//!
+//! A clamp at a bound other than zero, such as that of ReLU6, is no such function: its bound has to be divided by `s` too and becomes one
+//! number per channel, a minimum of its own behind the layer.
 
-use crate::graph::ops::Unary;
-use crate::graph::{Activation, Graph, Node, NodeId, Op, ValueId};
+use crate::graph::ops::{Binary, BinaryKind, Unary};
+use crate::graph::{Activation, Graph, GraphError, Node, NodeId, Op, ValueId};
+use crate::tensor::Tensor;
+use std::collections::BTreeMap;
 
 /// Rounds over all pairs.
 const ROUNDS: usize = 64;
@@ -16,29 +21,73 @@ const SETTLED: f32 = 1e-4;
 /// Bounds of one round's factor: a channel that is hardly used must not blow another up.
 const FACTORS: [f32; 2] = [1e-2, 1e2];
 
+/// Which layers may be equalised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Those between which nothing is needed.
+    Free,
+    /// Also those behind whose first an upper bound becomes one per channel, an op more.
+    WithClips,
+}
+
 /// Equalises every pair of layers and returns how many pairs there are.
-pub fn equalize(graph: &mut Graph) -> usize {
+///
+/// # Errors
+/// [`GraphError`]: a bug in this pass.
+pub fn equalize(graph: &mut Graph, reach: Reach) -> Result<usize, GraphError> {
     let pairs: Vec<(NodeId, NodeId)> =
-        graph.node_ids().into_iter().filter_map(|id| Some((id, next_layer(graph, id)?))).collect();
+        graph.node_ids().into_iter().filter_map(|id| Some((id, next_layer(graph, id, reach)?))).collect();
+    let mut factors: BTreeMap<NodeId, Vec<f32>> = BTreeMap::new();
     for _ in 0..ROUNDS {
         let mut moved = 0f32;
         for &(first, second) in &pairs {
-            moved = moved.max(equalize_pair(graph, first, second));
+            let more = equalize_pair(graph, first, second);
+            moved = more.iter().fold(moved, |most, factor| most.max((factor - 1.0).abs()));
+            let known = factors.entry(first).or_insert_with(|| vec![1.0; more.len()]);
+            known.iter_mut().zip(&more).for_each(|(known, factor)| *known *= factor);
         }
         if moved < SETTLED {
             break;
         }
     }
-    pairs.len()
+    for (first, factors) in factors {
+        clip_channels(graph, first, &factors)?;
+    }
+    Ok(pairs.len())
+}
+
+/// Divides a layer's upper bound by the factors of its channels: a bound that channels no longer share is moved behind the layer.
+fn clip_channels(graph: &mut Graph, layer: NodeId, factors: &[f32]) -> Result<(), GraphError> {
+    let Some((name, output)) = graph.node(layer).map(|node| (node.name.clone(), node.output())) else { return Ok(()) };
+    let Some(activation) = graph.op_mut(layer).and_then(Op::activation_mut) else { return Ok(()) };
+    let bound = activation.max;
+    if is_scale_free(bound) || factors.iter().all(|&factor| factor == 1.0) {
+        return Ok(());
+    }
+    activation.max = f32::INFINITY;
+    let bounds = factors.iter().map(|factor| bound / factor).collect::<Vec<f32>>();
+    let bounds = graph.add_constant(format!("{name}/bounds"), Tensor::vector(bounds));
+    let readers = graph.consumers(output).to_vec();
+    let minimum = Op::Binary(Binary::new(BinaryKind::Min));
+    let clipped = graph.insert_after(layer, format!("{name}/clipped"), minimum, &[output, bounds])?;
+    for reader in readers {
+        let inputs = graph.node(reader).map(|node| node.inputs.clone()).unwrap_or_default();
+        let inputs: Vec<ValueId> =
+            inputs.into_iter().map(|input| if input == output { clipped } else { input }).collect();
+        graph.set_inputs(reader, &inputs)?;
+    }
+    Ok(())
 }
 
 /// The layer that alone reads the result of this one, through nothing but functions that factors commute with.
-fn next_layer(graph: &Graph, id: NodeId) -> Option<NodeId> {
+fn next_layer(graph: &Graph, id: NodeId, reach: Reach) -> Option<NodeId> {
     let node = graph.node(id)?;
     own_constants(graph, node)?;
     let mut value = node.output();
     let channels = *graph.value(value).shape.last()?;
-    if !node.op.activation().is_some_and(is_homogeneous) {
+    let passes =
+        |own: Activation| is_homogeneous(own) || (reach == Reach::WithClips && is_scale_free(own.min) && own.max > 0.0);
+    if !node.op.activation().is_some_and(passes) {
         return None;
     }
     loop {
@@ -55,6 +104,9 @@ fn next_layer(graph: &Graph, id: NodeId) -> Option<NodeId> {
         let passes = match &next.op {
             Op::Clip(activation) => is_homogeneous(*activation),
             Op::Unary(Unary::LeakyRelu { .. }) => true,
+            Op::Binary(binary) if binary.kind == BinaryKind::PRelu => {
+                next.inputs[0] == value && is_homogeneous(binary.activation) && graph.constant(next.inputs[1]).is_some()
+            }
             Op::MaxPool2d(pool) => is_homogeneous(pool.activation),
             Op::AveragePool2d(average) => is_homogeneous(average.pool.activation),
             Op::Pad(pad) => pad.value == 0.0,
@@ -69,8 +121,11 @@ fn next_layer(graph: &Graph, id: NodeId) -> Option<NodeId> {
 
 /// Whether `f(a x) = a f(x)` for every positive `a`.
 fn is_homogeneous(activation: Activation) -> bool {
-    let scale_free = |bound: f32| bound == 0.0 || bound.is_infinite();
-    scale_free(activation.min) && scale_free(activation.max)
+    is_scale_free(activation.min) && is_scale_free(activation.max)
+}
+
+const fn is_scale_free(bound: f32) -> bool {
+    bound == 0.0 || bound.is_infinite()
 }
 
 /// Weights and bias of a layer, where they are its own floats.
@@ -90,10 +145,10 @@ fn input_channels(graph: &Graph, node: &Node) -> Option<usize> {
     graph.value(node.inputs[0]).shape.last().copied()
 }
 
-/// Moves factors between two layers and returns how far the largest was from 1.
-fn equalize_pair(graph: &mut Graph, first: NodeId, second: NodeId) -> f32 {
+/// Moves factors between two layers and returns those that the first one's results were divided by.
+fn equalize_pair(graph: &mut Graph, first: NodeId, second: NodeId) -> Vec<f32> {
     let constants = |id| graph.node(id).and_then(|node| own_constants(graph, node));
-    let (Some((weights, bias)), Some((readers, _))) = (constants(first), constants(second)) else { return 0.0 };
+    let (Some((weights, bias)), Some((readers, _))) = (constants(first), constants(second)) else { return vec![] };
     let reads = Readers::of(graph, second);
     let makes: Vec<f32> = rows(graph, weights).iter().map(|row| largest(row)).collect();
     let mut read = vec![0f32; makes.len()];
@@ -119,7 +174,7 @@ fn equalize_pair(graph: &mut Graph, first: NodeId, second: NodeId) -> f32 {
     if let Some(items) = graph.constant_mut(readers).and_then(|tensor| tensor.as_mut_slice::<f32>().ok()) {
         reads.each_mut(items, |channel, weight| *weight *= factors.get(channel).copied().unwrap_or(1.0));
     }
-    factors.iter().fold(0f32, |most, factor| most.max((factor - 1.0).abs()))
+    factors
 }
 
 fn largest(row: &[f32]) -> f32 {
@@ -206,15 +261,54 @@ mod tests {
         rows(graph, weights).iter().map(|row| largest(row)).collect()
     }
 
-    #[test]
-    fn ranges_of_a_triple_meet_and_results_stay() {
-        let (before, mut after) = (triple(Activation::RELU), triple(Activation::RELU));
-        assert_eq!(equalize(&mut after), 2);
+    fn results_stay(before: &Graph, after: &Graph) {
         let input = [numbers(&[1, 5, 5, 2], 5)];
-        let [old, new] = [&before, &after].map(|graph| execute(graph, &input).unwrap().remove(0));
+        let [old, new] = [before, after].map(|graph| execute(graph, &input).unwrap().remove(0));
         for (a, b) in old.as_f32().unwrap().iter().zip(new.as_f32().unwrap()) {
             assert!((a - b).abs() <= 1e-4 * a.abs().max(1.0), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn bounds_become_one_per_channel() {
+        // So low that the clamp is at work.
+        let activation = Activation { min: 0.0, max: 0.3 };
+        let (before, mut after) = (triple(activation), triple(activation));
+        assert_eq!(equalize(&mut after, Reach::WithClips).unwrap(), 2);
+        assert_eq!(after.node_count(), before.node_count() + 1);
+        let (_, first) = after.nodes().next().unwrap();
+        assert_eq!(first.op.activation(), Some(Activation::RELU));
+        results_stay(&before, &after);
+        let mut unclamped = triple(Activation::RELU);
+        equalize(&mut unclamped, Reach::WithClips).unwrap();
+        assert_eq!(unclamped.node_count(), before.node_count(), "nothing is clipped where there is no bound");
+        assert!(after.validate().is_ok());
+    }
+
+    #[test]
+    fn slopes_of_channels_let_factors_through() {
+        let sloped = || {
+            let mut graph = triple(Activation::NONE);
+            let (_, first) = graph.nodes().next().unwrap();
+            let (output, id) = (first.output(), graph.node_ids()[0]);
+            let reader = graph.consumers(output)[0];
+            let slopes = graph.add_constant("slopes", Tensor::vector(vec![0.1f32, -0.5, 2.0, 0.25]));
+            let kind = Op::Binary(Binary::new(BinaryKind::PRelu));
+            let rectified = graph.insert_after(id, "prelu", kind, &[output, slopes]).unwrap();
+            graph.set_input(reader, 0, rectified).unwrap();
+            graph
+        };
+        let (before, mut after) = (sloped(), sloped());
+        assert_eq!(equalize(&mut after, Reach::Free).unwrap(), 2);
+        results_stay(&before, &after);
+        assert_ne!(before, after);
+    }
+
+    #[test]
+    fn ranges_of_a_triple_meet_and_results_stay() {
+        let (before, mut after) = (triple(Activation::RELU), triple(Activation::RELU));
+        assert_eq!(equalize(&mut after, Reach::Free).unwrap(), 2);
+        results_stay(&before, &after);
         let (made, kept) = (ranges(&after, 0), ranges(&after, 1));
         for (a, b) in made.iter().zip(&kept) {
             assert!((a / b - 1.0).abs() < 0.01, "{a} {b}");
@@ -223,16 +317,16 @@ mod tests {
 
     #[test]
     fn a_bound_that_is_not_scale_free_parts_layers() {
-        assert_eq!(equalize(&mut triple(Activation::RELU6)), 1);
+        assert_eq!(equalize(&mut triple(Activation::RELU6), Reach::Free).unwrap(), 1);
         let mut graph = triple(Activation::NONE);
         let first = graph.nodes().next().unwrap().1.output();
         graph.add_output("seen", first);
-        assert_eq!(equalize(&mut graph), 1);
+        assert_eq!(equalize(&mut graph, Reach::WithClips).unwrap(), 1);
         let mut graph = Graph::new("one");
         let x = graph.add_input("x", vec![1, 4], DataType::F32);
         let weights = graph.add_constant("w", numbers(&[2, 4], 1));
         let y = graph.add_node("y", Op::FullyConnected(FullyConnected::default()), &[x, weights]).unwrap();
         graph.add_output("y", y);
-        assert_eq!(equalize(&mut graph), 0);
+        assert_eq!(equalize(&mut graph, Reach::WithClips).unwrap(), 0);
     }
 }

@@ -5,13 +5,16 @@ use super::{ShrinkError, ShrinkOptions};
 use crate::data::Dataset;
 use crate::graph::{Graph, Op, ValueId};
 use crate::lower::{Precision, Program, activation_parameters, lower};
-use crate::quantize::equalize::equalize;
+use crate::quantize::equalize::{Reach, equalize};
 use crate::quantize::layers::{Layer, Twin, quantize_layers};
 use crate::quantize::{Calibration, Parameters, WeightBits, calibrate, normalize_inputs};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Width of the weights of the layer that makes a value; 8 bits for others.
 pub type Widths = BTreeMap<ValueId, WeightBits>;
+
+/// The share of the error that bounds of single channels may leave, to be worth an op behind each such layer.
+const WORTH_CLIPS: f64 = 0.9;
 
 /// A calibrated network.
 #[derive(Debug)]
@@ -66,20 +69,36 @@ impl<'a> Quantizer<'a> {
                 eight_bit: None,
             })
         };
-        let mut equalized = graph.clone();
-        let pairs = equalize(&mut equalized);
-        let mut plain = calibrated(graph, 0)?;
-        if pairs == 0 {
-            return Ok(plain);
+        let mut equalized = Vec::new();
+        // Minima of integers are taken of the real numbers that they stand for.
+        let reaches = if options.float_unit { &[Reach::Free, Reach::WithClips][..] } else { &[Reach::Free] };
+        for &reach in reaches {
+            let mut other = graph.clone();
+            let pairs = equalize(&mut other, reach)
+                .map_err(|error| ShrinkError::Normalize { path: path(), error: Box::new(error.into()) })?;
+            if pairs > equalized.last().map_or(0, |&(_, known, _)| known) {
+                equalized.push((other, pairs, if reach == Reach::Free { 1.0 } else { WORTH_CLIPS }));
+            }
         }
-        let mut other = calibrated(equalized, pairs)?;
+        let mut best = calibrated(graph, 0)?;
+        if equalized.is_empty() {
+            return Ok(best);
+        }
         let error = |this: &mut Self| -> Result<f64, ShrinkError> {
             let layers = this.layers(&Widths::new())?;
             let error = this.error(&this.program(&layers)?);
             this.eight_bit = Some(layers);
             Ok(error)
         };
-        Ok(if error(&mut other)? < error(&mut plain)? { other } else { plain })
+        let mut least = error(&mut best)?;
+        for (graph, pairs, share) in equalized {
+            let mut other = calibrated(graph, pairs)?;
+            let found = error(&mut other)?;
+            if found < share * least {
+                (best, least) = (other, found);
+            }
+        }
+        Ok(best)
     }
 
     /// Chooses the integers of every layer with weights.

@@ -91,8 +91,7 @@ pub(super) fn swish(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     Ok(())
 }
 
-/// `PRelu`: x where x >= 0, else slope * x. One slope is a leaky rectifier; several are written as
-/// max(x, 0) + slope * min(x, 0).
+/// `PRelu`: x where x >= 0, else slope * x. One slope is a leaky rectifier.
 pub(super) fn parametric_relu(lowering: &mut Lowering<'_>) -> Result<(), Reason> {
     let (operand, mut slope) = (lowering.input(0)?, lowering.input(1)?);
     if let (true, &[channels]) = (lowering.opset < 7, lowering.shape(slope).as_slice()) {
@@ -104,11 +103,7 @@ pub(super) fn parametric_relu(lowering: &mut Lowering<'_>) -> Result<(), Reason>
     let result = if let Some(alpha) = single {
         lowering.unary(Unary::LeakyRelu { alpha }, operand)?
     } else {
-        let positive = lowering.emit(Op::Clip(Activation::RELU), &[operand])?;
-        let below = Activation { min: f32::NEG_INFINITY, max: 0.0 };
-        let negative = lowering.emit(Op::Clip(below), &[operand])?;
-        let scaled = lowering.multiply(negative, slope)?;
-        lowering.add(positive, scaled)?
+        lowering.binary(BinaryKind::PRelu, operand, slope)?
     };
     lowering.set_output(0, result);
     Ok(())
