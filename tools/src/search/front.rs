@@ -23,7 +23,15 @@ mod tests {
 
     fn point(file_bytes: usize, drop: f64) -> Point {
         let quality = Quality { score: 1.0 - drop, drop };
-        Point { four_bit_layers: vec![], file_bytes, arena_bytes: 0, macs: 0, logit_error: Some(drop), quality }
+        Point {
+            four_bit_layers: vec![],
+            float_weight_bits: None,
+            file_bytes,
+            arena_bytes: 0,
+            macs: 0,
+            logit_error: Some(drop),
+            quality,
+        }
     }
 
     #[test]
