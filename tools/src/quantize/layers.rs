@@ -9,6 +9,7 @@ use super::CalibrationError;
 use super::bias;
 use super::clip::best_scale;
 use super::parameters::Parameters;
+use super::reconstruction::{Samples, reconstruct};
 use super::rounding::Rounder;
 use super::statistics::{Statistics, Windows};
 use super::weights::{QuantizedWeights, WeightBits, quantize_bias};
@@ -37,6 +38,8 @@ pub struct Twin<'a> {
     pub floats: &'a BTreeSet<ValueId>,
     /// Width of the weights of the layer that makes a value; 8 bits where there is none.
     pub bits: &'a BTreeMap<ValueId, WeightBits>,
+    /// Whether narrow weights are rounded anew by what their layers give, which takes long.
+    pub refines: bool,
     /// Chooses the windows that are looked at.
     pub seed: u64,
 }
@@ -228,7 +231,26 @@ fn quantize_layer(
     };
     let parameters = twin.parameters[&input];
     let bits = twin.bits.get(&output).copied().unwrap_or_default();
-    let weights = quantized(&windows, &statistics, floats(1), floats(2), parameters.scale, bits);
+    let mut weights = quantized(&windows, &statistics, floats(1), floats(2), parameters.scale, bits);
+    if twin.refines && bits == WeightBits::Four {
+        let sides: Vec<[&Tensor; 2]> =
+            real.iter().enumerate().filter_map(|(row, real)| Some([quantized_input(row)?, real])).collect();
+        let samples = Samples::of(&windows, &statistics, &sides, twin.seed);
+        let improved = reconstruct(&samples, &windows, &statistics, floats(1), activation, &weights);
+        for (channel, integers) in improved.into_iter().enumerate() {
+            let Some(integers) = integers else { continue };
+            let bias = floats(2).get(channel).copied().unwrap_or(0.0);
+            weights.bias[channel] = fitting_bias(
+                &windows,
+                &statistics,
+                channel,
+                &integers,
+                [weights.scales[channel], parameters.scale],
+                bias,
+            );
+            weights.weights[channel * windows.taps..(channel + 1) * windows.taps].copy_from_slice(&integers);
+        }
+    }
     let shape = graph.value(node.inputs[1]).shape.clone();
     let bias = weights
         .bias
@@ -277,12 +299,24 @@ fn quantized(
     let mut quantized =
         QuantizedWeights { bits, weights: Vec::with_capacity(weights.len()), scales: vec![], bias: vec![] };
     for (channel, (scale, integers)) in rounded.into_iter().enumerate() {
-        let real: Vec<f32> = integers.iter().map(|&weight| f32::from(weight) * scale).collect();
-        let corrected = bias::corrected(statistics, [channel, windows.group_of(channel)], &real);
-        let corrected = corrected.unwrap_or_else(|| bias_of(channel));
-        quantized.bias.push(quantize_bias(corrected, windows.taps, input_scale, scale));
+        let scales = [scale, input_scale];
+        quantized.bias.push(fitting_bias(windows, statistics, channel, &integers, scales, bias_of(channel)));
         quantized.scales.push(scale);
         quantized.weights.extend(integers);
     }
     quantized
+}
+
+/// The corrected bias of a channel with these integers, as an integer; `bias` where nothing is known to correct it by.
+fn fitting_bias(
+    windows: &Windows,
+    statistics: &Statistics,
+    channel: usize,
+    integers: &[i8],
+    [scale, input_scale]: [f32; 2],
+    bias: f32,
+) -> i32 {
+    let real: Vec<f32> = integers.iter().map(|&weight| f32::from(weight) * scale).collect();
+    let corrected = bias::corrected(statistics, [channel, windows.group_of(channel)], &real);
+    quantize_bias(corrected.unwrap_or(bias), windows.taps, input_scale, scale)
 }

@@ -55,12 +55,19 @@ impl Windows {
     }
 
     /// Positions of windows over one input.
-    fn positions(&self, outputs: usize) -> usize {
+    pub(super) fn positions(&self, outputs: usize) -> usize {
         outputs / self.channels.max(1)
     }
 
     /// Fills `window` with what the taps of one group see at a position, in the order of the weights; zeros in the padding.
-    fn gather(&self, input: &Tensor, output_shape: &[usize], position: usize, group: usize, window: &mut [f32]) {
+    pub(super) fn gather(
+        &self,
+        input: &Tensor,
+        output_shape: &[usize],
+        position: usize,
+        group: usize,
+        window: &mut [f32],
+    ) {
         let items = input.as_f32().unwrap_or(&[]);
         let Some(conv) = &self.conv else {
             let start = position * self.depth;
@@ -105,7 +112,7 @@ pub struct Statistics {
 }
 
 /// A number that looks random, for each pair of numbers.
-fn scrambled(seed: u64, number: u64) -> u64 {
+pub(super) fn scrambled(seed: u64, number: u64) -> u64 {
     // SplitMix64.
     let mut mixed = seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

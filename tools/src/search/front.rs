@@ -25,6 +25,7 @@ mod tests {
         let quality = Quality { score: 1.0 - drop, drop };
         Point {
             four_bit_layers: vec![],
+            refined: false,
             float_weight_bits: None,
             file_bytes,
             arena_bytes: 0,

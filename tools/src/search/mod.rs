@@ -63,6 +63,8 @@ impl Quality {
 pub struct Point {
     /// Names of the layers with 4-bit weights.
     pub four_bit_layers: Vec<String>,
+    /// Whether these were rounded anew by what the layers give (the objective of AdaRound).
+    pub refined: bool,
     /// Bits of the weights of layers that are computed in floats: 16 where all have so few, else 32; none without such layers.
     pub float_weight_bits: Option<usize>,
     /// Size of the artifact.
@@ -141,7 +143,8 @@ impl Point {
         let (model, file_bytes) = (artifact.model(), artifact.bytes().len());
         let (arena_bytes, macs) = (model.arena_bytes(), model.artifact().macs());
         let float_weight_bits = float_weight_bits(&model);
-        Self { four_bit_layers, float_weight_bits, file_bytes, arena_bytes, macs, logit_error, quality }
+        let refined = false;
+        Self { four_bit_layers, refined, float_weight_bits, file_bytes, arena_bytes, macs, logit_error, quality }
     }
 }
 
@@ -213,6 +216,7 @@ pub fn search(quantizer: &Quantizer<'_>, goal: Goal, judge: &Judge<'_>, explore:
         search.sensitivities = sensitivity::measure(quantizer, int8, search.tried[first].1.logit_error.unwrap_or(0.0))?;
     }
     let chosen = search.choose(first)?;
+    let chosen = search.refine(chosen)?;
     if explore {
         search.explore()?;
     }
@@ -257,20 +261,36 @@ impl Search<'_> {
 
     /// Quantises, writes and scores a choice, once.
     fn attempt(&mut self, four: &Four) -> Result<usize, ShrinkError> {
-        if let Some(index) = self.tried.iter().position(|(known, _)| known == four) {
+        self.attempt_as(four, false)
+    }
+
+    /// The choice with its narrow weights rounded anew, where it keeps the goal and its logits come nearer to the float network's.
+    fn refine(&mut self, index: usize) -> Result<usize, ShrinkError> {
+        let (four, point) = &self.tried[index];
+        if four.is_empty() || point.refined {
+            return Ok(index);
+        }
+        (self.judge.step)("rounding 4-bit weights anew");
+        let other = self.attempt_as(&four.clone(), true)?;
+        let [old, new] = [index, other].map(|index| &self.tried[index].1);
+        Ok(if new.logit_error < old.logit_error && self.goal.is_met_by(new) { other } else { index })
+    }
+
+    fn attempt_as(&mut self, four: &Four, refined: bool) -> Result<usize, ShrinkError> {
+        if let Some(index) = self.tried.iter().position(|(known, point)| known == four && point.refined == refined) {
             return Ok(index);
         }
         if !self.tried.is_empty() {
             (self.judge.step)(&format!("searching: {} choices tried", self.tried.len()));
         }
         let widths: Widths = four.iter().map(|&value| (value, WeightBits::Four)).collect();
-        let layers = self.quantizer.layers(&widths)?;
+        let layers = if refined { self.quantizer.refined_layers(&widths)? } else { self.quantizer.layers(&widths)? };
         let program = self.quantizer.program(&layers)?;
         let logit_error = self.quantizer.error(&program);
         let artifact = (self.judge.assemble)(program)?;
         let quality = (self.judge.quality)(&artifact)?;
         let names = four.iter().map(|&value| self.quantizer.graph.value(value).name.clone()).collect();
-        let point = Point::of(&artifact, names, Some(logit_error), quality);
+        let point = Point { refined, ..Point::of(&artifact, names, Some(logit_error), quality) };
         self.tried.push((four.clone(), point));
         self.made.push((artifact, layers));
         Ok(self.tried.len() - 1)
@@ -310,6 +330,10 @@ impl Search<'_> {
                 }
             }
         }
+        if self.holds(best) {
+            return Ok(best);
+        }
+        let best = self.refine(best)?;
         if self.holds(best) {
             return Ok(best);
         }

@@ -151,6 +151,7 @@ mod tests {
         let four_bit_layers = (0..layers).map(|layer| layer.to_string()).collect();
         Point {
             four_bit_layers,
+            refined: false,
             float_weight_bits: None,
             file_bytes,
             arena_bytes: 2048,

@@ -109,7 +109,20 @@ impl<'a> Quantizer<'a> {
         if let (true, Some(known)) = (widths.is_empty(), &self.eight_bit) {
             return Ok(known.clone());
         }
-        let twin = Twin { parameters: &self.parameters, floats: &self.floats, bits: widths, seed: self.options.seed };
+        self.quantized(widths, false)
+    }
+
+    /// The same with narrow weights rounded anew where that serves a layer's results better.
+    ///
+    /// # Errors
+    /// [`ShrinkError::Calibration`].
+    pub fn refined_layers(&self, widths: &Widths) -> Result<BTreeMap<ValueId, Layer>, ShrinkError> {
+        self.quantized(widths, true)
+    }
+
+    fn quantized(&self, widths: &Widths, refines: bool) -> Result<BTreeMap<ValueId, Layer>, ShrinkError> {
+        let (parameters, floats, seed) = (&self.parameters, &self.floats, self.options.seed);
+        let twin = Twin { parameters, floats, bits: widths, refines, seed };
         quantize_layers(&self.graph, self.data, twin)
             .map_err(|error| ShrinkError::Calibration { path: self.data.path().to_owned(), error: Box::new(error) })
     }
