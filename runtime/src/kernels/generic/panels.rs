@@ -24,15 +24,9 @@ pub fn pack(
 ) -> Option<()> {
     let taps = [taps, step];
     match weights {
-        Source::Reals(weights) => {
-            pack_runs(weights, row, taps, 0.0, 1, |run, words| copy::<f32, f32>(run, words), lanes, panel)
-        }
-        Source::Bytes(weights) if group == 2 => {
-            pack_runs(weights, row, taps, 0, 2, |run, words| copy::<i8, i16>(run, words), lanes, panel)
-        }
-        Source::Bytes(weights) => {
-            pack_runs(weights, row, taps, 0, 4, |run, words| copy::<i8, i8>(run, words), lanes, panel)
-        }
+        Source::Reals(weights) => pack_runs(weights, row, taps, 0.0, 1, copy::<f32, f32>, lanes, panel),
+        Source::Bytes(weights) if group == 2 => pack_runs(weights, row, taps, 0, 2, copy::<i8, i16>, lanes, panel),
+        Source::Bytes(weights) => pack_runs(weights, row, taps, 0, 4, copy::<i8, i8>, lanes, panel),
     }
 }
 

@@ -5,10 +5,16 @@
 use crate::kernels::fixed_point::{exp_on_negative_values, logarithm, one_over_one_plus_x};
 use crate::kernels::requantize::{rounding_divide_by_power_of_two, saturating_rounding_doubling_high_mul};
 
+/// The largest number; NaN is none.
+#[inline(never)]
+fn largest(row: &[f32]) -> f32 {
+    row.iter().fold(f32::NEG_INFINITY, |max, &value| if value > max { value } else { max })
+}
+
 /// Float softmax of every `classes` elements: subtract the maximum, exponentiate (`libm`), divide by the sum.
 pub fn softmax_f32(classes: usize, beta: f32, data: &mut [f32]) {
     for row in data.chunks_exact_mut(classes.max(1)) {
-        let max = row.iter().fold(f32::NEG_INFINITY, |max, &value| if value > max { value } else { max });
+        let max = largest(row);
         let mut sum = 0.0;
         for value in row.iter_mut() {
             *value = libm::expf((*value - max) * beta);
@@ -23,7 +29,7 @@ pub fn softmax_f32(classes: usize, beta: f32, data: &mut [f32]) {
 /// Logarithm of the float softmax of every `classes` elements.
 pub fn log_softmax_f32(classes: usize, beta: f32, data: &mut [f32]) {
     for row in data.chunks_exact_mut(classes.max(1)) {
-        let max = row.iter().fold(f32::NEG_INFINITY, |max, &value| if value > max { value } else { max });
+        let max = largest(row);
         let mut sum = 0.0;
         for value in row.iter_mut() {
             *value = (*value - max) * beta;
