@@ -15,6 +15,8 @@ if (list === undefined) {
   throw new Error("usage: node bench/bench.mjs <folder with node_modules> <models.json> [--json]");
 }
 const ROUNDS = 31;
+/** A busy machine takes its time to open a page. */
+const PATIENCE_MS = 300_000;
 const SAMPLE_MS = 10;
 const FILES = { bantam: "bantam", "onnxruntime-web": "onnx", litert: "tflite" };
 
@@ -63,6 +65,7 @@ async function ready(browser, engine, files) {
   const context = await browser.newContext();
   try {
     const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
     await page.goto(server.origin);
     return await page.evaluate(
       async ([engine, files]) => {
@@ -82,6 +85,7 @@ async function ready(browser, engine, files) {
 /** Milliseconds of one run, a list for each engine, alternating. */
 async function alternate(browser, engines, files) {
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   try {
     await page.goto(server.origin);
     return await page.evaluate(
