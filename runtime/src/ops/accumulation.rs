@@ -162,7 +162,7 @@ fn packed<S: Source>(
         }
     }
     let weights = if floats {
-        context.constant(constants.weights, count).map(Weights::Reals)
+        context.floats(constants, count).map(Weights::Reals)
     } else {
         context.weights(constants, count).map(Weights::Bytes)
     };
