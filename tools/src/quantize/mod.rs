@@ -4,13 +4,12 @@
 //! watches the float graph on sample data, [`histogram`] turns what it saw into a range per value, and [`parameters`] and
 //! [`multiplier`] turn ranges into the integers that the artifact stores. [`layers`] chooses the integers of weights: what each layer reads
 //! ([`statistics`]) decides the scale of narrow weights ([`clip`]), the rounding ([`rounding`], and for narrow weights
-//! [`reconstruction`]) and the bias ([`bias`]). Weights of layers that stay in floats may be rounded to 16 bits ([`half`](mod@half)).
+//! [`reconstruction`]) and the bias ([`bias`]).
 
 pub mod bias;
 pub mod calibrate;
 pub mod clip;
 pub mod equalize;
-pub mod half;
 pub mod histogram;
 pub mod layers;
 pub mod multiplier;
@@ -24,7 +23,6 @@ pub mod weights;
 pub mod wide;
 
 pub use calibrate::{Calibration, CalibrationError, calibrate};
-pub use half::FloatWeights;
 pub use histogram::RangeMethod;
 pub use normalize::{NormalizeError, normalize_inputs};
 pub use parameters::Parameters;

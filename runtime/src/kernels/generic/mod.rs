@@ -21,7 +21,7 @@ pub use loops::{Channels, Matrix, Of};
 pub use pack::{PART, Sizes, part, take, take_mut};
 pub use requantize::{Finish, ROUNDING, Tables};
 
-use super::weights::{ByteWeights, FloatWeights, Weights};
+use super::weights::{ByteWeights, Weights};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Arrays of numbers: any bytes are a value.
@@ -138,7 +138,7 @@ pub enum Source<'a> {
     /// Integers.
     Bytes(ByteWeights<'a>),
     /// Floats.
-    Reals(FloatWeights<'a>),
+    Reals(&'a [f32]),
 }
 
 impl Source<'_> {
@@ -146,7 +146,7 @@ impl Source<'_> {
     fn at(&self, at: usize) -> i32 {
         match self {
             Self::Bytes(weights) => weights.at(at).map_or(0, i32::from),
-            Self::Reals(weights) => weights.at(at).map_or(0, |weight| weight.to_bits().cast_signed()),
+            Self::Reals(weights) => weights.get(at).map_or(0, |weight| weight.to_bits().cast_signed()),
         }
     }
 }
