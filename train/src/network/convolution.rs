@@ -70,19 +70,17 @@ pub(super) fn conv_transpose2d(
         image: [output[1], output[2]],
         count: [input[1], input[2]],
     };
-    let (batch, channels, out) = (operands[0].dim(0)?, input[3], weights[0]);
-    // [out, taps, c] to [c, taps, out].
-    let matrix = operands[1].reshape((out, windows.taps(), channels))?.permute((2, 1, 0))?.contiguous()?;
-    let matrix = matrix.reshape((channels, windows.taps() * out))?;
-    let pixels = operands[0].contiguous()?.reshape((batch * input[1] * input[2], channels))?;
-    let patches = pixels.matmul(&matrix)?.reshape((batch, input[1], input[2], windows.taps(), out))?;
-    finish(windows.scatter(&patches)?, operands.get(2), conv.activation)
-}
-
-pub(super) fn check_transposed(conv: &ConvTranspose2d) -> std::result::Result<(), String> {
-    if conv.groups == 1 {
-        Ok(())
-    } else {
-        Err(format!("transposed convolutions of {} groups have no derivative here", conv.groups))
-    }
+    let (batch, inputs, outputs) = (operands[0].dim(0)?, input[3] / conv.groups, weights[0] / conv.groups);
+    let group = |index: usize| {
+        let own = operands[1].narrow(0, index * outputs, outputs)?;
+        // [out, taps, c] to [c, taps, out].
+        let matrix = own.reshape((outputs, windows.taps(), inputs))?.permute((2, 1, 0))?.contiguous()?;
+        let matrix = matrix.reshape((inputs, windows.taps() * outputs))?;
+        let pixels = operands[0].narrow(3, index * inputs, inputs)?.contiguous()?;
+        let pixels = pixels.reshape((batch * input[1] * input[2], inputs))?;
+        let patches = pixels.matmul(&matrix)?.reshape((batch, input[1], input[2], windows.taps(), outputs))?;
+        windows.scatter(&patches)
+    };
+    let sums = Tensor::cat(&(0..conv.groups).map(group).collect::<Result<Vec<_>>>()?, 3)?;
+    finish(sums, operands.get(2), conv.activation)
 }

@@ -1,5 +1,6 @@
 //! Operations on elements of two tensors, and clamps.
 
+use super::power::power;
 use bantam_tools::graph::ops::{Binary, BinaryKind};
 use bantam_tools::graph::{Activation, Graph, Node};
 use candle_core::{Result, Tensor};
@@ -15,6 +16,7 @@ pub(super) fn binary(binary: &Binary, operands: &[Tensor]) -> Result<Tensor> {
         BinaryKind::Min => a.broadcast_minimum(b),
         BinaryKind::Max => a.broadcast_maximum(b),
         BinaryKind::PRelu => a.relu()?.broadcast_sub(&a.neg()?.relu()?.broadcast_mul(b)?),
+        BinaryKind::Pow => power(a, b),
         BinaryKind::SquaredDifference => a.broadcast_sub(b)?.sqr(),
         _ => candle_core::bail!("{} has no derivative", binary.kind.name()),
     }?;
@@ -33,7 +35,7 @@ pub(super) fn check_binary(binary: &Binary, graph: &Graph, node: &Node) -> std::
         }
     }
     match binary.kind {
-        BinaryKind::Modulo | BinaryKind::Remainder | BinaryKind::Pow => Err("it has no derivative here".into()),
+        BinaryKind::Modulo | BinaryKind::Remainder => Err("it has no derivative here".into()),
         _ => Ok(()),
     }
 }

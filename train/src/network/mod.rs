@@ -10,7 +10,9 @@ mod linear;
 mod movement;
 mod pointwise;
 mod pooling;
+mod power;
 mod reduction;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -206,6 +208,9 @@ fn evaluate(graph: &Graph, node: &Node, operands: &[Tensor]) -> Result<Tensor> {
         Op::FullyConnected(linear) => linear::fully_connected(linear, operands),
         Op::MatMul => linear::matmul(operands),
         Op::Binary(binary) => elementwise::binary(binary, operands),
+        Op::Compare(compare) => selection::compare(*compare, operands),
+        Op::Select => selection::select(operands),
+        Op::Cast(_) => selection::cast(&operands[0]),
         Op::Unary(unary) => pointwise::apply(*unary, &operands[0]),
         Op::Clip(activation) => elementwise::clamp(*activation, operands[0].clone()),
         Op::BatchNorm => operands[0].broadcast_mul(&operands[1])?.broadcast_add(&operands[2]),
@@ -216,6 +221,7 @@ fn evaluate(graph: &Graph, node: &Node, operands: &[Tensor]) -> Result<Tensor> {
         Op::L2Normalize(normalize) => reduction::l2_normalize(normalize, &operands[0]),
         Op::Softmax(softmax) => reduction::softmax(softmax, &operands[0]),
         Op::LogSoftmax(softmax) => reduction::log_softmax(softmax, &operands[0]),
+        Op::Resize(resize) => movement::resize(resize, &operands[0]),
         Op::Reshape(_) => movement::reshape(shape, &operands[0]),
         Op::Transpose(transpose) => operands[0].permute(transpose.permutation.as_slice())?.contiguous(),
         Op::Concat(concat) => movement::concat(concat, operands),
@@ -262,7 +268,7 @@ fn check(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
     };
     match &node.op {
         Op::Conv2d(_) | Op::FullyConnected(_) | Op::MaxPool2d(_) | Op::AveragePool2d(_) | Op::Clip(_) => Ok(()),
-        Op::ConvTranspose2d(conv) => convolution::check_transposed(conv),
+        Op::ConvTranspose2d(_) => Ok(()),
         Op::MatMul => linear::check_matmul(graph, node),
         Op::BatchNorm | Op::Normalize(_) => Ok(()),
         Op::Binary(binary) => elementwise::check_binary(binary, graph, node),
@@ -270,8 +276,12 @@ fn check(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
             Some(_) => Ok(()),
             None => Err("its derivative is zero almost everywhere".into()),
         },
+        Op::Compare(_) => selection::check(graph, node, &[0, 1]),
+        Op::Select => selection::check(graph, node, &[1, 2]),
+        Op::Cast(to) => selection::check_cast(graph, node, *to),
         Op::Reduce(reduce) => reduction::check_reduce(reduce),
         Op::L2Normalize(normalize) => keeps_batch(normalize.axis),
+        Op::Resize(resize) => keeps_batch(resize.first_axis),
         Op::Softmax(softmax) => keeps_batch(softmax.axis),
         Op::LogSoftmax(softmax) => keeps_batch(softmax.axis),
         Op::Reshape(_) => match graph.value(node.inputs[0]).shape.first() {

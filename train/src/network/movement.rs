@@ -1,6 +1,6 @@
 //! Operators that move elements.
 
-use bantam_tools::graph::ops::{Concat, Gather, Pad, Slice};
+use bantam_tools::graph::ops::{Concat, Gather, Pad, Resize, Slice, Tap};
 use bantam_tools::graph::{Graph, Node};
 use candle_core::{Device, Result, Tensor};
 
@@ -65,6 +65,22 @@ pub(super) fn slice(slice: &Slice, operand: &Tensor) -> Result<Tensor> {
         }
     }
     result.contiguous()
+}
+
+/// Interpolates along the second of two axes, then along the first.
+pub(super) fn resize(resize: &Resize, operand: &Tensor) -> Result<Tensor> {
+    let along = |tensor: &Tensor, axis: usize, taps: &[Tap]| {
+        let at =
+            |position: fn(&Tap) -> usize| selected(tensor, axis, taps.iter().map(|tap| position(tap) as u32).collect());
+        let (low, high) = (at(|tap| tap.low)?, at(|tap| tap.high)?);
+        let mut shape = vec![1; tensor.rank()];
+        shape[axis] = taps.len();
+        let weights =
+            |of: fn(&Tap) -> f32| Tensor::from_vec(taps.iter().map(of).collect(), shape.clone(), &Device::Cpu);
+        low.broadcast_mul(&weights(|tap| 1.0 - tap.weight)?)? + high.broadcast_mul(&weights(|tap| tap.weight)?)?
+    };
+    let lines = along(operand, resize.first_axis + 1, &resize.columns)?;
+    along(&lines, resize.first_axis, &resize.rows)
 }
 
 /// Slices at the positions of a constant.

@@ -3,7 +3,7 @@
 use bantam_tools::graph::ops::{L2Normalize, LogSoftmax, Normalize, Reduce, ReduceKind, Softmax};
 use candle_core::{D, Result, Tensor};
 
-/// Mean, sum, largest or smallest along whole axes.
+/// Mean, sum, largest, smallest or product along whole axes.
 pub(super) fn reduce(reduce: &Reduce, operand: &Tensor) -> Result<Tensor> {
     let axes = reduce.axes.as_slice();
     let count: usize = axes.iter().map(|&axis| operand.dims()[axis]).product();
@@ -12,7 +12,8 @@ pub(super) fn reduce(reduce: &Reduce, operand: &Tensor) -> Result<Tensor> {
         ReduceKind::Mean => (operand.sum_keepdim(axes)? / count.max(1) as f64)?,
         ReduceKind::Max => axes.iter().try_fold(operand.clone(), |tensor, &axis| tensor.max_keepdim(axis))?,
         ReduceKind::Min => axes.iter().try_fold(operand.clone(), |tensor, &axis| tensor.min_keepdim(axis))?,
-        _ => candle_core::bail!("{} has no derivative here", reduce.kind.name()),
+        ReduceKind::Product => axes.iter().try_fold(operand.clone(), product)?,
+        other => candle_core::bail!("{} has no derivative here", other.name()),
     };
     if !reduce.keep_dims {
         for &axis in axes.iter().rev() {
@@ -22,12 +23,18 @@ pub(super) fn reduce(reduce: &Reduce, operand: &Tensor) -> Result<Tensor> {
     Ok(result)
 }
 
+/// Slice by slice, so that a factor of nought takes no other's gradient.
+fn product(tensor: Tensor, axis: &usize) -> Result<Tensor> {
+    let slice = |index: usize| tensor.narrow(*axis, index, 1);
+    (1..tensor.dim(*axis)?).try_fold(slice(0)?, |product, index| product * slice(index)?)
+}
+
 pub(super) fn check_reduce(reduce: &Reduce) -> std::result::Result<(), String> {
     if reduce.axes.contains(&0) {
         return Err("it works across rows of the batch".into());
     }
     match reduce.kind {
-        ReduceKind::Mean | ReduceKind::Sum | ReduceKind::Max | ReduceKind::Min => Ok(()),
+        ReduceKind::Mean | ReduceKind::Sum | ReduceKind::Max | ReduceKind::Min | ReduceKind::Product => Ok(()),
         _ => Err("it has no derivative here".into()),
     }
 }

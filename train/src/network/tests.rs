@@ -4,9 +4,9 @@ use super::*;
 use crate::random::{generator, signed};
 use bantam_tools::execute::execute;
 use bantam_tools::graph::ops::{
-    AveragePool2d, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d, FullyConnected, Gather, L2Normalize,
-    LogSoftmax, Normalize, Pad, Padding, Pool2d, Reduce, ReduceKind, Reshape, Slice, SliceRange, Softmax, Transpose,
-    Unary,
+    AveragePool2d, Binary, BinaryKind, Compare, Concat, Conv2d, ConvTranspose2d, FullyConnected, Gather, L2Normalize,
+    LogSoftmax, Normalize, Pad, Padding, Pool2d, Reduce, ReduceKind, Reshape, Resize, Slice, SliceRange, Softmax, Tap,
+    Transpose, Unary,
 };
 use bantam_tools::graph::{Activation, Graph};
 use bantam_tools::interval::SplitMix;
@@ -163,19 +163,59 @@ fn convolutions() {
 
 #[test]
 fn transposed_convolutions() {
-    let mut case = Case::new("transposed");
-    let x = case.input(&[1, 3, 4, 2]);
-    let w = case.constant("w", &[3, 3, 2, 2]);
-    let b = case.constant("b", &[3]);
-    let op = ConvTranspose2d {
-        stride: [2, 2],
-        dilation: [1, 1],
-        padding: Padding { top: 1, left: 0, bottom: 0, right: 1 },
-        output_padding: [1, 0],
-        groups: 1,
-        activation: Activation::NONE,
+    for (groups, weights) in [(1, [3, 3, 2, 2]), (2, [4, 3, 2, 1])] {
+        let mut case = Case::new(&format!("transposed {groups}"));
+        let x = case.input(&[1, 3, 4, 2]);
+        let w = case.constant("w", &weights);
+        let b = case.constant("b", &weights[..1]);
+        let op = ConvTranspose2d {
+            stride: [2, 2],
+            dilation: [1, 1],
+            padding: Padding { top: 1, left: 0, bottom: 0, right: 1 },
+            output_padding: [1, 0],
+            groups,
+            activation: Activation::NONE,
+        };
+        let y = case.node(Op::ConvTranspose2d(op), &[x, w, b]);
+        case.check(y);
+    }
+}
+
+/// A square of a number below nought, and its slope.
+#[test]
+fn powers_of_negative_numbers() {
+    let mut case = Case::new("square");
+    let x = case.input(&[1, 8]);
+    let two = case.graph.add_constant("two", HostTensor::scalar(2.0f32));
+    let y = case.node(Op::Binary(Binary::new(BinaryKind::Pow)), &[x, two]);
+    case.check(y);
+}
+
+#[test]
+fn choices() {
+    for compare in [Compare::Less, Compare::LessOrEqual, Compare::Equal] {
+        let mut case = Case::new(compare.name());
+        let x = case.input(&[1, 3, 4]);
+        let (limit, scale) = (case.constant("limit", &[4]), case.constant("scale", &[3, 1]));
+        let scaled = case.node(Op::Binary(Binary::new(BinaryKind::Mul)), &[x, scale]);
+        let asked = case.node(Op::Compare(compare), &[x, limit]);
+        let chosen = case.node(Op::Select, &[asked, scaled, x]);
+        let mask = case.node(Op::Cast(DataType::F32), &[asked]);
+        let y = case.node(Op::Binary(Binary::new(BinaryKind::Add)), &[chosen, mask]);
+        case.check(y);
+    }
+}
+
+#[test]
+fn interpolations() {
+    let taps = |list: &[(usize, usize, f32)]| {
+        list.iter().map(|&(low, high, weight)| Tap { low, high, weight }).collect::<Vec<_>>()
     };
-    let y = case.node(Op::ConvTranspose2d(op), &[x, w, b]);
+    let rows = taps(&[(0, 0, 0.0), (0, 1, 0.25), (1, 2, 0.5), (2, 2, 0.0)]);
+    let columns = taps(&[(0, 1, 0.75), (1, 0, 0.25)]);
+    let mut case = Case::new("resize");
+    let x = case.input(&[1, 3, 2, 3]);
+    let y = case.node(Op::Resize(Resize { first_axis: 1, rows, columns }), &[x]);
     case.check(y);
 }
 
@@ -241,6 +281,7 @@ fn elements_of_two_tensors() {
         BinaryKind::Max,
         BinaryKind::PRelu,
         BinaryKind::SquaredDifference,
+        BinaryKind::Pow,
     ];
     for kind in kinds {
         for (shape, other) in [(vec![1, 3, 4], vec![4]), (vec![1, 3, 1], vec![2, 3, 4]), (vec![1, 4], vec![])] {
@@ -248,7 +289,7 @@ fn elements_of_two_tensors() {
                 continue;
             }
             let mut case = Case::new(&format!("{} {other:?}", kind.name()));
-            if kind == BinaryKind::Div {
+            if matches!(kind, BinaryKind::Div | BinaryKind::Pow) {
                 case.range = [0.5, 1.5];
             }
             let x = case.input(&shape);
@@ -331,7 +372,7 @@ fn clamps_and_norms() {
 
 #[test]
 fn reductions_and_softmax() {
-    for kind in [ReduceKind::Mean, ReduceKind::Sum, ReduceKind::Max, ReduceKind::Min] {
+    for kind in [ReduceKind::Mean, ReduceKind::Sum, ReduceKind::Max, ReduceKind::Min, ReduceKind::Product] {
         for keep_dims in [true, false] {
             let mut case = Case::new(&format!("{} {keep_dims}", kind.name()));
             let x = case.input(&[1, 3, 4, 2]);
@@ -411,7 +452,7 @@ fn what_cannot_be_trained_is_refused_in_one_message() {
     let x = case.input(&[1, 3]);
     let rounded = case.node(Op::Unary(Unary::Round), &[x]);
     let modulo = case.node(Op::Binary(Binary::new(BinaryKind::Modulo)), &[rounded, x]);
-    let y = case.node(Op::Reduce(Reduce { kind: ReduceKind::Product, axes: vec![1], keep_dims: true }), &[modulo]);
+    let y = case.node(Op::Reduce(Reduce { kind: ReduceKind::Sum, axes: vec![0], keep_dims: true }), &[modulo]);
     case.graph.add_output("y", y);
     let message = Network::trainable(&case.graph).unwrap_err().to_string();
     assert_eq!(
@@ -419,6 +460,6 @@ fn what_cannot_be_trained_is_refused_in_one_message() {
         "nodes that cannot be trained: 3\n  \
          'node0' (Round): its derivative is zero almost everywhere\n  \
          'node1' (Modulo): it has no derivative here\n  \
-         'node2' (ReduceProd): it has no derivative here"
+         'node2' (ReduceSum): it works across rows of the batch"
     );
 }
