@@ -1,4 +1,4 @@
-"""Trains the digits model and writes this folder's model.onnx, calibration.npz, evaluation.npz and SHA256SUMS.
+"""Trains the digits model and writes this folder's model.onnx, the three .npz files and SHA256SUMS.
 
 How to run, from this folder, with Python 3.11:
 
@@ -252,7 +252,8 @@ def main():
     )
     common.write_npz(FOLDER / "calibration.npz", x=x_calibration, y=y_calibration)
     common.write_npz(FOLDER / "evaluation.npz", x=x_eval, y=y_eval)
-    common.write_sums(FOLDER)
+    common.write_npz(FOLDER / "training.npz", x=x_train, y=y_train)
+    common.write_sums(FOLDER, ("calibration.npz", "evaluation.npz", "model.onnx", "training.npz"))
 
     path = FOLDER / "model.onnx"
     common.assert_same(path, x_eval, probabilities(params, stats, x_eval))
