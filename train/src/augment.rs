@@ -1,13 +1,15 @@
 //! Rows changed at random in ways that keep their meaning.
 //!
 //! Images are moved, mirrored and cropped; spectra of sound are moved in time, made louder or softer (which adds to logarithms)
-//! and given noise. What is drawn depends on the seed, the epoch and the row alone.
+//! and given noise. Any row may be mixed with another one. What is drawn depends on the seed, the epoch and the row alone.
 
 use crate::random::{around, generator, normal, signed, unit};
 use std::str::FromStr;
 
 /// What the generator is for.
 const AUGMENT: u64 = 2;
+/// What the generator of mixtures is for.
+const MIX: u64 = 8;
 
 /// How much rows are changed; zero everywhere for not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -24,13 +26,16 @@ pub struct Augmentation {
     pub gain: f32,
     /// Deviation of the noise added to every element.
     pub noise: f32,
+    /// Share of the rows that are mixed with another one (Zhang and others 2018): what the teacher says between rows is as good a lesson as
+    /// what it says of them (Beyer and others 2022).
+    pub mix: f32,
 }
 
 impl Augmentation {
     /// For photographs of bytes.
-    pub const IMAGES: Self = Self { rows: 3, columns: 3, flip: true, crop: 0.1, gain: 0.0, noise: 0.0 };
+    pub const IMAGES: Self = Self { rows: 3, columns: 3, flip: true, crop: 0.1, gain: 0.0, noise: 0.0, mix: 0.5 };
     /// For the front end's spectra, in its units.
-    pub const SOUND: Self = Self { rows: 3, columns: 0, flip: false, crop: 0.0, gain: 12.0, noise: 6.0 };
+    pub const SOUND: Self = Self { rows: 3, columns: 0, flip: false, crop: 0.0, gain: 12.0, noise: 6.0, mix: 0.0 };
 
     /// The row changed as its seed, epoch and number say. `shape` is `[1, ..]`; other than images, rows are only given gain and
     /// noise.
@@ -73,6 +78,13 @@ impl Augmentation {
         }
         items
     }
+
+    /// The row to mix with row `number` of `count`, and its share, up to a half; none for a row that stays whole.
+    #[must_use]
+    pub fn partner(&self, count: usize, seed: u64, epoch: usize, number: usize) -> Option<(usize, f32)> {
+        let mut random = generator(seed, &[MIX, epoch as u64, number as u64]);
+        (unit(&mut random) < self.mix && count > 0).then(|| (random.below(count), 0.5 * unit(&mut random)))
+    }
 }
 
 /// Where position `at` of a moved axis is taken from; what is moved in repeats the border.
@@ -83,7 +95,7 @@ fn position(at: usize, by: isize, size: usize) -> f32 {
 impl FromStr for Augmentation {
     type Err = String;
 
-    /// `none`, `images`, `sound`, or parts joined by commas such as `rows=2,columns=2,flip,crop=0.1,gain=8,noise=4`.
+    /// `none`, `images`, `sound`, or parts joined by commas such as `rows=2,columns=2,flip,crop=0.1,gain=8,noise=4,mix=0.5`.
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "none" => return Ok(Self::default()),
@@ -106,9 +118,10 @@ impl FromStr for Augmentation {
                 "crop" => result.crop = real()?.min(0.9),
                 "gain" => result.gain = real()?,
                 "noise" => result.noise = real()?,
+                "mix" => result.mix = real()?.min(1.0),
                 _ => {
                     return Err(format!(
-                        "expected none, images, sound, or parts such as rows=2,columns=2,flip,crop=0.1,gain=8,noise=4; got {part:?}"
+                        "expected none, images, sound, or parts such as rows=2,columns=2,flip,crop=0.1,gain=8,noise=4,mix=0.5; got {part:?}"
                     ));
                 }
             }

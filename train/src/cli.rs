@@ -70,11 +70,11 @@ struct Training {
     /// Rows in a step
     #[arg(long, value_name = "NUMBER", default_value_t = 64, value_parser = parse_count)]
     batch: usize,
-    /// The largest rate at which weights move
-    #[arg(long, value_name = "NUMBER", default_value_t = 2e-3, value_parser = parse_positive)]
+    /// The largest share of their size by which weights move in a step
+    #[arg(long, value_name = "NUMBER", default_value_t = 2e-2, value_parser = parse_positive)]
     rate: f64,
     /// Share of the rate by which weights decay in each step
-    #[arg(long, value_name = "NUMBER", default_value_t = 1e-2, value_parser = parse_weight)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1e-3, value_parser = parse_weight)]
     decay: f64,
     /// End after so many epochs without a better one; 0 for never
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
@@ -88,7 +88,7 @@ struct Training {
     /// Weight of where layers of the same name are active
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = parse_weight)]
     features: f64,
-    /// How rows are changed: none, images, sound, or parts such as rows=2,columns=2,flip,crop=0.1,gain=8,noise=4 [default: sound for
+    /// How rows are changed: none, images, sound, or parts such as rows=2,columns=2,flip,crop=0.1,gain=8,noise=4,mix=0.5 [default: sound for
     /// models of recordings, none for others]
     #[arg(long, value_name = "PARTS")]
     augment: Option<Augmentation>,
@@ -99,7 +99,7 @@ struct Training {
     #[arg(long, value_name = "EPOCHS", default_value_t = 0)]
     aware: usize,
     /// The largest rate there
-    #[arg(long, value_name = "NUMBER", default_value_t = 2e-4, value_parser = parse_positive)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 2e-3, value_parser = parse_positive)]
     aware_rate: f64,
     /// Width of the weights there
     #[arg(long, value_name = "BITS", default_value = "8", value_parser = ["4", "8"])]

@@ -18,6 +18,8 @@ pub struct Rows {
     pub items: Vec<f32>,
     /// The class of each row, where the data has classes.
     pub labels: Option<Vec<usize>>,
+    /// The class of what was mixed into each row, and its share; nothing where nothing was.
+    pub mixed: Vec<(usize, f32)>,
 }
 
 impl Rows {
@@ -34,7 +36,7 @@ impl Rows {
             items.extend_from_slice(tensor.as_f32().unwrap_or_default());
         }
         // Numbers to be met are no classes.
-        Ok(Self { shape, items, labels: data.labels().ok() })
+        Ok(Self { shape, items, labels: data.labels().ok(), mixed: vec![] })
     }
 
     /// Elements of one row.
@@ -61,7 +63,8 @@ impl Rows {
     pub fn select(&self, rows: &[usize]) -> Self {
         let items = rows.iter().flat_map(|&row| self.row(row)).copied().collect();
         let labels = self.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect());
-        Self { shape: self.shape.clone(), items, labels }
+        let mixed = if self.mixed.is_empty() { vec![] } else { rows.iter().map(|&row| self.mixed[row]).collect() };
+        Self { shape: self.shape.clone(), items, labels, mixed }
     }
 
     /// All rows as one batch.
@@ -96,8 +99,12 @@ mod tests {
 
     #[test]
     fn every_row_is_on_one_side() {
-        let rows =
-            Rows { shape: vec![1, 2], items: (0..200).map(|x| x as f32).collect(), labels: Some((0..100).collect()) };
+        let rows = Rows {
+            shape: vec![1, 2],
+            items: (0..200).map(|x| x as f32).collect(),
+            labels: Some((0..100).collect()),
+            mixed: vec![],
+        };
         let (kept, held) = rows.split(0.1, 3);
         assert_eq!((kept.count(), held.count()), (90, 10));
         let mut all: Vec<usize> = [kept.labels.clone().unwrap(), held.labels.clone().unwrap()].concat();

@@ -57,6 +57,26 @@ fn a_killed_run_ends_with_the_bytes_of_one_that_was_not() {
 }
 
 #[test]
+fn another_model_can_be_the_student() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = ["--prune-to", "60%macs", "--rounds", "2", "--epochs", "4", "--augment", "columns=1,mix=0.5"];
+    let output = run(folder.path(), &[&made[..], &["--emit-onnx", "small.onnx", "-o", "x.bantam"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let options = ["--student", "small.onnx", "--labels", "0.5", "--features", "0.5", "--epochs", "2", "--json"];
+    let output = run(folder.path(), &[&options[..], &["-o", "y.bantam"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let made: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let macs = |name: &str| {
+        let standings = made["standings"].as_array().unwrap();
+        standings.iter().find(|standing| standing["name"] == name).unwrap()["macs"].as_f64().unwrap()
+    };
+    assert!(macs("student, float") <= 0.6 * macs("teacher, float"));
+    let options = ["--student", "small.onnx", "--width", "0.5", "-o", "z.bantam"];
+    let message = text(&run(folder.path(), &options).stderr);
+    assert!(message.contains("cannot be used with"), "{message}");
+}
+
+#[test]
 fn numbers_beyond_all_bounds_stop_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &[&SHORT[..], &["--epochs", "3", "--rate", "1e30", "-o", "x.bantam"]].concat());

@@ -52,7 +52,7 @@ fn network() -> Graph {
 fn rows(count: usize) -> Rows {
     let mut random = generator(2, &[]);
     let items = (0..count * 192).map(|_| normal(&mut random)).collect();
-    Rows { shape: vec![1, 8, 8, 3], items, labels: None }
+    Rows { shape: vec![1, 8, 8, 3], items, labels: None, mixed: vec![] }
 }
 
 fn run(graph: &Graph, rows: &Rows, row: usize) -> Vec<f32> {

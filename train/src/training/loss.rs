@@ -36,12 +36,15 @@ pub fn divergence(student: &Tensor, teacher: &Tensor, temperature: f64) -> Resul
     terms.sum_all()? * (temperature * temperature)
 }
 
-/// The negative logarithm of the probability of the right class, summed over rows.
-pub fn cross_entropy(logits: &Tensor, labels: &[usize]) -> Result<Tensor> {
+/// The negative logarithm of the probability of the right class, summed over rows. Of rows that were mixed both classes count, by their
+/// shares: `mixed` has the class and share of what was mixed in, or nothing.
+pub fn cross_entropy(logits: &Tensor, labels: &[usize], mixed: &[(usize, f32)]) -> Result<Tensor> {
     let classes = logits.dim(D::Minus1)?;
     let mut chosen = vec![0f32; labels.len() * classes];
     for (row, &label) in labels.iter().enumerate() {
-        chosen[row * classes + label] = 1.0;
+        let (other, share) = mixed.get(row).copied().unwrap_or((label, 0.0));
+        chosen[row * classes + label] += 1.0 - share;
+        chosen[row * classes + other] += share;
     }
     let chosen = Tensor::from_vec(chosen, (labels.len(), classes), &Device::Cpu)?;
     (log_softmax(logits)? * chosen)?.sum_all()?.neg()
@@ -92,7 +95,10 @@ mod tests {
         assert!((number(divergence(&tensor(&student), &tensor(&teacher), t).unwrap()) - expected).abs() < 1e-5);
         assert!(number(divergence(&tensor(&student), &tensor(&student), t).unwrap()).abs() < 1e-6);
         let expected = -softmax(&student[0], 1.0)[1].ln() - softmax(&student[1], 1.0)[0].ln();
-        assert!((number(cross_entropy(&tensor(&student), &[1, 0]).unwrap()) - expected).abs() < 1e-5);
+        assert!((number(cross_entropy(&tensor(&student), &[1, 0], &[]).unwrap()) - expected).abs() < 1e-5);
+        let expected = expected - 0.25 * (softmax(&student[0], 1.0)[2].ln() - softmax(&student[0], 1.0)[1].ln());
+        let mixed = cross_entropy(&tensor(&student), &[1, 0], &[(2, 0.25), (0, 0.0)]).unwrap();
+        assert!((number(mixed) - expected).abs() < 1e-5);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use adam::Adam;
 use bantam_tools::graph::{Op, ValueId};
 use bantam_tools::parallel::map_rows;
 use bantam_tools::shrink::logits;
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use checkpoint::State;
 use loss::Loss;
 use serde::Serialize;
@@ -43,7 +43,8 @@ pub struct Schedule {
     pub epochs: usize,
     /// Rows in a step.
     pub batch: usize,
-    /// The largest rate; it rises to it in a twentieth of the steps and falls to nought along a cosine.
+    /// The largest share of their size by which weights move; the rate rises to it in a twentieth of the steps and falls to nought along
+    /// a cosine.
     pub rate: f64,
     /// Share of the rate by which weights decay in each step.
     pub decay: f64,
@@ -55,7 +56,7 @@ pub struct Schedule {
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { epochs: 40, batch: 64, rate: 2e-3, decay: 1e-2, patience: 0, seed: 0 }
+        Self { epochs: 40, batch: 64, rate: 2e-2, decay: 1e-3, patience: 0, seed: 0 }
     }
 }
 
@@ -258,11 +259,26 @@ fn gradients(job: &Job<'_>, batch: &[usize], epoch: usize) -> Result<(f64, Vec<V
 
 fn augmented(job: &Job<'_>, rows: &[usize], epoch: usize) -> Rows {
     let mut chosen = job.rows.select(rows);
-    if job.augmentation != Augmentation::default() {
-        let shape = &job.rows.shape;
-        let changed = |&row: &usize| job.augmentation.apply(job.rows.row(row), shape, job.schedule.seed, epoch, row);
-        chosen.items = rows.iter().flat_map(changed).collect();
+    let (augmentation, seed) = (&job.augmentation, job.schedule.seed);
+    if *augmentation == Augmentation::default() {
+        return chosen;
     }
+    let changed = |row: usize| augmentation.apply(job.rows.row(row), &job.rows.shape, seed, epoch, row);
+    let mut items = Vec::with_capacity(chosen.items.len());
+    for &row in rows {
+        let own = changed(row);
+        let partner = augmentation.partner(job.rows.count(), seed, epoch, row);
+        if let Some(labels) = &job.rows.labels {
+            chosen.mixed.push(partner.map_or((labels[row], 0.0), |(other, share)| (labels[other], share)));
+        }
+        match partner {
+            Some((other, share)) => {
+                items.extend(own.iter().zip(changed(other)).map(|(own, other)| own * (1.0 - share) + other * share));
+            }
+            None => items.extend(own),
+        }
+    }
+    chosen.items = items;
     chosen
 }
 
@@ -282,7 +298,7 @@ fn objective(job: &Job<'_>, rows: &Rows, exact: Option<&crate::exact::Run<'_>>) 
     };
     let layers = student.split_off(1);
     let student = flat(&student[0])?;
-    let mut loss = Tensor::zeros((), candle_core::DType::F32, &Device::Cpu)?;
+    let mut loss = Tensor::zeros((), DType::F32, &Device::Cpu)?;
     if let Some(teacher) = job.teacher.filter(|_| job.loss.teacher > 0.0 || !pairs.is_empty()) {
         let theirs = answers(teacher)?;
         let wanted: Vec<ValueId> = std::iter::once(theirs.value).chain(pairs.iter().map(|pair| pair.1)).collect();
@@ -300,7 +316,7 @@ fn objective(job: &Job<'_>, rows: &Rows, exact: Option<&crate::exact::Run<'_>>) 
         }
     }
     if let Some(labels) = rows.labels.as_ref().filter(|_| job.loss.labels > 0.0) {
-        loss = (loss + (loss::cross_entropy(&student, labels)? * job.loss.labels)?)?;
+        loss = (loss + (loss::cross_entropy(&student, labels, &rows.mixed)? * job.loss.labels)?)?;
     }
     Ok(loss)
 }
@@ -399,7 +415,9 @@ fn first_not_finite(job: &Job<'_>, batch: &[usize], epoch: usize) -> Result<Opti
     let graph = job.student.graph();
     job.student.forward_with(&[rows.tensor()?], &[], &BTreeMap::new(), |value, tensor| {
         let node = graph.producer(value).and_then(|node| graph.node(node));
-        if first.is_none() && tensor.flatten_all()?.to_vec1::<f32>()?.iter().any(|x| !x.is_finite()) {
+        if first.is_none()
+            && tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?.iter().any(|x| !x.is_finite())
+        {
             first = Some(node.map_or_else(|| graph.value(value).name.clone(), |node| node.name.clone()));
         }
         Ok(tensor)

@@ -26,7 +26,7 @@ fn network(hidden: usize, seed: u64) -> Graph {
 /// Points inside and outside a ring.
 fn rows(count: usize) -> Rows {
     let mut random = generator(9, &[]);
-    let mut rows = Rows { shape: vec![1, 2], items: vec![], labels: Some(vec![]) };
+    let mut rows = Rows { shape: vec![1, 2], items: vec![], labels: Some(vec![]), mixed: vec![] };
     for _ in 0..count {
         let point = [crate::random::signed(&mut random), crate::random::signed(&mut random)];
         rows.items.extend(point);
