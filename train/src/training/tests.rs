@@ -44,7 +44,7 @@ fn job<'a>(student: &'a Network, rows: &'a Rows, held_out: &'a Rows, epochs: usi
         held_out,
         loss: Loss::LABELS,
         augmentation: Augmentation { noise: 0.02, ..Augmentation::default() },
-        schedule: Schedule { epochs, batch: 32, rate: 2e-2, decay: 1e-3, patience: 0, seed: 4 },
+        schedule: Schedule { epochs, batch: 32, rate: 0.1, decay: 1e-3, patience: 0, seed: 4 },
         checkpoint: None,
         exact: None,
         watch: &|_, _, _, _| {},
