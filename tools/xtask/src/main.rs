@@ -100,10 +100,10 @@ enum Command {
     /// Shrink an image classifier, to 8 bits and to 4 and 8, beside ONNX Runtime's own quantisation; fails if more is lost
     /// than promised.
     Cifar,
-    /// Train students of the spoken digits and of an image classifier, beside what they are compared with; fails if one is worse than
+    /// Train students of the digits, of an image classifier and of the spoken digits, beside what they are compared with; fails if one is worse than
     /// promised.
     Distil {
-        /// Only one of them: `spoken-digits` or `cifar`.
+        /// Only one of them: `digits`, `cifar` or `spoken-digits`.
         #[arg(value_parser = train::PARTS)]
         part: Option<String>,
     },

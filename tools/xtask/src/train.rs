@@ -11,7 +11,7 @@ use crate::process::Run;
 /// The crate, a workspace of its own.
 const MANIFEST: &str = "train/Cargo.toml";
 /// What `cargo xtask distil` trains.
-pub const PARTS: [&str; 2] = ["spoken-digits", "cifar"];
+pub const PARTS: [&str; 3] = ["digits", "cifar", "spoken-digits"];
 
 /// Beside the tree: recordings, the classifier, its images.
 const RECORDINGS: &str = "../shared/data/spoken-digits/fsdd.tar.xz";
@@ -22,10 +22,13 @@ const IMAGES: [&str; 2] = ["../shared/data/cifar10/calibration_1000.npz", "../sh
 const TEACHER: f64 = 0.95;
 const INTEGERS_DROP: f64 = 0.01;
 const STUDENT_DROP: f64 = 0.02;
+const DIGITS_DROP: f64 = 0.01;
 const CIFAR_DROP: f64 = 0.04;
 /// Largest share of the multiply-accumulates that students take.
 const STUDENT_SHARE: f64 = 0.25;
 const CIFAR_SHARE: f64 = 0.6;
+/// Largest share of the bytes that `bantam shrink` writes.
+const DIGITS_SHARE: f64 = 0.5;
 
 /// Lints and tests of the crate.
 pub fn tests(context: &mut Context, _: &str) -> Result<String> {
@@ -49,9 +52,10 @@ pub fn distil(context: &Context, part: Option<&str>) -> Result<bool> {
     let program = target.join("release").join(format!("bantam-train{}", std::env::consts::EXE_SUFFIX));
     let folder = context.target.join("distil");
     std::fs::create_dir_all(&folder)?;
-    let tool = Tool { program, folder, root: context.root.clone() };
+    let shrink = context.checked_program("bantam")?;
+    let tool = Tool { program, shrink, folder, root: context.root.clone() };
     let mut kept = true;
-    for (name, run) in PARTS.into_iter().zip([spoken_digits, cifar] as [fn(&Tool) -> Result<bool>; 2]) {
+    for (name, run) in PARTS.into_iter().zip([digits, cifar, spoken_digits] as [fn(&Tool) -> Result<bool>; 3]) {
         if part.is_none_or(|part| part == name) {
             kept &= run(&tool)?;
         }
@@ -61,6 +65,8 @@ pub fn distil(context: &Context, part: Option<&str>) -> Result<bool> {
 
 struct Tool {
     program: PathBuf,
+    /// The command `bantam`.
+    shrink: PathBuf,
     folder: PathBuf,
     root: PathBuf,
 }
@@ -131,6 +137,38 @@ fn holds(what: &str, kept: bool) -> bool {
     kept
 }
 
+fn digits(tool: &Tool) -> Result<bool> {
+    let model = Path::new("models/digits");
+    let whole = tool.folder.join("digits-whole.bantam");
+    Run::new(&tool.shrink).current_dir(&tool.root).arg("shrink").arg(model).arg("-o").arg(&whole).output()?;
+    let whole = std::fs::metadata(&whole)?.len();
+    let standings = tool.distil("digits", model, &DIGITS)?;
+    println!("`bantam shrink models/digits` writes {whole} bytes\n");
+    let (teacher, student) = (named(&standings, "teacher, float")?, named(&standings, "student, integers")?);
+    let bytes = student.bytes.context("a student of integers is a file")?;
+    Ok(holds("half the bytes", bytes as f64 <= DIGITS_SHARE * whole as f64)
+        & holds("the student loses 1 point", student.accuracy >= teacher.accuracy - DIGITS_DROP))
+}
+
+/// The student of the digits: 4-bit weights, nothing in the file but the network.
+const DIGITS: [&str; 15] = [
+    "--data",
+    "models/digits/training.npz",
+    "--width",
+    "0.6",
+    "--augment",
+    "columns=1,mix=0.5",
+    "--epochs",
+    "400",
+    "--aware",
+    "60",
+    "--aware-rate",
+    "5e-3",
+    "--bits",
+    "4",
+    "--strip",
+];
+
 fn spoken_digits(tool: &Tool) -> Result<bool> {
     if !tool.has(RECORDINGS) {
         return Ok(true);
@@ -165,16 +203,16 @@ fn spoken_digits(tool: &Tool) -> Result<bool> {
     Ok(kept & holds("the teacher helps", low > 0.0))
 }
 
-/// The student of the comparison over seeds: small, from weights drawn at random, on few rows.
-const STUDY: [&str; 7] = ["--rows", "300", "--width", "0.25", "--fresh", "--epochs", "60"];
+/// The student of the comparison over seeds: small, from weights drawn at random, few epochs.
+const STUDY: [&str; 5] = ["--width", "0.25", "--fresh", "--epochs", "20"];
 
 fn cifar(tool: &Tool) -> Result<bool> {
     if ![CLASSIFIER, IMAGES[0], IMAGES[1]].into_iter().all(|path| tool.has(path)) {
         return Ok(true);
     }
     let data = ["--data", IMAGES[0], "--eval", IMAGES[1], "--prune-to", "60%macs", "--augment", "images"];
-    let standings =
-        tool.distil("cifar", Path::new(CLASSIFIER), &[&data[..], &["--epochs", "30", "--rate", "1e-3"]].concat())?;
+    let long = ["--batch", "32", "--epochs", "150"];
+    let standings = tool.distil("cifar", Path::new(CLASSIFIER), &[&data[..], &long].concat())?;
     let (teacher, student) = (named(&standings, "teacher, float")?, named(&standings, "student, float")?);
     Ok(holds("60 % of the multiply-accumulates", student.macs <= CIFAR_SHARE * teacher.macs)
         & holds("4 points are lost", student.accuracy >= teacher.accuracy - CIFAR_DROP))
