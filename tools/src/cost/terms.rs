@@ -105,15 +105,22 @@ fn convolution(sums: &Sums) -> Vec<f64> {
     let words = taps.div_ceil(4);
     let depth = row / kernel_width.max(1);
     let together = groups == 1 && geometry.dilation[1] == 1;
-    let (mut runs, mut bytes) = (0, 0);
-    if !geometry.is_pointwise() || !depth.is_multiple_of(4) {
-        for across in (0..width).map(|at| geometry.inside(1, at).1) {
+    // Pixels whose values are copied first, the rows and the values of these; rows at the border of the input; words widened,
+    // and made nought.
+    let [mut copies, mut rows, mut bytes, mut border, mut widened, mut cleared] = [0; 6];
+    for across in (0..width).map(|at| geometry.inside(1, at).1) {
+        for down in (0..height).map(|at| geometry.inside(0, at).1) {
             let inside = across == kernel_width;
+            let values = down * across * depth;
             if !(depth.is_multiple_of(4) || together && row.is_multiple_of(4) && inside) {
-                bytes += height * taps;
-                runs += height * kernel_height;
-            } else if !(together && inside) {
-                runs += height * kernel_height * if together { 1 } else { kernel_width };
+                copies += 1;
+                rows += down;
+                bytes += values;
+                widened += words;
+            } else {
+                border += if together && inside { 0 } else { kernel_height * if together { 1 } else { kernel_width } };
+                widened += values / 4;
+                cleared += if inside && down == kernel_height { 0 } else { words };
             }
         }
     }
@@ -132,8 +139,11 @@ fn convolution(sums: &Sums) -> Vec<f64> {
         if plain { count(stored) } else { 0.0 },
         if plain { 0.0 } else { count(batch * height * width * channels) },
         count(gathered * height * width * parts),
-        count(gathered * height * width * words),
-        count(gathered * runs),
+        count(gathered * widened),
+        count(gathered * cleared),
+        count(gathered * border),
+        count(gathered * copies),
+        count(gathered * rows),
         count(gathered * bytes),
         count(copied * taps),
     ]

@@ -12,7 +12,9 @@ const ARENA_BYTES: usize = 1088;
 
 static FILE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/digits.bantam"));
 static OPERATORS: Operators = bantam::ops![Tflite; Binary, Conv2d, DepthwiseConv2d, FullyConnected, Reduce, Softmax];
-const OPCODES: u64 = bantam::opcodes![Binary, Conv2d, DepthwiseConv2d, FullyConnected, Reduce, Softmax];
+// The file tells how an image becomes its input.
+const OPCODES: u64 = bantam::opcodes![Binary, Conv2d, DepthwiseConv2d, FullyConnected, Reduce, Softmax]
+    | bantam::Artifact::PREPROCESSING;
 
 #[entry]
 fn main() -> ! {
