@@ -36,6 +36,7 @@ pub fn is_installed(context: &Context, target: &str) -> bool {
 /// Builds the target's standard library and lays it into the compiler's folder.
 pub fn install(context: &Context, target: &str) -> Result<()> {
     ensure!(!is_installed(context, target), "{target} is installed; remove it first: rustup target remove {target}");
+    ensure!(!target.contains("-linux-"), "the standard library of {target} comes from rustup alone");
     let work = context.target.join("rust-std");
     let source = Source::find(context, &work)?;
     let built = build(context, target, &work)?;
