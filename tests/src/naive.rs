@@ -102,13 +102,8 @@ pub fn tflite_multiply(value: i64, multiplier: u32, shift: i8) -> i64 {
 
 /// SPEC.md's 8-bit softmax of one row.
 pub fn softmax(row: &[i8], multiplier: u32, shift: i8) -> Vec<i8> {
-    let max = row.iter().copied().max().map_or(0, i128::from);
-    let smallest = -((31i128 << 26) >> shift);
-    let exponentials = row.iter().map(|&x| {
-        let difference = i128::from(x) - max;
-        (difference >= smallest).then(|| exponential(mul(wrap(difference << shift), i128::from(multiplier))))
-    });
-    let exponentials: Vec<Option<i128>> = exponentials.collect();
+    let exponentials: Vec<Option<i128>> =
+        differences(row, multiplier, shift).into_iter().map(|d| d.map(exponential)).collect();
     let sum: i128 = exponentials.iter().flatten().map(|&e| div(e, 12)).sum();
     let zeros = (sum as u32).leading_zeros();
     let inverse = inverse(wrap((sum << zeros) - (1 << 31)));
@@ -118,16 +113,21 @@ pub fn softmax(row: &[i8], multiplier: u32, shift: i8) -> Vec<i8> {
 
 /// SPEC.md's logarithm of an 8-bit softmax of one row.
 pub fn log_softmax(row: &[i8], multiplier: u32, shift: i8) -> Vec<i8> {
-    let max = row.iter().copied().max().map_or(0, i128::from);
-    let smallest = -((31i128 << 26) >> shift);
-    let differences = row.iter().map(|&x| {
-        let difference = i128::from(x) - max;
-        (difference >= smallest).then(|| mul(wrap(difference << shift), i128::from(multiplier)))
-    });
-    let differences: Vec<Option<i128>> = differences.collect();
+    let differences = differences(row, multiplier, shift);
     let logarithm = logarithm(differences.iter().flatten().map(|&d| div(exponential(d), 12)).sum());
     let output = |d: i128| (div(saturate(d - logarithm), 22) + 127).clamp(-128, 127);
     differences.into_iter().map(|d| d.map_or(-128, output) as i8).collect()
+}
+
+/// The scaled differences of a row to its maximum, of those that count.
+fn differences(row: &[i8], multiplier: u32, shift: i8) -> Vec<Option<i128>> {
+    let max = row.iter().copied().max().map_or(0, i128::from);
+    let smallest = -((31i128 << 26) >> shift);
+    let scaled = |&x: &i8| {
+        let difference = i128::from(x) - max;
+        (difference >= smallest).then(|| mul(wrap(difference << shift), i128::from(multiplier)))
+    };
+    row.iter().map(scaled).collect()
 }
 
 /// SPEC.md's 8-bit vector of length 1.

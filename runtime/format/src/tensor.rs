@@ -198,6 +198,12 @@ impl Tensor {
     pub fn in_arena(&self) -> bool {
         self.kind != TensorKind::Constant
     }
+
+    /// Whether it has bytes in common with a tensor of the arena.
+    pub fn meets(&self, other: &Self) -> bool {
+        let (own, other) = (self.range(), other.range());
+        self.in_arena() && own.start < other.end && other.start < own.end
+    }
 }
 
 /// Decodes a record; `None` where a code is unknown or the dimensions lie outside the pool.

@@ -54,13 +54,9 @@ pub fn of(op: &Op<'_>) -> Vec<&'static str> {
 
 /// Ops in place work on the first input, those of two inputs on the second where it lies in the output's memory.
 fn moves(op: &Op<'_>) -> bool {
-    let output = op.output(0).range();
-    let lies_there = |input: &bantam_format::Tensor| input.in_arena() && input.range() == output;
-    let meets = |input: &bantam_format::Tensor| {
-        let range = input.range();
-        input.in_arena() && range.start < output.end && output.start < range.end
-    };
-    let second = (op.input_count > 1).then(|| op.input(1)).filter(meets);
+    let output = op.output(0);
+    let lies_there = |input: &bantam_format::Tensor| input.in_arena() && input.range() == output.range();
+    let second = (op.input_count > 1).then(|| op.input(1)).filter(|input| input.meets(&output));
     !lies_there(&second.unwrap_or(op.input(0)))
 }
 

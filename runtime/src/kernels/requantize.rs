@@ -54,6 +54,16 @@ impl Requantization<'_> {
         Scale::plain(multiplier, self.shifts.get(entry).copied().unwrap_or(-1))
     }
 
+    /// Of one channel, where its scale is plain: the multiplier; zero point and half, to be shifted with the product; the
+    /// shift to the right.
+    #[cfg(any(bantam_dsp, bantam_riscv, bantam_thumb1))]
+    pub fn single(&self) -> Option<(i32, i32, u32)> {
+        let (&[multiplier], &[shift]) = (self.multipliers, self.shifts) else { return None };
+        let shift = u32::from(shift.unsigned_abs());
+        let offset = self.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(shift.wrapping_sub(1));
+        Some((multiplier, offset, shift))
+    }
+
     /// The output of a scaled sum, where clamping is saturation.
     #[inline(always)]
     pub fn saturate(&self, scaled: i32) -> i8 {

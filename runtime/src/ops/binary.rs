@@ -7,7 +7,7 @@ use crate::kernels::direct;
 use crate::kernels::scalar::{self, FixedPointBinary, FixedPointSum, LinearBinary, RealBinary, Walk};
 use crate::views::Element;
 use bantam_format::ops::{self, BinaryKind};
-use bantam_format::{Arithmetic, DataType, Tensor};
+use bantam_format::{Arithmetic, DataType};
 
 /// The walk over input `position` in the order of the output.
 fn walk<S: Source>(context: &Context<'_, S>, position: usize) -> Option<Walk> {
@@ -15,15 +15,10 @@ fn walk<S: Source>(context: &Context<'_, S>, position: usize) -> Option<Walk> {
     Some(Walk::new(output.padded(), context.op.input(position).shape.broadcast(&output)?))
 }
 
-/// Whether an input and the output have memory in common.
-fn meets(input: &Tensor, output: &Tensor) -> bool {
-    input.in_arena() && input.range().start < output.range().end && output.range().start < input.range().end
-}
-
 /// Applies a function in place: to the first input's values, which the output takes, and the second's.
 fn combine<T: Element, S: Source>(context: &mut Context<'_, S>, function: impl Fn(T, T) -> T) -> Option<()> {
     let (first, second, output) = (context.op.input(0), context.op.input(1), context.op.output(0));
-    if meets(&second, &output) {
+    if second.meets(&output) {
         context.in_place::<T>(1)?;
         let walk = walk(context, 0)?;
         let (values, data) = context.operands::<T, T>(0)?;
@@ -122,7 +117,7 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
 fn add<S: Source>(context: &mut Context<'_, S>, sum: &FixedPointSum) -> Option<()> {
     let (first, second, output) = (context.op.input(0), context.op.input(1), context.op.output(0));
     let whole = [&first, &second].iter().all(|input| input.shape.elements() == output.shape.elements());
-    let (own, ordered) = if meets(&second, &output) { (1, sum.swapped()) } else { (0, Some(*sum)) };
+    let (own, ordered) = if second.meets(&output) { (1, sum.swapped()) } else { (0, Some(*sum)) };
     match ordered.filter(|_| whole) {
         Some(sum) => {
             context.in_place::<i8>(own)?;
@@ -130,7 +125,7 @@ fn add<S: Source>(context: &mut Context<'_, S>, sum: &FixedPointSum) -> Option<(
             direct::add(&sum, values, data);
             Some(())
         }
-        None => combine(context, |a: i8, b: i8| sum.compute(a.into(), b.into()) as i8),
+        None => combine(context, |a, b| sum.compute_bytes(a, b)),
     }
 }
 

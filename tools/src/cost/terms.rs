@@ -107,15 +107,15 @@ fn convolution(sums: &Sums) -> Vec<f64> {
     let together = groups == 1 && geometry.dilation[1] == 1;
     // Pixels whose values are copied first, the rows and the values of these; rows at the border of the input; words widened,
     // and made nought.
-    let [mut copies, mut rows, mut bytes, mut border, mut widened, mut cleared] = [0; 6];
+    let [mut copies, mut copied_rows, mut copied_values, mut border, mut widened, mut cleared] = [0; 6];
     for across in (0..width).map(|at| geometry.inside(1, at).1) {
         for down in (0..height).map(|at| geometry.inside(0, at).1) {
             let inside = across == kernel_width;
             let values = down * across * depth;
             if !(depth.is_multiple_of(4) || together && row.is_multiple_of(4) && inside) {
                 copies += 1;
-                rows += down;
-                bytes += values;
+                copied_rows += down;
+                copied_values += values;
                 widened += words;
             } else {
                 border += if together && inside { 0 } else { kernel_height * if together { 1 } else { kernel_width } };
@@ -143,8 +143,8 @@ fn convolution(sums: &Sums) -> Vec<f64> {
         count(gathered * cleared),
         count(gathered * border),
         count(gathered * copies),
-        count(gathered * rows),
-        count(gathered * bytes),
+        count(gathered * copied_rows),
+        count(gathered * copied_values),
         count(copied * taps),
     ]
 }

@@ -9,6 +9,21 @@ use crate::kernels::direct::{Lines, Windows, suffices};
 use crate::kernels::requantize::Requantization;
 use core::arch::naked_asm;
 
+/// Stores or loads s0 to s7, one behind the other.
+macro_rules! eight {
+    ($operation:literal, $base:literal) => {
+        concat!(
+            eight!(@two $operation, $base, "s0", "0", "s1", "4"),
+            eight!(@two $operation, $base, "s2", "8", "s3", "12"),
+            eight!(@two $operation, $base, "s4", "16", "s5", "20"),
+            eight!(@two $operation, $base, "s6", "24", "s7", "28")
+        )
+    };
+    (@two $operation:literal, $base:literal, $first:literal, $at:literal, $second:literal, $next:literal) => {
+        concat!($operation, " ", $first, ", ", $at, "(", $base, ")\n", $operation, " ", $second, ", ", $next, "(", $base, ")\n")
+    };
+}
+
 /// What [`multiply_pairs`] takes. The order of fields is that of its loads.
 #[repr(C)]
 #[allow(dead_code)] // the assembly reads them
@@ -93,14 +108,7 @@ unsafe extern "C" fn multiply_pairs(products: &Products, first: *const i8, secon
         ".option push",
         ".option arch, +m",
         "addi sp, sp, -32",
-        "sw s0, 0(sp)",
-        "sw s1, 4(sp)",
-        "sw s2, 8(sp)",
-        "sw s3, 12(sp)",
-        "sw s4, 16(sp)",
-        "sw s5, 20(sp)",
-        "sw s6, 24(sp)",
-        "sw s7, 28(sp)",
+        eight!("sw", "sp"),
         "lw t5, 0(a0)",
         "lw a4, 4(a0)",
         "lw a6, 8(a0)",
@@ -119,14 +127,7 @@ unsafe extern "C" fn multiply_pairs(products: &Products, first: *const i8, secon
         "mv s7, s4",
         "j 5f",
         "4:",
-        "lw s0, 0(a3)",
-        "lw s1, 4(a3)",
-        "lw s2, 8(a3)",
-        "lw s3, 12(a3)",
-        "lw s4, 16(a3)",
-        "lw s5, 20(a3)",
-        "lw s6, 24(a3)",
-        "lw s7, 28(a3)",
+        eight!("lw", "a3"),
         "5:",
         "mv a0, t5",
         "3:",
@@ -138,26 +139,12 @@ unsafe extern "C" fn multiply_pairs(products: &Products, first: *const i8, secon
         "addi a1, a1, 4",
         "addi a2, a2, 4",
         "bne a0, a4, 3b",
-        "sw s0, 0(a3)",
-        "sw s1, 4(a3)",
-        "sw s2, 8(a3)",
-        "sw s3, 12(a3)",
-        "sw s4, 16(a3)",
-        "sw s5, 20(a3)",
-        "sw s6, 24(a3)",
-        "sw s7, 28(a3)",
+        eight!("sw", "a3"),
         "addi a3, a3, 32",
         "add a1, a1, a7",
         "add a2, a2, a7",
         "bne a3, a6, 2b",
-        "lw s0, 0(sp)",
-        "lw s1, 4(sp)",
-        "lw s2, 8(sp)",
-        "lw s3, 12(sp)",
-        "lw s4, 16(sp)",
-        "lw s5, 20(sp)",
-        "lw s6, 24(sp)",
-        "lw s7, 28(sp)",
+        eight!("lw", "sp"),
         "addi sp, sp, 32",
         "ret",
         ".option pop",
@@ -228,21 +215,15 @@ struct Grid {
 /// first output is that of the first window. What does not fit into the slices is left out.
 pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32; 9], lines: &Lines, output: &mut [i8]) {
     let &Windows { pitch, rows, columns, step, width, bias } = job;
-    let values = rows.checked_add(1).and_then(|lines| lines.checked_mul(pitch)?.checked_add(columns));
-    let reads = values.and_then(|values| values.checked_add(2));
-    let last = rows.checked_sub(1).and_then(|row| row.checked_mul(width)?.checked_add(columns.checked_sub(1)?));
-    let writes = last.and_then(|last| last.checked_mul(step));
-    let fits = reads.is_some_and(|end| end <= lines.0.len()) && writes.is_some_and(|last| last < output.len());
-    let (&[multiplier], &[shift]) = (scales.multipliers, scales.shifts) else { return };
-    if !fits {
+    let Some((multiplier, offset, shift)) = scales.single() else { return };
+    if !job.fit(columns, lines, output) {
         return;
     }
-    let shift = u32::from(shift.unsigned_abs());
     let grid = Grid {
         weights: weights.map(|weight| weight.wrapping_mul(2)),
         bias: bias.wrapping_mul(2),
         multiplier,
-        offset: scales.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(shift.wrapping_sub(1)),
+        offset,
         shift,
         step,
         skip: width.wrapping_sub(columns).wrapping_mul(step).cast_signed(),
@@ -250,8 +231,7 @@ pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32;
         rest: pitch.wrapping_sub(columns).wrapping_mul(2).cast_signed(),
         rows,
     };
-    // SAFETY: there is a row and a column at least, and `fits` tells that all values read and outputs written lie in the
-    // slices.
+    // SAFETY: `fit` tells that there is a row and a column, and that all values read and outputs written lie in the slices.
     unsafe { windows_3x3(&grid, lines.0.as_ptr(), output.as_mut_ptr(), pitch.wrapping_mul(2)) };
 }
 
@@ -292,27 +272,13 @@ unsafe extern "C" fn windows_3x3(grid: &Grid, lines: *const i16, output: *mut i8
         ".option push",
         ".option arch, +m",
         "addi sp, sp, -64",
-        "sw s0, 0(sp)",
-        "sw s1, 4(sp)",
-        "sw s2, 8(sp)",
-        "sw s3, 12(sp)",
-        "sw s4, 16(sp)",
-        "sw s5, 20(sp)",
-        "sw s6, 24(sp)",
-        "sw s7, 28(sp)",
+        eight!("sw", "sp"),
         "sw s8, 32(sp)",
         "sw s9, 36(sp)",
         "sw s10, 40(sp)",
         "sw s11, 44(sp)",
         "sw ra, 48(sp)",
-        "lw s0, 0(a0)",
-        "lw s1, 4(a0)",
-        "lw s2, 8(a0)",
-        "lw s3, 12(a0)",
-        "lw s4, 16(a0)",
-        "lw s5, 20(a0)",
-        "lw s6, 24(a0)",
-        "lw s7, 28(a0)",
+        eight!("lw", "a0"),
         "lw s8, 32(a0)",
         "lw a4, 36(a0)",
         "lw a5, 40(a0)",
@@ -359,14 +325,7 @@ unsafe extern "C" fn windows_3x3(grid: &Grid, lines: *const i16, output: *mut i8
         "add a3, a3, ra",
         "addi t5, t5, -1",
         "bnez t5, 2b",
-        "lw s0, 0(sp)",
-        "lw s1, 4(sp)",
-        "lw s2, 8(sp)",
-        "lw s3, 12(sp)",
-        "lw s4, 16(sp)",
-        "lw s5, 20(sp)",
-        "lw s6, 24(sp)",
-        "lw s7, 28(sp)",
+        eight!("lw", "sp"),
         "lw s8, 32(sp)",
         "lw s9, 36(sp)",
         "lw s10, 40(sp)",

@@ -4,9 +4,9 @@
 //! The loops are functions of their own, without a compiler's prologue, because they need every register. They read and
 //! write through pointers; the safe functions around them check first that all of it lies inside the slices.
 
-use crate::kernels::direct::{Lines, Windows, suffices};
+use crate::kernels::direct::{Lines, Windows, lies_inside, suffices};
 use crate::kernels::requantize::Requantization;
-use crate::kernels::scalar::FixedPointSum;
+use crate::kernels::scalar::{self, FixedPointSum};
 use core::arch::naked_asm;
 use core::ops::Range;
 
@@ -355,13 +355,7 @@ pub fn set_aside(
     lines: &mut Lines,
     [at, pitch]: [usize; 2],
 ) {
-    let last = |steps: [usize; 2]| {
-        let row = rows.checked_sub(1)?.checked_mul(steps[0])?;
-        row.checked_add(columns.checked_sub(1)?.checked_mul(steps[1])?)
-    };
-    let reads = last([row_step, step]).is_some_and(|last| last < values.len());
-    let writes = last([pitch, 1]).and_then(|last| last.checked_add(at)).is_some_and(|last| last < lines.0.len());
-    if !reads || !writes {
+    if !lies_inside(values, [row_step, step], [rows, columns], lines, [at, pitch]) {
         return;
     }
     let strides = Strides {
@@ -372,7 +366,7 @@ pub fn set_aside(
         row_skip: row_step.wrapping_sub(columns.wrapping_mul(step)).cast_signed(),
         line_skip: pitch.wrapping_sub(columns).wrapping_mul(2).cast_signed(),
     };
-    // SAFETY: there is a row and a column; `reads` and `writes` tell that the last ones lie in the slices, and so do all
+    // SAFETY: `lies_inside` tells that there is a row and a column, and that the last ones lie in the slices, and so do all
     // before them.
     unsafe { set_values_aside(&strides, values.as_ptr(), lines.0.as_mut_ptr().wrapping_add(at)) };
 }
@@ -454,24 +448,18 @@ pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32;
     let &Windows { pitch, rows, columns, step, width, bias } = job;
     let pairs = columns.div_ceil(2);
     // Windows are computed in pairs, which read four values of each of three lines.
-    let values = rows.checked_add(1).and_then(|lines| lines.checked_mul(pitch)?.checked_add(pairs.checked_mul(2)?));
-    let reads = values.and_then(|values| values.checked_add(2));
-    let last = rows.checked_sub(1).and_then(|row| row.checked_mul(width)?.checked_add(columns.checked_sub(1)?));
-    let writes = last.and_then(|last| last.checked_mul(step));
-    let fits = reads.is_some_and(|end| end <= lines.0.len()) && writes.is_some_and(|last| last < output.len());
-    let (&[multiplier], &[shift]) = (scales.multipliers, scales.shifts) else { return };
-    if !fits || pitch % 2 != 0 {
+    let Some((multiplier, offset, shift)) = scales.single() else { return };
+    if !job.fit(pairs.wrapping_mul(2), lines, output) || pitch % 2 != 0 {
         return;
     }
     // Sums are doubled, as rounding asks.
     let pack = |low: i32, high: i32| low.wrapping_mul(2).cast_unsigned() & 0xffff | high.cast_unsigned() << 17;
     let [a, b, c, d, e, f, g, h, i] = *weights;
-    let shift = u32::from(shift.unsigned_abs());
     let grid = Grid {
         weights: [pack(a, b), pack(b, c), pack(d, e), pack(e, f), pack(g, h), pack(h, i)],
         bias: bias.wrapping_mul(2),
         multiplier,
-        offset: scales.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(shift.wrapping_sub(1)),
+        offset,
         shift,
         step,
         skips: [
@@ -481,8 +469,8 @@ pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32;
         line: columns.wrapping_mul(2),
         rows,
     };
-    // SAFETY: there is a row and a column at least, and `fits` tells that all values read and outputs written lie in the
-    // slices; lines start at words, as `Lines` is aligned and `pitch` even.
+    // SAFETY: `fit` tells that there is a row and a column, and that all values read and outputs written lie in the slices;
+    // lines start at words, as `Lines` is aligned and `pitch` even.
     unsafe { windows_3x3(&grid, lines.0.as_ptr(), output.as_mut_ptr(), pitch.wrapping_mul(2)) };
 }
 
@@ -582,24 +570,20 @@ pub fn add(sum: &FixedPointSum, values: &[i8], data: &mut [i8]) {
         done = fours.wrapping_mul(4);
     }
     let (values, data) = (values.get(done..).unwrap_or(&[]), data.get_mut(done..).unwrap_or(&mut []));
-    for (value, &second) in data.iter_mut().zip(values) {
-        *value = sum.compute((*value).into(), second.into()) as i8;
-    }
+    scalar::binary(|first, second| sum.compute_bytes(first, second), values.iter().copied(), data);
 }
 
-/// Scales one of the first operand's values.
-macro_rules! first {
-    ($value:literal) => {
+/// The rounded high half of twice a value's product, shifted to the right; halves go away from nought.
+macro_rules! scale {
+    ($value:literal, $multiplier:literal, $half:literal, $shift:literal) => {
         concat!(
-            "rsb ",
-            $value,
-            ", r8, ",
-            $value,
-            ", lsl #21\n smmulr ",
+            "smmulr ",
             $value,
             ", ",
             $value,
-            ", r9\n add ",
+            ", ",
+            $multiplier,
+            "\n add ",
             $value,
             ", ",
             $value,
@@ -608,30 +592,34 @@ macro_rules! first {
             ", asr #31\n add ",
             $value,
             ", ",
-            $value,
-            ", r10\n asr ",
+            $half,
+            "\n asr ",
             $value,
             ", ",
-            $value,
-            ", r11\n"
+            $shift,
+            "\n"
         )
+    };
+}
+
+/// Scales one of the first operand's values.
+macro_rules! first {
+    ($value:literal) => {
+        concat!("rsb ", $value, ", r8, ", $value, ", lsl #21\n", scale!($value, "r9", "r10", "r11"))
     };
 }
 
 /// Scales the second operand's value in lr, and adds it to the first.
 macro_rules! second {
     ($value:literal) => {
-        concat!(
-            "rsb lr, r8, lr, lsl #21\n smmulr lr, lr, r9\n add lr, lr, lr, asr #31\n add lr, lr, r10\n asr lr, lr, r11\n add ",
-            $value, ", ", $value, ", lr\n"
-        )
+        concat!("rsb lr, r8, lr, lsl #21\n", scale!("lr", "r9", "r10", "r11"), "add ", $value, ", lr\n")
     };
 }
 
 /// The same of a value that is but halved.
 macro_rules! halved {
     ($value:literal) => {
-        concat!("rsb lr, r8, lr, lsl #19\n add ", $value, ", ", $value, ", lr\n")
+        concat!("rsb lr, r8, lr, lsl #19\n add ", $value, ", lr\n")
     };
 }
 
@@ -641,27 +629,9 @@ macro_rules! sum {
         concat!(
             "lsl ",
             $value,
-            ", ",
-            $value,
-            ", #1\n smmulr ",
-            $value,
-            ", ",
-            $value,
-            ", r8\n add ",
-            $value,
-            ", ",
-            $value,
-            ", ",
-            $value,
-            ", asr #31\n add ",
-            $value,
-            ", ",
-            $value,
-            ", r9\n asr ",
-            $value,
-            ", ",
-            $value,
-            ", r10\n ssat ",
+            ", #1\n",
+            scale!($value, "r8", "r9", "r10"),
+            "ssat ",
             $value,
             ", #8, ",
             $value,

@@ -5,7 +5,7 @@
 
 pub use crate::kernels::direct::portable::{add, requantize};
 
-use crate::kernels::direct::{Lines, Windows, suffices};
+use crate::kernels::direct::{Lines, Windows, lies_inside, suffices};
 use crate::kernels::requantize::Requantization;
 
 use core::arch::naked_asm;
@@ -74,27 +74,24 @@ pub fn multiply(quads: &[Quad], weights: &[i8], taps: usize, bias: Option<&[i32]
     unsafe { multiply_words(&mut products, weights.as_ptr(), alone) };
 }
 
+/// A value at r0, times the weight in r3, added to a sum.
+macro_rules! add_product {
+    ($sum:literal) => {
+        concat!("ldm r0!, {{r2}}\n muls r2, r3, r2\n adds ", $sum, ", ", $sum, ", r2\n")
+    };
+}
+
 /// A tap of four pixels at r0, and its weight at r1; r4 to r7 are the sums.
 macro_rules! tap {
     ($offset:literal) => {
         concat!(
             "ldrb r3, [r1, #",
             $offset,
-            "]
-             sxtb r3, r3
-             ldm r0!, {{r2}}
-             muls r2, r3, r2
-             adds r4, r4, r2
-             ldm r0!, {{r2}}
-             muls r2, r3, r2
-             adds r5, r5, r2
-             ldm r0!, {{r2}}
-             muls r2, r3, r2
-             adds r6, r6, r2
-             ldm r0!, {{r2}}
-             muls r2, r3, r2
-             adds r7, r7, r2
-            "
+            "]\n sxtb r3, r3\n",
+            add_product!("r4"),
+            add_product!("r5"),
+            add_product!("r6"),
+            add_product!("r7")
         )
     };
 }
@@ -197,13 +194,7 @@ pub fn set_aside(
     lines: &mut Lines,
     [at, pitch]: [usize; 2],
 ) {
-    let last = |steps: [usize; 2]| {
-        let row = rows.checked_sub(1)?.checked_mul(steps[0])?;
-        row.checked_add(columns.checked_sub(1)?.checked_mul(steps[1])?)
-    };
-    let reads = last([row_step, step]).is_some_and(|last| last < values.len());
-    let writes = last([pitch, 1]).and_then(|last| last.checked_add(at)).is_some_and(|last| last < lines.0.len());
-    if !reads || !writes {
+    if !lies_inside(values, [row_step, step], [rows, columns], lines, [at, pitch]) {
         return;
     }
     let bytes = columns.wrapping_mul(2);
@@ -215,7 +206,7 @@ pub fn set_aside(
         step,
         line_skip: pitch.wrapping_mul(2).wrapping_sub(bytes).cast_signed(),
     };
-    // SAFETY: there is a row and a column; `reads` and `writes` tell that the last ones lie in the slices, and so do all
+    // SAFETY: `lies_inside` tells that there is a row and a column, and that the last ones lie in the slices, and so do all
     // before them.
     unsafe { set_values_aside(values.as_ptr(), lines.0.as_mut_ptr().wrapping_add(at), &strides) };
 }
@@ -307,19 +298,13 @@ pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32;
     let &Windows { pitch, rows, columns, step, width, bias } = job;
     let [a, b, c, d, e, f, g, h, i] = weights.map(|weight| weight.wrapping_mul(2));
     let weights = [a, d, g, b, e, h, c, f, i];
-    let values = rows.checked_add(1).and_then(|lines| lines.checked_mul(pitch)?.checked_add(columns));
-    let reads = values.and_then(|values| values.checked_add(2));
-    let last = rows.checked_sub(1).and_then(|row| row.checked_mul(width)?.checked_add(columns.checked_sub(1)?));
-    let writes = last.and_then(|last| last.checked_mul(step));
-    let fits = reads.is_some_and(|end| end <= lines.0.len()) && writes.is_some_and(|last| last < output.len());
-    let (&[multiplier], &[shift]) = (scales.multipliers, scales.shifts) else { return };
-    if !fits {
+    let Some((multiplier, offset, shift)) = scales.single() else { return };
+    if !job.fit(columns, lines, output) {
         return;
     }
-    let shift = u32::from(shift.unsigned_abs());
     let grid = Grid {
         multiplier: [multiplier & 0xffff, multiplier >> 16],
-        offset: scales.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(shift.wrapping_sub(1)),
+        offset,
         shift,
         step,
         bias: bias.wrapping_mul(2),
@@ -328,27 +313,21 @@ pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32;
         pitch: pitch.wrapping_mul(2),
         rows,
     };
-    // SAFETY: there is a row and a column at least, and `fits` tells that all values read and outputs written lie in the
-    // slices.
+    // SAFETY: `fit` tells that there is a row and a column, and that all values read and outputs written lie in the slices.
     unsafe { windows_3x3(&grid, lines.0.as_ptr(), output.as_mut_ptr(), columns.wrapping_mul(2)) };
 }
 
-/// The three values of a column at r7, and their weights at r4; r6 is the sum.
+/// A line's value at r7, times its weight at r4, added to the sum in r6.
+macro_rules! value {
+    ($line:literal) => {
+        concat!("ldrsh r3, [", $line, ", r7]\n ldm r4!, {{r5}}\n muls r3, r5, r3\n adds r6, r6, r3\n")
+    };
+}
+
+/// The three values of a column, and their weights.
 macro_rules! column {
     () => {
-        "ldrsh r3, [r0, r7]
-         ldm r4!, {{r5}}
-         muls r3, r5, r3
-         adds r6, r6, r3
-         ldrsh r3, [r1, r7]
-         ldm r4!, {{r5}}
-         muls r3, r5, r3
-         adds r6, r6, r3
-         ldrsh r3, [r2, r7]
-         ldm r4!, {{r5}}
-         muls r3, r5, r3
-         adds r6, r6, r3
-        "
+        concat!(value!("r0"), value!("r1"), value!("r2"))
     };
 }
 

@@ -42,6 +42,19 @@ pub struct Windows {
     pub bias: i32,
 }
 
+#[cfg(any(bantam_dsp, bantam_riscv, bantam_thumb1))]
+impl Windows {
+    /// Whether there is a window, all values lie in the lines, of rows of `columns` windows, and all outputs in their slice.
+    pub fn fit(&self, columns: usize, lines: &Lines, output: &[i8]) -> bool {
+        let values = self.rows.checked_add(1).and_then(|lines| lines.checked_mul(self.pitch)?.checked_add(columns));
+        let reads = values.and_then(|values| values.checked_add(2));
+        let last = self.rows.checked_sub(1).and_then(|row| row.checked_mul(self.width));
+        let last = last.zip(self.columns.checked_sub(1)).and_then(|(row, column)| row.checked_add(column));
+        let writes = last.and_then(|last| last.checked_mul(self.step));
+        reads.is_some_and(|end| end <= lines.0.len()) && writes.is_some_and(|last| last < output.len())
+    }
+}
+
 /// The tensors of an op.
 enum Memory<'a> {
     Apart(&'a [i8], &'a mut [i8]),

@@ -124,6 +124,24 @@ pub fn suffices(values: usize, weights: &[i8], taps: usize, bias: Option<&[i32]>
     values > 0 && starts && reaches.is_some_and(|end| end <= weights.len())
 }
 
+/// Whether rows of a channel lie inside the values, and in the lines where they are to be set aside; the numbers are those of
+/// `set_aside`.
+#[cfg(any(bantam_dsp, bantam_thumb1))]
+pub fn lies_inside(
+    values: &[i8],
+    steps: [usize; 2],
+    [rows, columns]: [usize; 2],
+    lines: &Lines,
+    [at, pitch]: [usize; 2],
+) -> bool {
+    let last = |[row_step, step]: [usize; 2]| {
+        let row = rows.checked_sub(1)?.checked_mul(row_step)?;
+        row.checked_add(columns.checked_sub(1)?.checked_mul(step)?)
+    };
+    let reads = last(steps).is_some_and(|last| last < values.len());
+    reads && last([pitch, 1]).and_then(|last| last.checked_add(at)).is_some_and(|last| last < lines.0.len())
+}
+
 /// The taps of a window that lie inside the input, along one axis: the first one, how many, and the input position
 /// under the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

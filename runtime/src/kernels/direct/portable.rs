@@ -2,7 +2,7 @@
 
 use super::{Lines, Windows};
 use crate::kernels::requantize::Requantization;
-use crate::kernels::scalar::FixedPointSum;
+use crate::kernels::scalar::{self, FixedPointSum};
 use core::ops::Range;
 
 /// Four neighbouring values of four pixels, less the zero point.
@@ -176,7 +176,5 @@ pub fn depthwise_3x3(job: &Windows, scales: &Requantization<'_>, weights: &[i32;
 
 /// Adds values to those that are there.
 pub fn add(sum: &FixedPointSum, values: &[i8], data: &mut [i8]) {
-    for (value, &second) in data.iter_mut().zip(values) {
-        *value = sum.compute((*value).into(), second.into()) as i8;
-    }
+    scalar::binary(|first, second| sum.compute_bytes(first, second), values.iter().copied(), data);
 }

@@ -105,6 +105,12 @@ impl FixedPointSum {
         sum.wrapping_add(output_zero).max(low).min(high)
     }
 
+    /// The same of 8-bit elements.
+    #[inline(always)]
+    pub fn compute_bytes(&self, first: i8, second: i8) -> i8 {
+        self.compute(first.into(), second.into()) as i8
+    }
+
     /// The same sum of the operands in the other order; `None` for a difference.
     pub fn swapped(&self) -> Option<Self> {
         let ([first_zero, second_zero, zero], [first, second, output]) = (self.zero_points, self.scales);
