@@ -66,6 +66,8 @@ struct Shape {
     input: Vec<u32>,
     output: Vec<u32>,
     taps: usize,
+    /// Whether the output lies exactly over the input.
+    overwrites: bool,
 }
 
 impl Shape {
@@ -76,7 +78,8 @@ impl Shape {
             let (rows, depth) = (random.within(1, 9) as u32, random.within(1, 70));
             let output = vec![rows, (random.within(1, 8) * wide) as u32];
             let window = Window::read(&[]);
-            return Self { opcode, window, groups: 1, input: vec![rows, depth as u32], output, taps: depth };
+            let input = vec![rows, depth as u32];
+            return Self { opcode, window, groups: 1, input, output, taps: depth, overwrites: false };
         }
         let pointwise = random.once_in(4);
         let mut axis = || {
@@ -113,7 +116,8 @@ impl Shape {
         };
         let dimensions = |sizes: [usize; 4]| sizes.map(|size| size as u32).to_vec();
         let input = dimensions([batch, height, width, channels]);
-        Self { opcode, window, groups, input, output: dimensions([batch, out_height, out_width, out_channels]), taps }
+        let output = dimensions([batch, out_height, out_width, out_channels]);
+        Self { opcode, window, groups, input, output, taps, overwrites: false }
     }
 
     fn channels(&self) -> usize {
@@ -123,6 +127,9 @@ impl Shape {
     /// Offsets of input and output, and the walking direction: apart, or as near as the bands allow.
     fn place(&self, random: &mut Random, element: usize) -> ([usize; 2], bool) {
         let bytes = |shape: &[u32]| shape.iter().product::<u32>() as usize * element;
+        if self.overwrites {
+            return ([0; 2], false);
+        }
         let apart = ([0, bytes(&self.input).next_multiple_of(4)], false);
         if self.opcode == Opcode::FullyConnected || self.input[0] != 1 || random.once_in(3) {
             return apart;
@@ -326,6 +333,43 @@ fn suite(name: &str, cases: u64) {
         }
     }
     assert!(name == "scalar" || fast > cases / 2, "{name} ran {fast} of {cases} cases");
+}
+
+/// Depthwise convolutions that overwrite their input, one of them with a window too tall for lines set aside: it is gathered.
+#[test]
+fn depthwise_convolutions_overwrite_their_input() {
+    let tall = Window {
+        kernel_height: 10,
+        kernel_width: 1,
+        stride_height: 1,
+        stride_width: 1,
+        dilation_height: 60_000,
+        dilation_width: 1,
+        pad_top: 200,
+        pad_left: 0,
+    };
+    let square = Window { kernel_height: 3, kernel_width: 3, dilation_height: 1, pad_top: 1, pad_left: 1, ..tall };
+    let shapes = [(tall, [1, 3_000, 1, 1]), (square, [1, 9, 7, 1]), (square, [1, 9, 7, 5]), (square, [1, 5, 4, 40])];
+    let mut random = Random(7);
+    for (window, dimensions) in shapes {
+        let (input, taps) = (dimensions.to_vec(), usize::from(window.kernel_height) * usize::from(window.kernel_width));
+        let shape = Shape {
+            opcode: Opcode::DepthwiseConv2d,
+            window,
+            groups: 1,
+            output: input.clone(),
+            input,
+            taps,
+            overwrites: true,
+        };
+        let case = shape.integer(&mut random);
+        let (oracle, _) = run(Backend::Scalar, &case, &mut random);
+        for backend in Backend::available() {
+            let (got, _) = run(backend, &case, &mut random);
+            let wrong = got.iter().zip(&oracle).position(|(got, expected)| got != expected);
+            assert_eq!(wrong, None, "the first wrong output of {}: {}", backend.name(), case.about);
+        }
+    }
 }
 
 macro_rules! backends {

@@ -99,10 +99,7 @@ impl Op<'_> {
             !self.walk_down || matches!(self.overlap::<LINKED>(0), Overlap::Banded { .. }),
             LoadError::OpFlags { op: self.index, flags: u32::from(crate::OpRecord::WALK_DOWN) },
         )?;
-        let mut overlapping = (0..self.input_count).filter(|&position| {
-            let source = self.input(position);
-            source.in_arena() && !disjoint(&source.range(), &target.range())
-        });
+        let mut overlapping = (0..self.input_count).filter(|&position| self.input(position).meets(&target));
         let refused = |input: usize| LoadError::Overlap { op: self.index, input: narrow(input) };
         if let Some(position) = overlapping.next() {
             let permitted = self.overlap::<LINKED>(position).permits(

@@ -145,7 +145,7 @@ impl<'a> Op<'a> {
                 let kind = BinaryKind::from_code(IntegerBinary::read(self.attributes).kind);
                 !kind.is_some_and(BinaryKind::is_integer_arithmetic)
             }
-            _ => self.input(0).data_type == DataType::F32,
+            _ => self.input(0).data_type.is_real(),
         }
     }
 

@@ -201,8 +201,7 @@ impl Tensor {
 
     /// Whether it has bytes in common with a tensor of the arena.
     pub fn meets(&self, other: &Self) -> bool {
-        let (own, other) = (self.range(), other.range());
-        self.in_arena() && own.start < other.end && other.start < own.end
+        self.in_arena() && !crate::check::disjoint(&self.range(), &other.range())
     }
 }
 

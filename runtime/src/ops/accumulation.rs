@@ -3,7 +3,7 @@
 
 use super::driver::Task;
 use super::{Context, HALVES, Source, links_form, links_oracle};
-use crate::kernels::generic::{Ask, Convolve, Depthwise, Finish, Sizes, Source as Weights, Tables};
+use crate::kernels::generic::{Ask, Convolve, Depthwise, Finish, Sizes, Source as Weights};
 use crate::kernels::scalar::Number;
 use crate::kernels::weights::ByteWeights;
 use crate::kernels::{Accumulation, ClampFloat, Convolution, Epilogue, Requantization};
@@ -137,10 +137,10 @@ fn packed<S: Source>(
     let Packing { mut geometry, images, mut depthwise, spreads } = packing;
     // From one output channel to the next, and from one tap to the next.
     let mut strides = [geometry.taps(), 1];
+    let overwrites = depthwise && context.op.input(0).location == context.op.output(0).location;
     if depthwise {
         // Of one input channel it is a convolution, unless it overwrites that; with too large a window one of a group
         // for each channel.
-        let overwrites = context.op.input(0).location == context.op.output(0).location;
         let ask = Ask::Measure(&mut Sizes::default());
         depthwise = (geometry.input[2] > 1 || overwrites)
             && backend.run(floats, Depthwise { geometry: &geometry, zero_point, ask }).is_some();
@@ -158,10 +158,7 @@ fn packed<S: Source>(
     let finish = scales.as_ref().map_or_else(|| Finish::of_floats(&constants.epilogue.float()), Finish::new);
     let ask = match &mut context.task {
         Task::Measure(sizes) => Ask::Measure(sizes),
-        Task::Pack(packed) => {
-            let tables = scales.as_ref().map_or(Tables::None, Tables::Scales);
-            Ask::Pack { packed, weights: weights?, bias: bias?, tables }
-        }
+        Task::Pack(packed) => Ask::Pack { packed, weights: weights?, bias: bias?, scales: scales.as_ref() },
         Task::Run { packed, scratch } => {
             Ask::Run { packed, scratch, place: Context::place(context.arena, &context.op)?, finish, images }
         }
@@ -171,7 +168,7 @@ fn packed<S: Source>(
     let done = if depthwise {
         backend.run(floats, Depthwise { geometry, zero_point, ask })
     } else {
-        backend.run(floats, Convolve { geometry, zero_point, strides, spreads, ask })
+        backend.run(floats, Convolve { geometry, zero_point, strides, spreads, overwrites, ask })
     };
     // The oracle takes nothing.
     Some(done.or(measures.then_some(())))

@@ -40,7 +40,7 @@ record! {
 pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     op.check_operands(1, 1)?;
     let data_type = op.check_type(&op.input(0), &[DataType::I8, DataType::I16, DataType::F32])?;
-    if data_type == DataType::F32 {
+    if data_type.is_real() {
         let attributes: FloatClamp = op.read_attributes()?;
         op.check_real_clamp(attributes.clamp_min, attributes.clamp_max)?;
     } else if data_type.is_wide() {

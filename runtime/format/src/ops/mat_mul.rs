@@ -43,7 +43,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
         let leading = operand.shape.without_last(2);
         ensure(leading.is_some_and(|leading| leading.broadcast(&batch).is_some()), op.shape_error())?;
     }
-    if data_type == DataType::F32 {
+    if data_type.is_real() {
         op.check_reserved(&attributes.second_zero_point.to_le_bytes())?;
         attributes.epilogue.check_float(op)?;
     } else if data_type.is_wide() {

@@ -99,7 +99,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
     let [outer, reduced, inner] =
         attributes.collapse(input.shape.dimensions()).ok_or(LoadError::ReduceAxes { op: op.index })?;
     ensure(op.output(0).shape.elements() == outer.saturating_mul(inner), op.shape_error())?;
-    if data_type == DataType::F32 {
+    if data_type.is_real() {
         attributes.epilogue.check_float(op)?;
     } else if data_type == DataType::I32 {
         attributes.epilogue.check_absent(op)?;

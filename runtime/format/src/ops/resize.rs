@@ -83,7 +83,7 @@ pub(crate) fn check(op: &Op<'_>) -> Result<Cost, LoadError> {
         let bytes = check_taps(op, taps, sizes, fixed_point)?;
         scanned = scanned.saturating_add(bytes);
     }
-    if data_type == DataType::F32 {
+    if data_type.is_real() {
         attributes.epilogue.check_float(op)?;
     } else {
         let epilogue = attributes.epilogue.integer();

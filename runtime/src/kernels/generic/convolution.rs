@@ -1,11 +1,13 @@
 //! Convolutions as products of matrices: the windows of a block of output pixels are gathered into scratch memory, one
 //! row each, and multiplied by panels of packed weights. A fully connected layer is a convolution of 1 x 1.
 //!
-//! A block is gathered whole before its outputs are written, so the output may overlap the input as far as bands may.
+//! A block is gathered whole before its outputs are written, so the output may overlap the input as far as bands may. That of
+//! a depthwise convolution may lie exactly over it: then there is one block.
 
 use super::loops::{Channels, Layout, Matrix, Panel, VECTORS};
 use super::pack::{Sizes, part, take, take_mut};
-use super::{Ask, Kernel, block, panels};
+use super::requantize::pack_tables;
+use super::{Ask, Kernel, block, panels, start};
 use crate::kernels::Convolution;
 use core::ops::Range;
 use zerocopy::IntoBytes;
@@ -25,6 +27,8 @@ pub struct Convolve<'a> {
     pub strides: [usize; 2],
     /// Whether windows lie on the output, as in transposed convolutions.
     pub spreads: bool,
+    /// Whether the output lies exactly over the input: then all of it is gathered before the first output.
+    pub overwrites: bool,
     /// What to do.
     pub ask: Ask<'a>,
 }
@@ -43,7 +47,7 @@ impl Convolve<'_> {
     fn run_on<L: Matrix + ?Sized>(self, loops: &L) -> Option<()> {
         let Self { geometry, zero_point, spreads, .. } = self;
         let windows = Windows { geometry, zero_point, spreads };
-        let shape = Shape::new(geometry, loops.layout());
+        let shape = Shape::new(geometry, self.overwrites, loops.layout());
         let (layout, channels) = (shape.layout, shape.padded());
         let tables_of = channels.checked_mul(layout.table)?;
         match self.ask {
@@ -53,7 +57,7 @@ impl Convolve<'_> {
                     scratch: part(shape.gathered().saturating_mul(shape.groups)),
                 };
             }
-            Ask::Pack { mut packed, weights, bias, tables } => {
+            Ask::Pack { mut packed, weights, bias, scales } => {
                 let taps = geometry.taps();
                 let excess = loops.excess(zero_point);
                 let weight = |channel: Option<usize>, tap: usize| match channel {
@@ -61,16 +65,15 @@ impl Convolve<'_> {
                     _ => 0,
                 };
                 let starts = take_mut(&mut packed, channels)?;
-                for (index, start) in starts.iter_mut().enumerate() {
+                for (index, word) in starts.iter_mut().enumerate() {
                     let channel = shape.channel(index);
-                    *start = channel.and_then(|channel| bias.get(channel).copied()).unwrap_or(0).cast_unsigned();
-                    if excess != 0 {
-                        for tap in 0..taps {
-                            *start = start.wrapping_sub(excess.wrapping_mul(weight(channel, tap)).cast_unsigned());
-                        }
-                    }
+                    let bias = channel.and_then(|channel| bias.get(channel).copied());
+                    *word = start(bias, excess, taps, &|tap| weight(channel, tap));
                 }
-                tables.pack(layout.lanes, &|index| shape.channel(index), take_mut(&mut packed, tables_of)?);
+                let tables = take_mut(&mut packed, tables_of)?;
+                if let Some(scales) = scales {
+                    pack_tables(scales, layout.lanes, &|index| shape.channel(index), tables);
+                }
                 // Panels of `VECTORS` vectors, then one of the rest.
                 let mut target = take_mut(&mut packed, shape.weights())?;
                 let mut channel = 0;
@@ -156,7 +159,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn new(geometry: &Convolution, layout: Layout) -> Self {
+    fn new(geometry: &Convolution, overwrites: bool, layout: Layout) -> Self {
         let groups = geometry.groups.max(1);
         let channels = geometry.output[2] / groups;
         let vectors = channels.div_ceil(layout.lanes);
@@ -164,9 +167,7 @@ impl Shape {
         let depth = geometry.taps().div_ceil(layout.group).max(1);
         let pixels = geometry.output[0].saturating_mul(geometry.output[1]);
         let fitting = BLOCK_BYTES / depth.saturating_mul(4).saturating_mul(groups).max(1) / layout.rows * layout.rows;
-        // A depthwise one may lie exactly over its input: then all of it is gathered before the first output.
-        let whole = groups > 1 && geometry.group_channels() == 1;
-        let rows = if whole { pixels } else { fitting.max(layout.rows).min(pixels) };
+        let rows = if overwrites { pixels } else { fitting.max(layout.rows).min(pixels) };
         Self { layout, groups, channels, vectors, depth, rows }
     }
 

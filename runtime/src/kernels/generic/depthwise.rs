@@ -6,7 +6,8 @@
 
 use super::loops::{Channels, Column, Layout, Matrix, PIXELS, Row};
 use super::pack::{Sizes, part, take, take_mut};
-use super::{Ask, Kernel, block, word};
+use super::requantize::pack_tables;
+use super::{Ask, Kernel, block, start, word};
 use crate::kernels::Convolution;
 
 /// Scratch memory that a strip shall not exceed, if there is a choice.
@@ -49,22 +50,21 @@ impl Depthwise<'_> {
                 let packed = packed.into_iter().fold(0, usize::saturating_add);
                 *sizes = Sizes { packed, scratch: part(shape.rows.checked_mul(shape.row_words())?) };
             }
-            Ask::Pack { mut packed, weights, bias, tables } => {
+            Ask::Pack { mut packed, weights, bias, scales } => {
                 let (channels, excess) = (geometry.output[2], loops.excess(self.zero_point));
                 let weight = |tap: usize, channel: usize| match channel < channels {
                     true => weights.at(tap * channels + channel),
                     false => 0,
                 };
                 let starts = take_mut(&mut packed, padded)?;
-                for (channel, start) in starts.iter_mut().enumerate() {
-                    let excess = (0..taps).fold(0_i32, |sum, tap| match excess {
-                        0 => 0,
-                        excess => sum.wrapping_add(excess.wrapping_mul(weight(tap, channel))),
-                    });
-                    *start = bias.get(channel).copied().unwrap_or(0).wrapping_sub(excess).cast_unsigned();
+                for (channel, word) in starts.iter_mut().enumerate() {
+                    *word = start(bias.get(channel).copied(), excess, taps, &|tap| weight(tap, channel));
                 }
                 let channel = |index| (index < channels).then_some(index);
-                tables.pack(layout.lanes, &channel, take_mut(&mut packed, tables_of)?);
+                let tables = take_mut(&mut packed, tables_of)?;
+                if let Some(scales) = scales {
+                    pack_tables(scales, layout.lanes, &channel, tables);
+                }
                 let offsets = take_mut(&mut packed, taps)?;
                 let width = geometry.kernel[1].max(1);
                 for (tap, offset) in offsets.iter_mut().enumerate() {
@@ -167,7 +167,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// `None` where the kernel does not serve: the strip is too large.
+    /// `None` where the kernel does not serve: the strip is too large, or taps are few in it.
     fn new(geometry: &Convolution, layout: Layout) -> Option<Self> {
         let reach = |taps: usize, dilation: usize| taps.saturating_sub(1).saturating_mul(dilation);
         let span = reach(geometry.kernel[1], geometry.dilation[1]);
@@ -182,7 +182,9 @@ impl Shape {
         let fitting = (STRIP_BYTES / 4 / words).saturating_sub(extent) / row_stride;
         shape.strip = fitting.saturating_add(1).min(geometry.output[0]);
         shape.rows = shape.rows_of(shape.strip, row_stride);
-        (shape.rows.checked_mul(words)? <= LIMIT).then_some(shape)
+        // Of windows dilated far most of the rows would be widened for no tap.
+        let dense = shape.rows / 4 <= shape.strip.saturating_mul(geometry.kernel[0]);
+        (dense && shape.rows.checked_mul(words)? <= LIMIT).then_some(shape)
     }
 
     /// Input rows that so many output rows span.

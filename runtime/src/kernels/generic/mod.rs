@@ -1,11 +1,11 @@
 //! The fast algorithm once, over the small vector trait [`Products`].
 //!
 //! All that is multiplied and summed are words of 32 bits: a float, two 16-bit or four 8-bit numbers, a sum. What differs
-//! between the types of elements is in [`Loops`]: the innermost loops. Around them stands one program for all, which
+//! between the types of elements is in [`Matrix`] and [`Channels`]: the innermost loops. Around them stands one program for all, which
 //! a processor's program has for each instruction set, compiled for it, and a download just once.
 //!
-//! Everything here is safe code and marked `#[inline(always)]`, so that it is compiled for the instruction set of the
-//! wrapper in [`super::arch`] that calls it.
+//! Everything here is safe code. What computes is marked `#[inline(always)]`, so that it is compiled for the instruction set
+//! of the wrapper in [`super::arch`] that calls it; a WebAssembly module has one set for all, and packing needs none.
 
 mod convolution;
 mod depthwise;
@@ -19,8 +19,9 @@ pub use convolution::Convolve;
 pub use depthwise::Depthwise;
 pub use loops::{Channels, Matrix, Of};
 pub use pack::{PART, Sizes, part, take, take_mut};
-pub use requantize::{Finish, ROUNDING, Tables};
+pub use requantize::{Finish, ROUNDING};
 
+use super::Requantization;
 use super::weights::{ByteWeights, Weights};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -114,8 +115,8 @@ pub enum Ask<'a> {
         weights: Source<'a>,
         /// A word for each channel, or none.
         bias: &'a [i32],
-        /// Of the epilogue.
-        tables: Tables<'a>,
+        /// Multipliers and shifts of an integer epilogue.
+        scales: Option<&'a Requantization<'a>>,
     },
     /// To run over all images.
     Run {
@@ -163,6 +164,14 @@ pub struct Place<'a, T> {
     pub output: usize,
     /// Whether the output rows are written from the last to the first.
     pub down: bool,
+}
+
+/// Where the sums of a channel start: its bias, less the weights times what activations exceed theirs by.
+fn start(bias: Option<i32>, excess: i32, taps: usize, weight: &dyn Fn(usize) -> i32) -> u32 {
+    // Most often there is nothing to be taken off.
+    let taps = if excess == 0 { 0 } else { taps };
+    let sum = (0..taps).fold(0_i32, |sum, tap| sum.wrapping_add(weight(tap)));
+    bias.unwrap_or(0).wrapping_sub(excess.wrapping_mul(sum)).cast_unsigned()
 }
 
 /// Puts the weights of a group into a word, the first one lowest.

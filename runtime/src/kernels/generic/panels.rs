@@ -1,6 +1,4 @@
 //! Weights in the order in which panels take them, written in runs.
-//! On WebAssembly in less code instead.
-#![cfg_attr(target_arch = "wasm32", allow(dead_code, unused_imports))]
 
 use super::Source;
 use crate::kernels::weights::{RUN, Weights};
@@ -13,7 +11,7 @@ const BLOCK: usize = 128;
 /// Packs a panel: depth by depth a word for each of its `lanes`, which holds `group` weights, 1, 2 or 4. `row` tells where
 /// the weights of a lane begin, `step` how far it is from one to the next; lanes without weights are nought. `None` where
 /// weights are missing.
-#[cfg(not(target_arch = "wasm32"))]
+/// On WebAssembly in less code instead.
 pub fn pack(
     weights: &Source<'_>,
     row: impl Fn(usize) -> Option<usize>,
@@ -22,24 +20,14 @@ pub fn pack(
     lanes: usize,
     panel: &mut [u32],
 ) -> Option<()> {
-    let taps = [taps, step];
-    match weights {
-        Source::Reals(weights) => pack_runs(weights, row, taps, 0.0, 1, copy::<f32, f32>, lanes, panel),
-        Source::Bytes(weights) if group == 2 => pack_runs(weights, row, taps, 0, 2, copy::<i8, i16>, lanes, panel),
-        Source::Bytes(weights) => pack_runs(weights, row, taps, 0, 4, copy::<i8, i8>, lanes, panel),
+    if !cfg!(target_arch = "wasm32") {
+        let taps = [taps, step];
+        return match weights {
+            Source::Reals(weights) => pack_runs(weights, row, taps, 0.0, 1, copy::<f32, f32>, lanes, panel),
+            Source::Bytes(weights) if group == 2 => pack_runs(weights, row, taps, 0, 2, copy::<i8, i16>, lanes, panel),
+            Source::Bytes(weights) => pack_runs(weights, row, taps, 0, 4, copy::<i8, i8>, lanes, panel),
+        };
     }
-}
-
-/// The same in less code, for a download.
-#[cfg(target_arch = "wasm32")]
-pub fn pack(
-    weights: &Source<'_>,
-    row: impl Fn(usize) -> Option<usize>,
-    [taps, step]: [usize; 2],
-    group: usize,
-    lanes: usize,
-    panel: &mut [u32],
-) -> Option<()> {
     let mut words = panel.iter_mut();
     let mut depth = 0;
     while words.len() > 0 {

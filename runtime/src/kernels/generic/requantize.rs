@@ -46,31 +46,24 @@ impl Finish {
     }
 }
 
-/// The tables of an epilogue before they are packed.
-#[derive(Clone, Copy, Debug)]
-pub enum Tables<'a> {
-    /// None.
-    None,
-    /// Multipliers and shifts.
-    Scales(&'a Requantization<'a>),
-}
-
-impl Tables<'_> {
-    /// Packs the tables of vectors of `lanes` channels: multipliers, shifts, and what [`quick`] makes of them. `channel`
-    /// tells which channel an entry is of; `None` fills up, with the multiplier nought.
-    pub fn pack(&self, lanes: usize, channel: &dyn Fn(usize) -> Option<usize>, packed: &mut [u32]) {
-        let Self::Scales(scales) = self else { return };
-        for (vector, table) in packed.chunks_exact_mut((lanes * 4).max(1)).enumerate() {
-            for (index, entry) in table.iter_mut().enumerate() {
-                let from =
-                    channel(vector * lanes + index % lanes).map(|channel| if scales.per_channel { channel } else { 0 });
-                let multiplier = from.and_then(|from| scales.multipliers.get(from).copied()).unwrap_or(0);
-                let shift = from.and_then(|from| scales.shifts.get(from).copied());
-                let [factor, tie] = quick(multiplier, shift);
-                let shift = shift.map_or(0, i32::from);
-                let rows = [multiplier.cast_unsigned(), shift.cast_unsigned(), factor.to_bits(), tie.to_bits()];
-                *entry = rows.get(index / lanes.max(1)).copied().unwrap_or(0);
-            }
+/// Packs the tables of vectors of `lanes` channels: multipliers, shifts, and what [`quick`] makes of them. `channel` tells which
+/// channel an entry is of; `None` fills up, with the multiplier nought.
+pub fn pack_tables(
+    scales: &Requantization<'_>,
+    lanes: usize,
+    channel: &dyn Fn(usize) -> Option<usize>,
+    packed: &mut [u32],
+) {
+    for (vector, table) in packed.chunks_exact_mut((lanes * 4).max(1)).enumerate() {
+        for (index, entry) in table.iter_mut().enumerate() {
+            let from =
+                channel(vector * lanes + index % lanes).map(|channel| if scales.per_channel { channel } else { 0 });
+            let multiplier = from.and_then(|from| scales.multipliers.get(from).copied()).unwrap_or(0);
+            let shift = from.and_then(|from| scales.shifts.get(from).copied());
+            let [factor, tie] = quick(multiplier, shift);
+            let shift = shift.map_or(0, i32::from);
+            let rows = [multiplier.cast_unsigned(), shift.cast_unsigned(), factor.to_bits(), tie.to_bits()];
+            *entry = rows.get(index / lanes.max(1)).copied().unwrap_or(0);
         }
     }
 }
