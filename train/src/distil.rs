@@ -15,9 +15,8 @@ use bantam_tools::data::{DataError, Dataset, InputSpec};
 use bantam_tools::folder::ModelFolder;
 use bantam_tools::graph::Graph;
 use bantam_tools::import::onnx::ImportOptions;
-use bantam_tools::preprocessing::describe;
 use bantam_tools::quantize::{RangeMethod, WeightBits, calibrate};
-use bantam_tools::shrink::{ShrinkError, ShrinkOptions, Shrunk, finish, logits, shrink_model};
+use bantam_tools::shrink::{ShrinkOptions, Shrunk, dressed, finish, logits, shrink_model};
 use bantam_tools::subject::{ArtifactFile, SourceModel};
 use candle_core::D;
 use serde::Serialize;
@@ -287,21 +286,8 @@ pub fn distil(options: &Options, watch: &dyn Watch) -> Result<Distilled, TrainEr
             let progress = learn(&student, schedule, checkpoint.as_ref(), Some(&exact))?;
             stages.push(Stage::of("student with integers".into(), progress));
             graph = student.trained()?;
-            let mut program = exact.lowered(&graph)?;
-            if let Some(preparation) = &folder.preparation {
-                let described = describe(preparation, folder.input_name.as_deref(), &program.description);
-                let failed = |error| ShrinkError::Preparation { path: folder.model.clone(), error };
-                program.description.preprocessing.push(described.map_err(failed)?);
-            }
-            if options.strip {
-                program.description.debug = false;
-                program.description.preprocessing.iter_mut().for_each(|input| input.names.clear());
-            } else {
-                program.description.labels.clone_from(&folder.labels);
-                let card = serde_json::json!({ "name": folder.name, "teacher_sha256": source.sha256 });
-                program.description.card = card.to_string();
-            }
-            finish(program)?
+            let card = || serde_json::json!({ "name": folder.name, "teacher_sha256": source.sha256 }).to_string();
+            finish(dressed(folder, (!options.strip).then(card), exact.lowered(&graph)?)?)?
         }
         _ => {
             let shrunk = shrunk(options, &source, &graph, path, watch)?;

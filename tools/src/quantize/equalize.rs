@@ -67,14 +67,11 @@ fn clip_channels(graph: &mut Graph, layer: NodeId, factors: &[f32]) -> Result<()
     activation.max = f32::INFINITY;
     let bounds = factors.iter().map(|factor| bound / factor).collect::<Vec<f32>>();
     let bounds = graph.add_constant(format!("{name}/bounds"), Tensor::vector(bounds));
-    let readers = graph.consumers(output).to_vec();
     let minimum = Op::Binary(Binary::new(BinaryKind::Min));
     let clipped = graph.insert_after(layer, format!("{name}/clipped"), minimum, &[output, bounds])?;
-    for reader in readers {
-        let inputs = graph.node(reader).map(|node| node.inputs.clone()).unwrap_or_default();
-        let inputs: Vec<ValueId> =
-            inputs.into_iter().map(|input| if input == output { clipped } else { input }).collect();
-        graph.set_inputs(reader, &inputs)?;
+    graph.replace_uses(output, clipped);
+    if let Some(minimum) = graph.producer(clipped) {
+        graph.set_inputs(minimum, &[output, bounds])?;
     }
     Ok(())
 }

@@ -105,7 +105,7 @@ pub struct Found {
 /// [`ShrinkError::Unmet`] where it does not meet the goal; what writing and scoring may refuse.
 pub fn fixed(program: Program, goal: Goal, judge: &Judge<'_>) -> Result<Found, ShrinkError> {
     let artifact = (judge.assemble)(program)?;
-    let chosen = Point::of(&artifact, vec![], None, (judge.quality)(&artifact)?);
+    let chosen = Point::of(&artifact, (vec![], false), None, (judge.quality)(&artifact)?);
     if goal.is_met_by(&chosen) {
         return Ok(Found {
             artifact,
@@ -120,10 +120,14 @@ pub fn fixed(program: Program, goal: Goal, judge: &Judge<'_>) -> Result<Found, S
 }
 
 impl Point {
-    fn of(artifact: &ArtifactFile, four_bit_layers: Vec<String>, logit_error: Option<f64>, quality: Quality) -> Self {
+    fn of(
+        artifact: &ArtifactFile,
+        (four_bit_layers, refined): (Vec<String>, bool),
+        logit_error: Option<f64>,
+        quality: Quality,
+    ) -> Self {
         let (model, file_bytes) = (artifact.model(), artifact.bytes().len());
         let (arena_bytes, macs) = (model.arena_bytes(), model.artifact().macs());
-        let refined = false;
         Self { four_bit_layers, refined, file_bytes, arena_bytes, macs, logit_error, quality }
     }
 }
@@ -260,7 +264,7 @@ impl Search<'_> {
         let artifact = (self.judge.assemble)(program)?;
         let quality = (self.judge.quality)(&artifact)?;
         let names = four.iter().map(|&value| self.quantizer.graph.value(value).name.clone()).collect();
-        let point = Point { refined, ..Point::of(&artifact, names, Some(logit_error), quality) };
+        let point = Point::of(&artifact, (names, refined), Some(logit_error), quality);
         self.tried.push((four.clone(), point));
         self.made.push((artifact, layers));
         Ok(self.tried.len() - 1)

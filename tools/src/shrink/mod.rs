@@ -307,7 +307,8 @@ pub fn shrink_model(
         let Some((data, reference)) = judged else { return Ok(Quality::UNKNOWN) };
         Ok(Outputs::of(reference, artifact, data)?.quality())
     };
-    let assemble = |program: Program| finish(dressed(options, &model, calibration_rows, program)?);
+    let card = (!options.strip).then(|| card(options, &model, calibration_rows));
+    let assemble = |program: Program| finish(dressed(folder, card.clone(), program)?);
     let judge = Judge { assemble: &assemble, quality: &quality, step };
     let lowered = |graph: &Graph| {
         let precision = match options.arithmetic {
@@ -363,7 +364,7 @@ pub fn shrink_model(
                     lower(&model.graph, precision).map_err(failed)?
                 }
             };
-            artifact = finish(dressed(options, &model, calibration_rows, program)?)?;
+            artifact = finish(dressed(folder, card.clone(), program)?)?;
         } else {
             notes.push("--temperature: the model's output is no softmax, so no temperature was stored".into());
         }
@@ -439,25 +440,23 @@ pub fn shrink_model(
     })
 }
 
-/// A program with what belongs into its file beside the network.
-fn dressed(
-    options: &ShrinkOptions,
-    model: &SourceModel,
-    calibration_rows: usize,
-    mut program: Program,
-) -> Result<Program, ShrinkError> {
-    let folder = &options.folder;
+/// A program with what belongs into its file beside the network: how its input is made, labels and a card; without a card no
+/// names and no labels.
+///
+/// # Errors
+/// [`ShrinkError::Preparation`] where the input of the program cannot be made as the folder says.
+pub fn dressed(folder: &ModelFolder, card: Option<String>, mut program: Program) -> Result<Program, ShrinkError> {
     if let Some(preparation) = &folder.preparation {
         let described = preprocessing::describe(preparation, folder.input_name.as_deref(), &program.description);
         let failed = |error| ShrinkError::Preparation { path: folder.model.clone(), error };
         program.description.preprocessing.push(described.map_err(failed)?);
     }
-    if options.strip {
+    if let Some(card) = card {
+        program.description.labels.clone_from(&folder.labels);
+        program.description.card = card;
+    } else {
         program.description.debug = false;
         program.description.preprocessing.iter_mut().for_each(|input| input.names.clear());
-    } else {
-        program.description.labels.clone_from(&folder.labels);
-        program.description.card = card(options, model, calibration_rows);
     }
     Ok(program)
 }

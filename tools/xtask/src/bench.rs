@@ -71,8 +71,7 @@ pub fn load(context: &Context, as_json: bool) -> Result<bool> {
         let artifact = models_folder(context).join(format!("{name}-{dtype}.bantam"));
         let shrink = Run::new(&bantam).args(["shrink", "--json"]).arg(onnx).arg("-o").arg(&artifact);
         if dtype == "float32" { shrink.arg("--float") } else { shrink }.output()?;
-        let measured = Run::new(&bantam).args(["bench", "--json"]).arg(&artifact).output()?;
-        rows.push(serde_json::from_str::<Value>(&measured)?);
+        rows.push(Run::new(&bantam).args(["bench", "--json"]).arg(&artifact).json()?);
     }
     let number = |row: &Value, key: &str| row[key].as_f64().with_context(|| format!("`bantam bench` tells no {key}"));
     let mut points = Vec::new();

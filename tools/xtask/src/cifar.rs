@@ -36,7 +36,7 @@ pub fn run(context: &Context) -> Result<bool> {
         let run =
             Run::new(&tool).arg("shrink").arg(&model).arg("--calibrate").arg(&calibration).arg("--eval").arg(&test);
         let run = run.arg("-o").arg(folder.join(format!("{name}.bantam"))).arg("--json").args(more);
-        parsed(run)
+        run.json()
     };
     let exported = folder.join("int8.onnx");
     let exported_text = exported.to_str().context("the target folder has a name in UTF-8")?;
@@ -47,10 +47,10 @@ pub fn run(context: &Context) -> Result<bool> {
     let artifact = folder.join("int8.bantam");
     let rerun =
         Run::new(&tool).arg("run").arg(&artifact).arg("--input").arg(&test).arg("--raw").arg("-o").arg(&outputs);
-    rerun.capture()?.1?;
+    rerun.output()?;
     let python = python::environment(context, "oracle")?;
     let script = |name: &str| Run::new(&python).arg(context.root.join("tools/oracle").join(name));
-    let other = parsed(script("onnxruntime_static.py").arg(&model).arg(&calibration).arg(&test).arg(&outputs))?;
+    let other = script("onnxruntime_static.py").arg(&model).arg(&calibration).arg(&test).arg(&outputs).json()?;
 
     println!("| CIFAR-10, {} test images | top-1 | change | agreement with float | bytes |", int8["rows"]);
     println!("|---|--:|--:|--:|--:|");
@@ -86,12 +86,6 @@ pub fn run(context: &Context) -> Result<bool> {
         number(&mixed, "file_bytes") <= MIXED_SHARE * number(&int8, "file_bytes"),
     );
     Ok(holds)
-}
-
-fn parsed(run: Run) -> Result<Value> {
-    let (text, result) = run.capture()?;
-    result?;
-    serde_json::from_str(&text).context("one JSON document")
 }
 
 fn number(value: &Value, key: &str) -> f64 {

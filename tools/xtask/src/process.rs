@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use std::{env, fmt, thread};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::Value;
 
 /// One run of a program. Unless captured, its output goes where ours goes.
 pub struct Run {
@@ -66,6 +67,11 @@ impl Run {
     pub fn output(self) -> Result<String> {
         let (text, result) = self.capture()?;
         result.map(|()| text)
+    }
+
+    /// The JSON document that it writes.
+    pub fn json(self) -> Result<Value> {
+        serde_json::from_str(&self.output()?).context("one JSON document was expected")
     }
 
     /// Like [`Run::output`], but hands over the output of a failed run too. Err means it could not be started.

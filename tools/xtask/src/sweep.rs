@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::bench;
 use crate::context::Context;
-use crate::mcu::{self, Board, PROGRAMS};
+use crate::mcu::{self, Board};
 use crate::process::Run;
 
 /// The board, and the multiply-accumulates of one SMLAD.
@@ -98,7 +98,7 @@ fn host(context: &Context, folder: &Path, layers: &[[&str; 3]]) -> Result<Machin
     let mut last = Value::Null;
     for [_, _, name] in layers {
         let file = folder.join(format!("{name}.bantam"));
-        last = serde_json::from_str(&Run::new(&bantam).args(["bench", "--json"]).arg(file).output()?)?;
+        last = Run::new(&bantam).args(["bench", "--json"]).arg(file).json()?;
         // What else runs on the machine only adds, and not the same to all.
         costs.push(last["p10_ms"].as_f64().context("`bantam bench` tells no p10_ms")? * 1e6);
     }
@@ -120,17 +120,10 @@ fn board(context: &Context, folder: &Path, layers: &[[&str; 3]]) -> Result<Optio
     if needs.iter().any(|need| need.missing(context).is_some()) {
         return Ok(None);
     }
-    let program = PROGRAMS.iter().find(|program| program.name == "cases").context("a program of cases")?;
-    let output = context.target.join("firmware");
-    mcu::cargo(context, "build")
-        .args(["--quiet", "--release", "--locked", "--target", board.target, "--target-dir"])
-        .arg(&output)
-        .env("BANTAM_BOARD", board.name)
-        .args(["--lib", "--bin", program.name])
-        .status()?;
+    let (program, image) = mcu::cases(context, board)?;
     let machine = board.machine(program);
     // It compares every output with the host's, and ends with a failure where one differs.
-    let text = machine.run(&output.join(board.target).join("release").join(program.name), folder)?;
+    let text = machine.run(&image, folder)?;
     let mut costs = Vec::new();
     for line in text.lines().filter_map(|line| line.strip_prefix("op ")) {
         let ticks = line.split_whitespace().nth(2).context("a line of three numbers")?;

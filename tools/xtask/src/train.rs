@@ -74,7 +74,7 @@ struct Tool {
 impl Tool {
     fn run(&self, command: &str, model: &Path, arguments: &[&str]) -> Result<Value> {
         let run = Run::new(&self.program).current_dir(&self.root).arg(command).arg(model).args(arguments).arg("--json");
-        serde_json::from_str(&run.output()?).context("bantam-train prints JSON")
+        run.json()
     }
 
     /// Distils into the target folder, and prints how teacher and student stand.

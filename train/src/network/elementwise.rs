@@ -23,17 +23,20 @@ pub(super) fn binary(binary: &Binary, operands: &[Tensor]) -> Result<Tensor> {
     clamp(binary.activation, result)
 }
 
-pub(super) fn check_binary(binary: &Binary, graph: &Graph, node: &Node) -> std::result::Result<(), String> {
+/// Operands that are computed have the batch axis of the result.
+pub(super) fn check_batch(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
     let rank = graph.value(node.output()).shape.len();
-    for &input in &node.inputs {
-        let shape = &graph.value(input).shape;
-        let constant = graph.constant(input).is_some();
-        if !constant && shape.len() != rank {
-            return Err(format!(
-                "an operand of shape {shape:?} has another rank than the result, so it has no batch axis"
-            ));
+    let computed = node.inputs.iter().filter(|&&input| graph.constant(input).is_none());
+    match computed.map(|&input| &graph.value(input).shape).find(|shape| shape.len() != rank) {
+        Some(shape) => {
+            Err(format!("an operand of shape {shape:?} has another rank than the result, so it has no batch axis"))
         }
+        None => Ok(()),
     }
+}
+
+pub(super) fn check_binary(binary: &Binary, graph: &Graph, node: &Node) -> std::result::Result<(), String> {
+    check_batch(graph, node)?;
     match binary.kind {
         BinaryKind::Modulo | BinaryKind::Remainder => Err("it has no derivative here".into()),
         _ => Ok(()),

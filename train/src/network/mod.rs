@@ -17,6 +17,8 @@ mod selection;
 mod tests;
 mod windows;
 
+pub(crate) use reduction::log_softmax;
+
 use bantam_tools::graph::{Graph, Node, Op, ValueId};
 use bantam_tools::tensor::{DataType, Tensor as HostTensor};
 use candle_core::{Device, Result, Tensor, Var};
@@ -220,7 +222,7 @@ fn evaluate(graph: &Graph, node: &Node, operands: &[Tensor]) -> Result<Tensor> {
         Op::Normalize(normalize) => reduction::normalize(normalize, operands),
         Op::L2Normalize(normalize) => reduction::l2_normalize(normalize, &operands[0]),
         Op::Softmax(softmax) => reduction::softmax(softmax, &operands[0]),
-        Op::LogSoftmax(softmax) => reduction::log_softmax(softmax, &operands[0]),
+        Op::LogSoftmax(softmax) => log_softmax(&operands[0], softmax.axis),
         Op::Resize(resize) => movement::resize(resize, &operands[0]),
         Op::Reshape(_) => movement::reshape(shape, &operands[0]),
         Op::Transpose(transpose) => operands[0].permute(transpose.permutation.as_slice())?.contiguous(),

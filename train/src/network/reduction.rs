@@ -1,6 +1,7 @@
 //! Operators that combine the elements along axes.
 
-use bantam_tools::graph::ops::{L2Normalize, LogSoftmax, Normalize, Reduce, ReduceKind, Softmax};
+use bantam_tools::graph::ops::{L2Normalize, Normalize, Reduce, ReduceKind, Softmax};
+use candle_core::shape::Dim;
 use candle_core::{D, Result, Tensor};
 
 /// Mean, sum, largest, smallest or product along whole axes.
@@ -47,9 +48,10 @@ pub(super) fn softmax(softmax: &Softmax, operand: &Tensor) -> Result<Tensor> {
     powers.broadcast_div(&powers.sum_keepdim(softmax.axis)?)
 }
 
-pub(super) fn log_softmax(softmax: &LogSoftmax, operand: &Tensor) -> Result<Tensor> {
-    let centred = operand.broadcast_sub(&operand.max_keepdim(softmax.axis)?.detach())?;
-    centred.broadcast_sub(&centred.exp()?.sum_keepdim(softmax.axis)?.log()?)
+/// The logarithms of the softmax along an axis.
+pub(crate) fn log_softmax(x: &Tensor, axis: impl Dim + Copy) -> Result<Tensor> {
+    let centred = x.broadcast_sub(&x.max_keepdim(axis)?.detach())?;
+    centred.broadcast_sub(&centred.exp()?.sum_keepdim(axis)?.log()?)
 }
 
 pub(super) fn l2_normalize(normalize: &L2Normalize, operand: &Tensor) -> Result<Tensor> {

@@ -1,5 +1,6 @@
 //! Operators that ask about elements and choose between them. Answers are candle's u8, and have no gradient.
 
+use super::elementwise::check_batch;
 use bantam_tools::graph::ops::Compare;
 use bantam_tools::graph::{Graph, Node};
 use bantam_tools::tensor::DataType;
@@ -31,21 +32,15 @@ pub(super) fn cast(operand: &Tensor) -> Result<Tensor> {
 
 /// Comparisons are of f32, choices between f32.
 pub(super) fn check(graph: &Graph, node: &Node, operands: &[usize]) -> std::result::Result<(), String> {
-    let rank = graph.value(node.output()).shape.len();
     for &input in operands.iter().filter_map(|&index| node.inputs.get(index)) {
         let value = graph.value(input);
         if value.dtype != DataType::F32 {
             return Err(format!("an operand is {}, not f32", value.dtype));
         }
     }
+    check_batch(graph, node)?;
     for &input in &node.inputs {
         let value = graph.value(input);
-        if value.constant.is_none() && value.shape.len() != rank {
-            let shape = &value.shape;
-            return Err(format!(
-                "an operand of shape {shape:?} has another rank than the result, so it has no batch axis"
-            ));
-        }
         if value.constant.is_some() && value.dtype != DataType::F32 {
             return Err(format!("a constant operand is {}, not f32", value.dtype));
         }

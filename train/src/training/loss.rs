@@ -2,6 +2,8 @@
 
 use candle_core::{D, Device, Result, Tensor};
 
+use crate::network::log_softmax;
+
 /// Parts of the loss and their weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Loss {
@@ -22,16 +24,11 @@ impl Loss {
     pub const LABELS: Self = Self { temperature: 1.0, teacher: 0.0, labels: 1.0, features: 0.0 };
 }
 
-/// The logarithms of the softmax of `[rows, classes]`.
-pub fn log_softmax(logits: &Tensor) -> Result<Tensor> {
-    let centred = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
-    centred.broadcast_sub(&centred.exp()?.sum_keepdim(D::Minus1)?.log()?)
-}
-
 /// T^2 times the Kullback-Leibler divergence of the student's answers from the teacher's, both at temperature T, summed over rows
 /// (Hinton, Vinyals and Dean 2015: the factor keeps the gradient's size). Logits are `[rows, classes]`.
 pub fn divergence(student: &Tensor, teacher: &Tensor, temperature: f64) -> Result<Tensor> {
-    let (student, teacher) = (log_softmax(&(student / temperature)?)?, log_softmax(&(teacher / temperature)?)?);
+    let [student, teacher] = [student, teacher].map(|logits| log_softmax(&(logits / temperature)?, D::Minus1));
+    let (student, teacher) = (student?, teacher?);
     let terms = (teacher.exp()? * (teacher - student)?)?;
     terms.sum_all()? * (temperature * temperature)
 }
@@ -47,7 +44,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &[usize], mixed: &[(usize, f32)]) 
         chosen[row * classes + other] += share;
     }
     let chosen = Tensor::from_vec(chosen, (labels.len(), classes), &Device::Cpu)?;
-    (log_softmax(logits)? * chosen)?.sum_all()?.neg()
+    (log_softmax(logits, D::Minus1)? * chosen)?.sum_all()?.neg()
 }
 
 /// The squared difference, summed over rows and averaged over the numbers of a row.

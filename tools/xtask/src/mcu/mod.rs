@@ -20,8 +20,7 @@ pub use board::{BOARDS, Board};
 pub use boards::{chips, step as boards};
 use image::Image;
 pub use models::models_folder;
-pub use program::PROGRAMS;
-use program::Program;
+use program::{PROGRAMS, Program};
 pub use start::step as start;
 use table::Row;
 
@@ -121,20 +120,28 @@ fn output(context: &Context) -> PathBuf {
 }
 
 fn build(context: &Context, board: &Board, programs: &[&Program]) -> Result<()> {
-    let firmware = |command: &str| {
-        let run = cargo(context, command)
-            .args(["--quiet", "--release", "--locked", "--target", board.target, "--target-dir"])
-            .arg(output(context))
-            .env("BANTAM_BOARD", board.name)
-            .arg("--lib")
-            .args(programs.iter().flat_map(|program| ["--bin", program.name]));
-        match board.core {
-            Some(core) => run.env("CARGO_ENCODED_RUSTFLAGS", format!("-Ctarget-cpu={core}")),
-            None => run,
-        }
-    };
-    firmware("clippy").args(["--", "-D", "warnings"]).status()?;
-    firmware("build").status()
+    firmware(context, board, programs, "clippy").args(["--", "-D", "warnings"]).status()?;
+    firmware(context, board, programs, "build").status()
+}
+
+fn firmware(context: &Context, board: &Board, programs: &[&Program], command: &str) -> Run {
+    let run = cargo(context, command)
+        .args(["--quiet", "--release", "--locked", "--target", board.target, "--target-dir"])
+        .arg(output(context))
+        .env("BANTAM_BOARD", board.name)
+        .arg("--lib")
+        .args(programs.iter().flat_map(|program| ["--bin", program.name]));
+    match board.core {
+        Some(core) => run.env("CARGO_ENCODED_RUSTFLAGS", format!("-Ctarget-cpu={core}")),
+        None => run,
+    }
+}
+
+/// The program that runs a folder of models, and its image for a board.
+pub fn cases(context: &Context, board: &Board) -> Result<(&'static Program, PathBuf)> {
+    let program = PROGRAMS.iter().find(|program| program.name == "cases").context("a program of cases")?;
+    firmware(context, board, &[program], "build").status()?;
+    Ok((program, output(context).join(board.target).join("release").join(program.name)))
 }
 
 /// Writes the rows where they are committed: all boards and all models, or nothing.
