@@ -31,6 +31,7 @@ macro_rules! lanes {
         type Words = [u32; $lanes];
         type Values = [u8; $lanes * $value];
         type Chunk = [u8; $lanes * $group * $value];
+        type Double = [[u8; $lanes * $value]; 2];
 
         #[inline(always)]
         fn vectors(words: &[u32]) -> &[[u32; $lanes]] {
@@ -59,14 +60,14 @@ macro_rules! lanes {
     };
 }
 
-/// Elements of 8 bits that are multiplied as 16-bit differences from the zero point, in pairs.
+/// Elements of 8 bits that are multiplied as numbers of 16 bits, in pairs.
 #[allow(unused_macros)]
 macro_rules! pairs {
     ($lanes:literal) => {
         lanes!($lanes, 2, 1, 4);
 
-        fn excess(self, _: i32) -> i32 {
-            0
+        fn excess(self, zero_point: i32) -> i32 {
+            zero_point
         }
     };
 }
@@ -76,14 +77,20 @@ macro_rules! pairs {
 macro_rules! wide_pairs {
     ($lanes:literal) => {
         #[inline(always)]
-        fn widen(self, chunk: &Self::Chunk, zero_point: i32) -> [u32; $lanes] {
-            let words = chunk.map(|value| i16::from(value.cast_signed()) - zero_point as i16);
+        fn widen(self, chunk: &Self::Chunk) -> [u32; $lanes] {
+            let words = chunk.map(|value| i16::from(value.cast_signed()));
             zerocopy::transmute!(words)
         }
 
         #[inline(always)]
-        fn spread(self, values: &Self::Values, zero_point: i32) -> [u32; $lanes] {
-            values.map(|value| (i32::from(value.cast_signed()) - zero_point).cast_unsigned())
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a Self::Double>) -> Option<[Self::Vector; 2]> {
+            let mut words = [[[0_i16; 2]; $lanes]; 2];
+            let values = tap(0)?.as_flattened().iter().zip(tap(1)?.as_flattened());
+            for (word, (first, second)) in words.as_flattened_mut().iter_mut().zip(values) {
+                *word = [first, second].map(|value| i16::from(value.cast_signed()));
+            }
+            let words: [[u32; $lanes]; 2] = zerocopy::transmute!(words);
+            Some([Products::<i8>::load(self, &words[0]), Products::<i8>::load(self, &words[1])])
         }
     };
 }
@@ -99,14 +106,21 @@ macro_rules! quads {
         }
 
         #[inline(always)]
-        fn widen(self, chunk: &Self::Chunk, _: i32) -> [u32; $lanes] {
+        fn widen(self, chunk: &Self::Chunk) -> [u32; $lanes] {
             let bytes = chunk.map(|value| value.wrapping_add($offset));
             zerocopy::transmute!(bytes)
         }
 
         #[inline(always)]
-        fn spread(self, values: &Self::Values, _: i32) -> [u32; $lanes] {
-            values.map(|value| u32::from(value.wrapping_add($offset)))
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a Self::Double>) -> Option<[Self::Vector; 2]> {
+            let mut words = [[[0_u8; 4]; $lanes]; 2];
+            let first = tap(0)?.as_flattened().iter().zip(tap(1)?.as_flattened());
+            let second = tap(2)?.as_flattened().iter().zip(tap(3)?.as_flattened());
+            for (word, ((a, b), (c, d))) in words.as_flattened_mut().iter_mut().zip(first.zip(second)) {
+                *word = [a, b, c, d].map(|value| value.wrapping_add($offset));
+            }
+            let words: [[u32; $lanes]; 2] = zerocopy::transmute!(words);
+            Some([Products::<i8>::load(self, &words[0]), Products::<i8>::load(self, &words[1])])
         }
     };
 }
@@ -122,13 +136,14 @@ macro_rules! floats {
         }
 
         #[inline(always)]
-        fn widen(self, chunk: &Self::Chunk, _: i32) -> [u32; $lanes] {
+        fn widen(self, chunk: &Self::Chunk) -> [u32; $lanes] {
             zerocopy::transmute!(*chunk)
         }
 
         #[inline(always)]
-        fn spread(self, values: &Self::Values, _: i32) -> [u32; $lanes] {
-            zerocopy::transmute!(*values)
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a Self::Double>) -> Option<[Self::Vector; 2]> {
+            let words: [[u32; $lanes]; 2] = zerocopy::transmute!(*tap(0)?);
+            Some([Products::<f32>::load(self, &words[0]), Products::<f32>::load(self, &words[1])])
         }
     };
 }

@@ -201,15 +201,16 @@ mod words {
         }
 
         #[inline(always)]
-        fn widen(self, chunk: &[u8; 8], zero_point: i32) -> [u32; 4] {
-            let words = i16x8_extend_low_i8x16(i64x2_splat(zerocopy::transmute!(*chunk)));
-            store!(i16x8_sub(words, i16x8_splat(zero_point as i16)), [0; 4])
+        fn widen(self, chunk: &[u8; 8]) -> [u32; 4] {
+            let bytes = i64x2_splat(zerocopy::transmute!(*chunk));
+            store!(i16x8_extend_low_i8x16(bytes), [0; 4])
         }
 
         #[inline(always)]
-        fn spread(self, values: &[u8; 4], zero_point: i32) -> [u32; 4] {
-            let words = i16x8_extend_low_i8x16(i32x4_splat(zerocopy::transmute!(*values)));
-            store!(i32x4_sub(i32x4_extend_low_i16x8(words), i32x4_splat(zero_point)), [0; 4])
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 4]; 2]>) -> Option<[v128; 2]> {
+            let [first, second] = [tap(0)?, tap(1)?].map(|tap| i64x2_splat(zerocopy::transmute!(*tap)));
+            let bytes = i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(first, second);
+            Some([i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes)])
         }
     }
 }
@@ -252,15 +253,24 @@ mod bytes {
         }
 
         #[inline(always)]
-        fn widen(self, chunk: &[u8; 16], _: i32) -> [u32; 4] {
+        fn widen(self, chunk: &[u8; 16]) -> [u32; 4] {
             let bytes = load!(chunk);
             store!(i8x16_add(bytes, i8x16_splat(self.offset)), [0; 4])
         }
 
         #[inline(always)]
-        fn spread(self, values: &[u8; 4], _: i32) -> [u32; 4] {
-            let bytes = i8x16_add(i32x4_splat(zerocopy::transmute!(*values)), i8x16_splat(self.offset));
-            store!(u32x4_extend_low_u16x8(u16x8_extend_low_u8x16(bytes)), [0; 4])
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 4]; 2]>) -> Option<[v128; 2]> {
+            let pair = |first: &[[u8; 4]; 2], second: &[[u8; 4]; 2]| {
+                let [first, second] = [*first, *second].map(|tap| i64x2_splat(zerocopy::transmute!(tap)));
+                i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(first, second)
+            };
+            let offset = i8x16_splat(self.offset);
+            let first = i8x16_add(pair(tap(0)?, tap(1)?), offset);
+            let second = i8x16_add(pair(tap(2)?, tap(3)?), offset);
+            Some([
+                i16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(first, second),
+                i16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(first, second),
+            ])
         }
 
         #[inline(always)]

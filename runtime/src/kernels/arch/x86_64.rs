@@ -1,6 +1,6 @@
 //! x86-64: AVX2 with FMA, AVX-VNNI, AVX-512 with VNNI.
 
-use super::{floats, lanes, pairs, quads, wide_pairs};
+use super::{floats, lanes, pairs, quads};
 use crate::kernels::generic::{Finish, Kernel, Of, Products, Simd};
 use core::arch::x86_64::*;
 
@@ -246,8 +246,23 @@ macro_rules! floats_256 {
 
 impl Products<i8> for Avx2 {
     pairs!(8);
-    wide_pairs!(8);
     integers_256!();
+
+    #[inline(always)]
+    fn widen(self, chunk: &[u8; 16]) -> [u32; 8] {
+        let words = chunk.map(|value| i16::from(value.cast_signed()));
+        zerocopy::transmute!(words)
+    }
+
+    #[inline(always)]
+    fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 8]; 2]>) -> Option<[__m256i; 2]> {
+        let (first, second) = (tap(0)?, tap(1)?);
+        let first = memory!(_mm_loadu_si128(core::ptr::from_ref(first).cast()));
+        let second = memory!(_mm_loadu_si128(core::ptr::from_ref(second).cast()));
+        let low = intrinsic!(_mm_unpacklo_epi8(first, second));
+        let high = intrinsic!(_mm_unpackhi_epi8(first, second));
+        Some([intrinsic!(_mm256_cvtepi8_epi16(low)), intrinsic!(_mm256_cvtepi8_epi16(high))])
+    }
 
     #[inline(always)]
     fn multiply_add(self, sum: __m256i, activations: __m256i, weights: __m256i) -> __m256i {

@@ -1,10 +1,11 @@
-//! Convolutions as products of matrices: the windows of a block of output pixels are gathered into scratch memory, one
-//! row each, and multiplied by panels of packed weights. A fully connected layer is a convolution of 1 x 1.
+//! Convolutions as products of matrices: what the windows of a block of output pixels see is gathered into scratch memory and
+//! multiplied by panels of packed weights. A fully connected layer is a convolution of 1 x 1.
 //!
-//! A block is gathered whole before its outputs are written, so the output may overlap the input as far as bands may. That of
-//! a depthwise convolution may lie exactly over it: then there is one block.
+//! Where windows overlap, whole rows of the input are gathered, in which the windows lie; else one window after the other. A block
+//! is gathered whole before its outputs are written, so the output may overlap the input as far as bands may. That of a depthwise
+//! convolution may lie exactly over it: then there is one block.
 
-use super::loops::{Channels, Layout, Matrix, Panel, VECTORS};
+use super::loops::{Channels, Layout, Matrix, Panel, VECTORS, Windows};
 use super::pack::{Sizes, part, take, take_mut};
 use super::requantize::pack_tables;
 use super::{Ask, Kernel, block, panels, start};
@@ -12,9 +13,12 @@ use crate::kernels::Convolution;
 use core::ops::Range;
 use zerocopy::IntoBytes;
 
-/// Scratch memory that a block of gathered windows shall not exceed, if there is a choice: most of it stays in the
-/// first-level cache while the panels pass.
+/// Scratch memory that a block shall not exceed, if there is a choice: most of it stays in the first-level cache while the
+/// panels pass.
 const BLOCK_BYTES: usize = 24 << 10;
+
+/// Words of a block of whole rows that are too many: then windows are gathered.
+const LIMIT: usize = 16 << 20;
 
 /// A convolution.
 #[derive(Debug)]
@@ -46,15 +50,14 @@ impl Convolve<'_> {
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn run_on<L: Matrix + ?Sized>(self, loops: &L) -> Option<()> {
         let Self { geometry, zero_point, spreads, .. } = self;
-        let windows = Windows { geometry, zero_point, spreads };
-        let shape = Shape::new(geometry, self.overwrites, loops.layout());
+        let shape = Shape::new(geometry, [self.overwrites, spreads], loops.layout());
         let (layout, channels) = (shape.layout, shape.padded());
         let tables_of = channels.checked_mul(layout.table)?;
         match self.ask {
             Ask::Measure(sizes) => {
                 *sizes = Sizes {
                     packed: part(channels).saturating_add(part(tables_of)).saturating_add(part(shape.weights())),
-                    scratch: part(shape.gathered().saturating_mul(shape.groups)),
+                    scratch: part(shape.words.saturating_mul(shape.groups)),
                 };
             }
             Ask::Pack { mut packed, weights, bias, scales } => {
@@ -91,7 +94,7 @@ impl Convolve<'_> {
                 let starts = take(&mut packed, channels)?;
                 let tables = take(&mut packed, tables_of)?;
                 let weights = take(&mut packed, shape.weights())?;
-                let words = shape.gathered();
+                let words = shape.words;
                 let gathered = take_mut(&mut scratch, words.checked_mul(shape.groups)?)?;
                 let [height, width, pixel] = shape.bytes(geometry.input);
                 let [out_height, out_width, out_pixel] = shape.bytes(geometry.output);
@@ -103,10 +106,10 @@ impl Convolve<'_> {
                     while let Some(range) = block(turn, pixels, shape.rows, place.down) {
                         turn += 1;
                         // All groups before the first output: it may lie over what they read.
+                        let gathering = Gathering { zero_point, spreads, pixels: shape.gathered(&range) };
                         for group in 0..shape.groups {
                             let into = gathered.get_mut(group * words..)?;
-                            let source = place.memory.get(input..)?;
-                            gather(&windows, &shape, group, source, range.clone(), into, loops);
+                            gather(&gathering, &shape, group, place.memory.get(input..)?, into, loops);
                         }
                         let target = output + range.start * out_pixel..output + range.end * out_pixel;
                         let target = place.memory.get_mut(target)?;
@@ -121,6 +124,7 @@ impl Convolve<'_> {
                             }
                             let panel = Panel {
                                 activations: gathered.get(group * words..)?,
+                                windows: shape.windows,
                                 depth: shape.depth,
                                 rows: range.len(),
                                 weights,
@@ -144,7 +148,7 @@ impl Convolve<'_> {
     }
 }
 
-/// How packed weights are laid out.
+/// How packed weights and gathered activations are laid out.
 #[derive(Clone, Copy)]
 struct Shape {
     layout: Layout,
@@ -154,21 +158,73 @@ struct Shape {
     vectors: usize,
     /// Words per output.
     depth: usize,
-    /// Output pixels gathered at a time.
+    /// Output pixels at a time, and what is gathered for them, in words of one group.
     rows: usize,
+    words: usize,
+    /// What is gathered, as windows: those of the convolution, or whole rows of the input.
+    source: Convolution,
+    /// Where the windows of the convolution lie in it.
+    windows: Windows,
+    /// Rows of the input from one row of the output to the next, and those that one spans, where rows are gathered.
+    lines: Option<[usize; 2]>,
 }
 
 impl Shape {
-    fn new(geometry: &Convolution, overwrites: bool, layout: Layout) -> Self {
+    fn new(geometry: &Convolution, [overwrites, spreads]: [bool; 2], layout: Layout) -> Self {
         let groups = geometry.groups.max(1);
-        let channels = geometry.output[2] / groups;
+        let [out_height, out_width, out_channels] = geometry.output;
+        let channels = out_channels / groups;
         let vectors = channels.div_ceil(layout.lanes);
         let vectors = if layout.small_tiles { vectors } else { vectors.next_multiple_of(VECTORS) };
         let depth = geometry.taps().div_ceil(layout.group).max(1);
-        let pixels = geometry.output[0].saturating_mul(geometry.output[1]);
-        let fitting = BLOCK_BYTES / depth.saturating_mul(4).saturating_mul(groups).max(1) / layout.rows * layout.rows;
-        let rows = if overwrites { pixels } else { fitting.max(layout.rows).min(pixels) };
-        Self { layout, groups, channels, vectors, depth, rows }
+        let pixels = out_height.saturating_mul(out_width);
+        let fitting = |words: usize| BLOCK_BYTES / words.saturating_mul(4).max(1);
+        let rows = fitting(depth.saturating_mul(groups)) / layout.rows * layout.rows;
+        let rows = if overwrites { pixels } else { rows.max(layout.rows).min(pixels) };
+        let windows = Windows { runs: [depth, 0], columns: [usize::MAX, depth], row: 0 };
+        let words = rows.saturating_mul(depth);
+        let (source, lines) = (*geometry, None);
+        let shape = Self { layout, groups, channels, vectors, depth, rows, words, source, windows, lines };
+        let scattered = spreads || overwrites || groups > 1 || geometry.dilation[1] > 1;
+        if scattered { shape } else { shape.of_rows().unwrap_or(shape) }
+    }
+
+    /// The same with rows of the input gathered; `None` where windows do not overlap in them or do not begin with a word.
+    fn of_rows(self) -> Option<Self> {
+        let Self { mut source, layout: Layout { group, .. }, .. } = self;
+        let [row_stride, stride] = source.stride;
+        let [out_height, out_width, _] = source.output;
+        let [run, apart] = [source.kernel[1], stride].map(|columns| columns.saturating_mul(source.input[2]));
+        if stride >= source.kernel[1] || run % group != 0 || apart % group != 0 {
+            return None;
+        }
+        let extent = (source.kernel[0] - 1).checked_mul(source.dilation[0])?.checked_add(1)?;
+        let columns = out_width.checked_sub(1)?.checked_mul(stride)?.checked_add(source.kernel[1])?;
+        let line = columns.checked_mul(source.input[2])?.div_ceil(group);
+        // Output rows at a time.
+        let fitting = (BLOCK_BYTES / 4 / line.max(1)).saturating_sub(extent) / row_stride.max(1) + 1;
+        let rows = fitting.min(out_height);
+        let spanned = |rows: usize| rows.saturating_sub(1).saturating_mul(row_stride).saturating_add(extent);
+        source.kernel = [1, columns];
+        source.stride[0] = 1;
+        source.output = [spanned(out_height), 1, 1];
+        let windows = Windows {
+            runs: [run / group, line.saturating_mul(source.dilation[0])],
+            columns: [out_width, apart / group],
+            row: line.saturating_mul(row_stride),
+        };
+        let words = spanned(rows).checked_mul(line)?;
+        let lines = Some([row_stride, extent]);
+        (words <= LIMIT).then_some(Self { rows: rows * out_width, words, source, windows, lines, ..self })
+    }
+
+    /// The windows to gather for a range of output pixels.
+    fn gathered(&self, pixels: &Range<usize>) -> Range<usize> {
+        let Self { lines: Some([stride, extent]), windows: Windows { columns: [width, _], .. }, .. } = *self else {
+            return pixels.clone();
+        };
+        let [first, end] = [pixels.start, pixels.end].map(|pixel| pixel / width.max(1));
+        first * stride..(end - 1) * stride + extent
     }
 
     /// Channels of a group, filled up to whole vectors.
@@ -191,40 +247,34 @@ impl Shape {
         self.padded().saturating_mul(self.depth)
     }
 
-    /// Words of a block of one group.
-    fn gathered(&self) -> usize {
-        self.rows.saturating_mul(self.depth)
-    }
-
     /// Height, width, and bytes of a pixel.
     fn bytes(&self, [height, width, channels]: [usize; 3]) -> [usize; 3] {
         [height, width, channels.saturating_mul(self.layout.value)]
     }
 }
 
-/// Where windows lie and what stands around the input.
-struct Windows<'a> {
-    geometry: &'a Convolution,
+/// What to gather, and what stands around the input.
+struct Gathering {
     zero_point: i32,
     spreads: bool,
+    pixels: Range<usize>,
 }
 
-/// Gathers the windows of output pixels, `depth` words each. What is written ascends in memory, so a run may be rounded
-/// up to whole chunks: what it writes too much is written over.
-#[allow(clippy::too_many_arguments)]
+/// Gathers windows, whole words each. What is written ascends in memory, so a run may be rounded up to whole chunks: what it
+/// writes too much is written over.
 #[inline(always)]
 fn gather<L: Matrix + ?Sized>(
-    &Windows { geometry, zero_point, spreads }: &Windows<'_>,
+    &Gathering { zero_point, spreads, ref pixels }: &Gathering,
     shape: &Shape,
     group: usize,
     input: &[u8],
-    pixels: Range<usize>,
     into: &mut [u32],
     loops: &L,
 ) {
+    let geometry = &shape.source;
     let [_, width, pixel] = shape.bytes(geometry.input);
     let Layout { value, group: products, .. } = shape.layout;
-    let (taps, length) = (geometry.group_channels(), shape.depth * products);
+    let (taps, length) = (geometry.group_channels(), geometry.taps().next_multiple_of(products));
     let element = 4 / products.max(1);
     let into = into.as_mut_bytes();
     if geometry.is_pointwise() && geometry.groups == 1 && length == taps && !spreads {
@@ -243,7 +293,7 @@ fn gather<L: Matrix + ?Sized>(
         }
         at += count;
     };
-    for _ in pixels {
+    for _ in pixels.clone() {
         let [before, inside] = geometry.inside(x);
         let first = (x * geometry.stride[1] + before).saturating_sub(geometry.pad[1]);
         for tap_y in 0..geometry.kernel[0] {

@@ -1,20 +1,21 @@
-//! Depthwise convolutions. The rows of a strip are padded and widened in scratch memory, one product to a word, then every
-//! window is summed in vectors of channels.
+//! Depthwise convolutions. The rows of a strip are copied into scratch memory with padding around them, then every window is
+//! summed in vectors of channels.
 //!
 //! A strip is read whole before its outputs are written, so the output may overlap the input as far as bands may, and
 //! lie exactly over it.
 
-use super::loops::{Channels, Column, Layout, Matrix, PIXELS, Row};
+use super::loops::{Channels, Layout, Matrix, Strip, VECTORS, Windows};
 use super::pack::{Sizes, part, take, take_mut};
 use super::requantize::pack_tables;
 use super::{Ask, Kernel, block, start, word};
 use crate::kernels::Convolution;
+use zerocopy::IntoBytes;
 
 /// Scratch memory that a strip shall not exceed, if there is a choice.
 const STRIP_BYTES: usize = 32 << 10;
 
-/// Scratch memory that a strip never exceeds, in words.
-const LIMIT: usize = 16 << 20;
+/// Scratch memory that a strip never exceeds.
+const LIMIT: usize = 64 << 20;
 
 /// A depthwise convolution of weights `[taps, channels]`.
 #[derive(Debug)]
@@ -41,14 +42,16 @@ impl Depthwise<'_> {
     fn run_on<L: Channels + ?Sized>(self, loops: &L) -> Option<()> {
         let geometry = self.geometry;
         let shape = Shape::new(geometry, loops.layout())?;
-        let (layout, taps) = (shape.layout, shape.taps);
-        let padded = shape.vectors.checked_mul(layout.lanes)?;
-        let (tables_of, weights_of) = (padded.checked_mul(layout.table)?, padded.checked_mul(taps)?);
+        let Shape { layout, taps, pixel: out_pixel, .. } = shape;
+        let product = layout.group.max(1);
+        let padded = geometry.output[2].checked_next_multiple_of(layout.lanes * VECTORS)?;
+        let slots = taps.checked_next_multiple_of(product)?;
+        let (tables_of, weights_of) = (padded.checked_mul(layout.table)?, padded.checked_mul(slots / product)?);
         match self.ask {
             Ask::Measure(sizes) => {
-                let packed = [padded, tables_of, taps, weights_of].map(part);
+                let packed = [padded, tables_of, slots, weights_of].map(part);
                 let packed = packed.into_iter().fold(0, usize::saturating_add);
-                *sizes = Sizes { packed, scratch: part(shape.rows.checked_mul(shape.row_words())?) };
+                *sizes = Sizes { packed, scratch: part(shape.words()?) };
             }
             Ask::Pack { mut packed, weights, bias, scales } => {
                 let (channels, excess) = (geometry.output[2], loops.excess(self.zero_point));
@@ -65,32 +68,40 @@ impl Depthwise<'_> {
                 if let Some(scales) = scales {
                     pack_tables(scales, layout.lanes, &channel, tables);
                 }
-                let offsets = take_mut(&mut packed, taps)?;
+                let places = take_mut(&mut packed, slots)?;
                 let width = geometry.kernel[1].max(1);
-                for (tap, offset) in offsets.iter_mut().enumerate() {
+                for (tap, place) in places.iter_mut().enumerate() {
+                    // What fills up the last group has weights of nought.
+                    let tap = if tap < taps { tap } else { 0 };
                     let [y, x] = [tap / width * geometry.dilation[0], tap % width * geometry.dilation[1]];
-                    *offset = u32::try_from(y * shape.line * shape.vectors + shape.column(x)).ok()?;
+                    *place = u32::try_from(y * shape.line + x * out_pixel).ok()?;
                 }
-                // Vector by vector of channels, tap by tap.
-                let weights = take_mut(&mut packed, weights_of)?;
-                for (at, to) in weights.iter_mut().enumerate() {
-                    let (vector, lane) = (at / layout.lanes, at % layout.lanes);
-                    let weight = weight(vector % taps, vector / taps * layout.lanes + lane);
-                    *to = word(layout.group, |slot| if slot == 0 { weight } else { 0 });
+                // By two vectors of channels, group by group of taps.
+                let lanes = VECTORS * layout.lanes;
+                for (at, to) in take_mut(&mut packed, weights_of)?.iter_mut().enumerate() {
+                    let (block, lane) = (at / lanes, at % lanes);
+                    let (group, vectors) = (block % (slots / product), block / (slots / product));
+                    *to = word(product, |slot| match group * product + slot {
+                        tap if tap < taps => weight(tap, vectors * lanes + lane),
+                        _ => 0,
+                    });
                 }
             }
             Ask::Run { mut packed, mut scratch, place, finish, images } => {
                 let starts = take(&mut packed, padded)?;
                 let tables = take(&mut packed, tables_of)?;
-                let offsets = take(&mut packed, taps)?;
+                let taps = take(&mut packed, slots)?;
                 let weights = take(&mut packed, weights_of)?;
-                let words = shape.row_words();
-                let lines = take_mut(&mut scratch, shape.rows.checked_mul(words)?)?;
+                let lines = take_mut(&mut scratch, shape.words()?)?.as_mut_bytes();
                 let [height, width, channels] = geometry.input;
                 let [out_height, out_width, out_channels] = geometry.output;
-                let (pixel, out_pixel) = (channels * layout.value, out_channels * layout.value);
-                let stride = geometry.stride[0];
-                let advance = shape.strip * stride;
+                let pixel = channels * layout.value;
+                let [row_stride, stride] = geometry.stride;
+                let windows =
+                    Windows { runs: [0; 2], columns: [out_width, stride * out_pixel], row: row_stride * shape.line };
+                let blank = if layout.value == 1 { self.zero_point as u8 } else { 0 };
+                let multiplier = (out_channels / channels.max(1)).max(1);
+                let advance = shape.strip * row_stride;
                 let down = place.down && place.input != place.output;
                 for image in 0..images {
                     let input = place.input.checked_add(image.checked_mul(height * width * pixel)?)?;
@@ -103,40 +114,33 @@ impl Depthwise<'_> {
                         let again = down || strip.start == 0;
                         let kept = if again { 0 } else { shape.rows.saturating_sub(advance) };
                         if kept > 0 {
-                            lines.copy_within(advance * words..shape.rows * words, 0);
+                            lines.copy_within(advance * shape.line..shape.rows * shape.line, 0);
                         }
-                        for row in kept..shape.rows_of(strip.len(), stride) {
-                            let y = (strip.start * stride + row).checked_sub(geometry.pad[0]).filter(|&y| y < height);
-                            let from = y.and_then(|y| source.get(y * width * pixel..));
-                            let line = lines.get_mut(row * words..)?;
-                            for column in 0..shape.line {
-                                let inside = column.checked_sub(geometry.pad[1]).filter(|&column| column < width);
-                                let pixel = from.and_then(|from| from.get(inside? * pixel..));
-                                let column = Column {
-                                    pixel,
-                                    zero_point: self.zero_point,
-                                    bytes: out_pixel,
-                                    multiplier: (out_channels / channels.max(1)).max(1),
-                                    line: shape.line,
-                                    at: shape.column(column),
-                                };
-                                loops.widen(&column, line)?;
+                        for row in kept..shape.rows_of(strip.len(), row_stride) {
+                            let y =
+                                (strip.start * row_stride + row).checked_sub(geometry.pad[0]).filter(|&y| y < height);
+                            let from = y.and_then(|y| source.get(y * width * pixel..)?.get(..width * pixel));
+                            let line = lines.get_mut(row * shape.line..)?.get_mut(..shape.line)?;
+                            let (before, rest) =
+                                line.split_at_mut_checked(geometry.pad[1].saturating_mul(out_pixel).min(shape.line))?;
+                            let inside = if from.is_some() { rest.len().min(width * out_pixel) } else { 0 };
+                            let (inside, after) = rest.split_at_mut_checked(inside)?;
+                            before.fill(blank);
+                            after.fill(blank);
+                            // Each element for all channels that see it; of one channel a whole row.
+                            let step = if multiplier == 1 { shape.line } else { layout.value };
+                            let elements = from.unwrap_or_default().chunks(step);
+                            for (to, element) in inside.chunks_mut(step * multiplier).zip(elements) {
+                                for to in to.chunks_mut(step) {
+                                    to.iter_mut().zip(element).for_each(|(to, &from)| *to = from);
+                                }
                             }
                         }
-                        for (index, y) in strip.enumerate() {
-                            let row = Row {
-                                lines: lines.get(index * stride * words..)?,
-                                offsets,
-                                weights,
-                                line: shape.line,
-                                starts,
-                                tables,
-                                finish: &finish,
-                                pixel: out_pixel,
-                            };
-                            let at = output + y * out_width * out_pixel;
-                            loops.row(&row, place.memory.get_mut(at..at + out_width * out_pixel)?)?;
-                        }
+                        let at = output + strip.start * out_width * out_pixel;
+                        let target = place.memory.get_mut(at..at + strip.len() * out_width * out_pixel)?;
+                        let strip =
+                            Strip { lines, windows, taps, weights, starts, tables, finish: &finish, pixel: out_pixel };
+                        loops.strip(&strip, target)?;
                     }
                 }
             }
@@ -150,14 +154,9 @@ struct Shape {
     layout: Layout,
     /// Of a window.
     taps: usize,
-    /// Vectors of channels.
-    vectors: usize,
-    /// Columns from one output to the next.
-    stride: usize,
-    /// Columns of a widened row whose distance is a multiple of the stride, so that the columns under one tap of
-    /// neighbouring outputs are neighbours; padding included, and what the last outputs side by side read too much.
-    columns: usize,
-    /// Columns of all remainders, of which there are as many as the stride is long.
+    /// Bytes of an output pixel.
+    pixel: usize,
+    /// Bytes of a row with its padding, each element as often as channels see it.
     line: usize,
     /// Input rows that one output row spans.
     extent: usize,
@@ -169,22 +168,21 @@ struct Shape {
 impl Shape {
     /// `None` where the kernel does not serve: the strip is too large, or taps are few in it.
     fn new(geometry: &Convolution, layout: Layout) -> Option<Self> {
-        let reach = |taps: usize, dilation: usize| taps.saturating_sub(1).saturating_mul(dilation);
-        let span = reach(geometry.kernel[1], geometry.dilation[1]);
-        let extent = reach(geometry.kernel[0], geometry.dilation[0]).checked_add(1)?;
-        let [row_stride, stride] = geometry.stride.map(|stride| stride.max(1));
-        let columns = geometry.output[1].next_multiple_of(PIXELS).checked_add(span / stride)?;
-        let line = columns.checked_mul(stride)?;
-        let vectors = geometry.output[2].div_ceil(layout.lanes);
+        let [extent, span] = [0, 1].map(|axis| {
+            geometry.kernel[axis].saturating_sub(1).saturating_mul(geometry.dilation[axis]).saturating_add(1)
+        });
+        let [row_stride, stride] = geometry.stride;
+        let columns = geometry.output[1].saturating_sub(1).checked_mul(stride)?.checked_add(span)?;
+        let pixel = geometry.output[2].checked_mul(layout.value)?;
+        let line = columns.checked_mul(pixel)?;
         let taps = (geometry.kernel[0] * geometry.kernel[1]).max(1);
-        let mut shape = Self { layout, taps, vectors, stride, columns, line, extent, strip: 0, rows: 0 };
-        let words = line.checked_mul(vectors)?.checked_mul(layout.lanes)?.max(1);
-        let fitting = (STRIP_BYTES / 4 / words).saturating_sub(extent) / row_stride;
+        let mut shape = Self { layout, taps, pixel, line, extent, strip: 0, rows: 0 };
+        let fitting = (STRIP_BYTES / line.max(1)).saturating_sub(extent) / row_stride.max(1);
         shape.strip = fitting.saturating_add(1).min(geometry.output[0]);
         shape.rows = shape.rows_of(shape.strip, row_stride);
-        // Of windows dilated far most of the rows would be widened for no tap.
+        // Of windows dilated far most of the rows would be copied for no tap.
         let dense = shape.rows / 4 <= shape.strip.saturating_mul(geometry.kernel[0]);
-        (dense && shape.rows.checked_mul(words)? <= LIMIT).then_some(shape)
+        (dense && shape.rows.checked_mul(line)? <= LIMIT).then_some(shape)
     }
 
     /// Input rows that so many output rows span.
@@ -192,14 +190,9 @@ impl Shape {
         strip.saturating_sub(1).saturating_mul(stride).saturating_add(self.extent)
     }
 
-    /// Where a column stands in a widened row, in vectors.
-    fn column(&self, column: usize) -> usize {
-        let stride = self.stride.max(1);
-        column % stride * self.columns + column / stride
-    }
-
-    /// Words of a widened row.
-    fn row_words(&self) -> usize {
-        self.line.saturating_mul(self.vectors).saturating_mul(self.layout.lanes)
+    /// Words of all rows of a strip, and of the vectors that are read behind them.
+    fn words(&self) -> Option<usize> {
+        let behind = VECTORS * self.layout.lanes * self.layout.value;
+        Some(self.rows.checked_mul(self.line)?.checked_add(behind)?.div_ceil(4))
     }
 }

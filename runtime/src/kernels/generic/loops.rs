@@ -3,13 +3,10 @@
 use super::tile::tile;
 use super::{Finish, Products};
 use core::marker::PhantomData;
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// Vectors of channels per panel of a matrix product.
 pub const VECTORS: usize = 2;
-/// Outputs of a depthwise convolution that are computed side by side, so that a weight is loaded once for all of them.
-pub const PIXELS: usize = 4;
-
 /// The numbers of a [`Products`], which say how its operands are packed.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
@@ -27,14 +24,27 @@ pub struct Layout {
     pub small_tiles: bool,
 }
 
-/// What a block of gathered rows is multiplied with, and where the outputs go.
+/// How the windows of output pixels lie in gathered words.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// Neighbouring words of a window, and how far it is from such a run to the next.
+    pub runs: [usize; 2],
+    /// Windows side by side, and how far it is from one to the next.
+    pub columns: [usize; 2],
+    /// How far it is from the first of those to the first of the next ones.
+    pub row: usize,
+}
+
+/// What a block of gathered windows is multiplied with, and where the outputs go.
 #[derive(Clone, Copy, Debug)]
 pub struct Panel<'a> {
-    /// The rows, `depth` words each.
+    /// The gathered words.
     pub activations: &'a [u32],
-    /// Words per row.
+    /// Where windows lie in them.
+    pub windows: Windows,
+    /// Words per window.
     pub depth: usize,
-    /// Number of rows.
+    /// Number of windows.
     pub rows: usize,
     /// The packed weights, from the panel's first one on; initial sums and tables of its channels.
     pub weights: &'a [u32],
@@ -50,17 +60,17 @@ pub struct Panel<'a> {
     pub row_bytes: usize,
 }
 
-/// An output row of a depthwise convolution.
+/// Output rows of a depthwise convolution.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    /// Widened input, from the row of the first taps on.
-    pub lines: &'a [u32],
-    /// Where the taps stand, in vectors.
-    pub offsets: &'a [u32],
+pub struct Strip<'a> {
+    /// Rows of the input, padding included, and at least two vectors of elements behind them.
+    pub lines: &'a [u8],
+    /// Where the windows of output pixels lie in them, in bytes.
+    pub windows: Windows,
+    /// Where taps lie in a window, in bytes, filled up to whole groups.
+    pub taps: &'a [u32],
     /// The packed weights.
     pub weights: &'a [u32],
-    /// Vectors from the lines of one vector of channels to those of the next.
-    pub line: usize,
     /// Initial sums.
     pub starts: &'a [u32],
     /// Packed tables.
@@ -69,23 +79,6 @@ pub struct Row<'a> {
     pub finish: &'a Finish,
     /// Bytes of an output pixel.
     pub pixel: usize,
-}
-
-/// A column of an input row of a depthwise convolution.
-#[derive(Clone, Copy, Debug)]
-pub struct Column<'a> {
-    /// The row from the column on; `None` is padding.
-    pub pixel: Option<&'a [u8]>,
-    /// The zero point.
-    pub zero_point: i32,
-    /// Bytes of all output channels of a pixel.
-    pub bytes: usize,
-    /// Output channels of each input channel.
-    pub multiplier: usize,
-    /// Vectors from one vector of channels to the next.
-    pub line: usize,
-    /// Where the first of them belongs.
-    pub at: usize,
 }
 
 /// How operands are packed.
@@ -106,10 +99,8 @@ pub trait Matrix: Packing {
 
 /// The loops of depthwise convolutions.
 pub trait Channels: Packing {
-    /// Writes a column into the lines of all vectors of channels.
-    fn widen(&self, column: &Column<'_>, line: &mut [u32]) -> Option<()>;
-    /// Computes an output row.
-    fn row(&self, row: &Row<'_>, output: &mut [u8]) -> Option<()>;
+    /// Computes output rows.
+    fn strip(&self, strip: &Strip<'_>, output: &mut [u8]) -> Option<()>;
 }
 
 /// The loops of an instruction set for elements `T`.
@@ -129,6 +120,20 @@ impl<T, P: Products<T>> Of<T, P> {
         if P::VALUE == 1 { zero_point as u8 } else { 0 }
     }
 
+    /// What stands under a tap.
+    #[inline(always)]
+    fn double(window: &[u8], tap: u32) -> Option<&P::Double> {
+        Some(P::Double::ref_from_prefix(window.get(tap as usize..)?).ok()?.0)
+    }
+
+    /// Stores the outputs of two vectors, as many as fit.
+    #[inline(always)]
+    fn put_pair([first, last]: &[P::Values; 2], into: &mut [u8]) {
+        let (low, high) = into.split_at_mut(into.len().min(P::LANES * P::VALUE));
+        Self::put(first, low);
+        Self::put(last, high);
+    }
+
     /// Stores outputs, as many as fit.
     #[inline(always)]
     fn put(outputs: &P::Values, into: &mut [u8]) {
@@ -146,27 +151,45 @@ macro_rules! panel {
         let weights = P::vectors($panel.weights).as_chunks::<$width>().0.get(..$panel.depth)?;
         let starts = P::vectors($panel.starts).first_chunk::<$width>()?;
         let start = starts.map(|start| $products.load(&start));
-        let mut row = 0;
+        let Windows { runs, columns: [columns, apart], row: down } = $panel.windows;
+        let (mut row, mut column, mut place) = (0, 0, 0);
         while row < $panel.rows {
             let left = $panel.rows - row;
-            let activations = $panel.activations.get(row * $panel.depth..)?;
+            // Two of four are better than one of six and one of two.
+            let count = if P::ROWS >= 6 && left >= 6 && left != 8 {
+                6
+            } else if left >= 4 {
+                4
+            } else if P::SMALL_TILES && left >= 2 {
+                2
+            } else {
+                1
+            };
+            let mut places = [0; 6];
+            for to in places.iter_mut().take(count) {
+                *to = place + column * apart;
+                column += 1;
+                if column == columns {
+                    (column, place) = (0, place + down);
+                }
+            }
             macro_rules! rows {
                 ($rows:tt) => {
-                    tile!($products, activations, $panel.depth, weights, start, $names, $rows)
+                    tile!($products, $panel.activations, places, runs, weights, start, $names, $rows)
                 };
             }
             // The sums of as many rows, and some more to fill up the array.
-            let (sums, count) = if P::ROWS >= 6 && left >= 6 {
-                (rows!([a: 0, b: 1, c: 2, d: 3, e: 4, f: 5]), 6)
-            } else if left >= 4 {
+            let sums = if P::ROWS >= 6 && count == 6 {
+                rows!([a: 0, b: 1, c: 2, d: 3, e: 4, f: 5])
+            } else if count == 4 {
                 let [a, b, c, d] = rows!([a: 0, b: 1, c: 2, d: 3]);
-                ([a, b, c, d, a, a], 4)
-            } else if P::SMALL_TILES && left >= 2 {
+                [a, b, c, d, a, a]
+            } else if P::SMALL_TILES && count == 2 {
                 let [a, b] = rows!([a: 0, b: 1]);
-                ([a, b, a, a, a, a], 2)
+                [a, b, a, a, a, a]
             } else {
                 let [a] = rows!([a: 0]);
-                ([a, a, a, a, a, a], 1)
+                [a; 6]
             };
             for $sums in sums.into_iter().take(count) {
                 let $into = $output.get_mut(row * $panel.row_bytes..)?.get_mut(..$panel.bytes)?;
@@ -216,7 +239,7 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
                     &blank
                 }
             };
-            let converted = self.0.widen(chunk, zero_point);
+            let converted = self.0.widen(chunk);
             let target = into.get_mut(done..).unwrap_or_default();
             if converted.write_to_prefix(target).is_err() {
                 target.iter_mut().zip(converted.as_bytes()).for_each(|(to, &from)| *to = from);
@@ -233,10 +256,7 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
         let second = panel.tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);
         if !P::SMALL_TILES || panel.bytes > vector {
             panel!(products, panel, output, [x: 0, y: 1], 2, |sums, into| {
-                let [first, last] = products.finish_pair(sums, panel.finish, [panel.tables, second]);
-                let (low, high) = into.split_at_mut(into.len().min(vector));
-                Self::put(&first, low);
-                Self::put(&last, high);
+                Self::put_pair(&products.finish_pair(sums, panel.finish, [panel.tables, second]), into);
             });
         } else {
             panel!(products, panel, output, [x: 0], 1, |sums, into| {
@@ -250,73 +270,48 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
 
 impl<T, P: Products<T>> Channels for Of<T, P> {
     #[inline(always)]
-    fn widen(&self, column: &Column<'_>, line: &mut [u32]) -> Option<()> {
-        let mut blank = P::Values::new_zeroed();
-        for value in blank.as_mut_bytes() {
-            *value = Self::blank(column.zero_point);
-        }
-        let width = P::LANES * P::VALUE;
-        let (mut at, mut byte) = (column.at, 0);
-        while byte < column.bytes {
-            let mut values = blank;
-            if let Some(pixel) = column.pixel {
-                // What is read beyond the last channel meets weights of nought.
-                if column.multiplier == 1
-                    && let Some(whole) = pixel.get(byte..).and_then(P::values)
-                {
-                    values = *whole;
-                } else {
-                    for (to, at) in values.as_mut_bytes().iter_mut().zip(byte..column.bytes) {
-                        let value = at / P::VALUE / column.multiplier.max(1) * P::VALUE + at % P::VALUE;
-                        *to = *pixel.get(value)?;
-                    }
-                }
-            }
-            *P::vectors_mut(line).get_mut(at)? = self.0.spread(&values, column.zero_point);
-            at += column.line;
-            byte += width;
-        }
-        Some(())
-    }
-
-    #[inline(always)]
-    fn row(&self, row: &Row<'_>, output: &mut [u8]) -> Option<()> {
-        let (products, width) = (self.0, P::LANES * P::VALUE);
-        let (mut lines, mut weights) = (P::vectors(row.lines), P::vectors(row.weights));
-        let (mut tables, mut byte) = (row.tables, 0);
-        for start in P::vectors(row.starts) {
-            let start = products.load(start);
-            let (filter, others) = weights.split_at_checked(row.offsets.len())?;
-            let bytes = width.min(row.pixel.saturating_sub(byte));
-            let (mut at, mut first) = (byte, 0);
+    fn strip(&self, strip: &Strip<'_>, output: &mut [u8]) -> Option<()> {
+        let (products, vector) = (self.0, P::LANES * P::VALUE);
+        let Windows { columns: [columns, apart], row: down, .. } = strip.windows;
+        let (mut weights, mut tables, mut byte) = (P::vectors(strip.weights).as_chunks::<VECTORS>().0, strip.tables, 0);
+        for [first, second] in P::vectors(strip.starts).as_chunks::<VECTORS>().0 {
+            let start = [products.load(first), products.load(second)];
+            let (filter, rest) = weights.split_at_checked(strip.taps.len() / P::GROUP)?;
+            let after = tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);
+            let bytes = (VECTORS * vector).min(strip.pixel.saturating_sub(byte));
+            let (mut at, mut column, mut place) = (byte, 0, byte);
             while at < output.len() {
-                let (mut a, mut b, mut c, mut d) = (start, start, start, start);
-                let pixels = lines.get(first..)?;
-                let mut tap = 0;
-                while tap < filter.len() {
-                    let weights = products.load(filter.get(tap)?);
-                    let offset = *row.offsets.get(tap)? as usize;
-                    let [first, second, third, fourth] = pixels.get(offset..)?.first_chunk::<PIXELS>()?;
-                    a = products.multiply_add(a, products.load(first), weights);
-                    b = products.multiply_add(b, products.load(second), weights);
-                    c = products.multiply_add(c, products.load(third), weights);
-                    d = products.multiply_add(d, products.load(fourth), weights);
-                    tap += 1;
-                }
-                for sums in [[a, b], [c, d]] {
-                    for outputs in products.finish_pair(sums, row.finish, [tables; 2]) {
-                        if let Some(pixel) = output.get_mut(at..at + bytes) {
-                            Self::put(&outputs, pixel);
-                        }
-                        at += row.pixel;
+                let mut window = || {
+                    let from = strip.lines.get(place + column * apart..);
+                    column += 1;
+                    if column == columns {
+                        (column, place) = (0, place + down);
                     }
+                    from
+                };
+                // Two pixels side by side, so that weights are loaded once for both; the last one may stand alone.
+                let one = window()?;
+                let other = if at + strip.pixel < output.len() { window()? } else { one };
+                let (mut sums, mut others) = (start, start);
+                for (taps, [first, second]) in strip.taps.chunks_exact(P::GROUP).zip(filter) {
+                    let [first, second] = [products.load(first), products.load(second)];
+                    let [a, b] = products.weave(|slot| Self::double(one, *taps.get(slot)?))?;
+                    let [c, d] = products.weave(|slot| Self::double(other, *taps.get(slot)?))?;
+                    sums[0] = products.multiply_add(sums[0], a, first);
+                    sums[1] = products.multiply_add(sums[1], b, second);
+                    others[0] = products.multiply_add(others[0], c, first);
+                    others[1] = products.multiply_add(others[1], d, second);
                 }
-                first += PIXELS;
+                for sums in [sums, others] {
+                    if let Some(pixel) = output.get_mut(at..at + bytes) {
+                        Self::put_pair(&products.finish_pair(sums, strip.finish, [tables, after]), pixel);
+                    }
+                    at += strip.pixel;
+                }
             }
-            byte += width;
-            lines = lines.get(row.line..).unwrap_or(&[]);
-            weights = others;
-            tables = tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);
+            byte += VECTORS * vector;
+            weights = rest;
+            tables = after.get(P::LANES * P::TABLE..).unwrap_or(&[]);
         }
         Some(())
     }

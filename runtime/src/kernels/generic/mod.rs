@@ -60,6 +60,8 @@ pub trait Products<T>: Copy {
     type Values: Plain;
     /// Elements in a tensor, a group for each lane.
     type Chunk: Plain;
+    /// Elements in a tensor, one for each lane of two vectors.
+    type Double: Plain;
     /// A vector register of weights, activations or sums.
     type Vector: Copy;
 
@@ -76,9 +78,9 @@ pub trait Products<T>: Copy {
     /// What activations exceed `activation - zero_point` by; corrected in the bias.
     fn excess(self, zero_point: i32) -> i32;
     /// Activations as they are multiplied.
-    fn widen(self, chunk: &Self::Chunk, zero_point: i32) -> Self::Words;
-    /// The same with one product in each word.
-    fn spread(self, values: &Self::Values, zero_point: i32) -> Self::Words;
+    fn widen(self, chunk: &Self::Chunk) -> Self::Words;
+    /// The same for two vectors of channels whose words are groups of taps; `tap` gives the elements under one of them.
+    fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a Self::Double>) -> Option<[Self::Vector; 2]>;
 
     /// One word in every lane.
     fn splat(self, word: u32) -> Self::Vector;

@@ -3,25 +3,29 @@
 //! Rows and vectors are spelled out and all slices have the length that the loop counts to, so that the loop is good
 //! code also where the compiler makes small code.
 
-/// Sums of rows of activations, `$stride` words apart, times a panel of vectors of channels, from `$start` on. Rows and
-/// vectors have a name and a number each.
+/// Sums of windows of activations times a panel of vectors of channels, from `$start` on. A window begins at one of `$places` and
+/// consists of `$runs`: the words of each, and how far it is to the next. Windows and vectors have a name and a number each.
 macro_rules! tile {
     (
-        $products:expr, $activations:expr, $stride:expr, $panel:expr, $start:expr, $vectors:tt,
+        $products:expr, $activations:expr, $places:expr, $runs:expr, $panel:expr, $start:expr, $vectors:tt,
         [$($row:ident: $index:literal),*]
     ) => {{
-        let (products, activations, panel, start) = ($products, $activations, $panel, $start);
-        let depth = panel.len();
-        $(let $row = activations.get($index * $stride..)?.get(..depth)?;)*
+        let (products, activations, places, [length, apart], start) =
+            ($products, $activations, $places, $runs, $start);
         let mut sums = [$(tile!(start $index, start)),*];
-        let mut step = 0;
-        while step < depth {
-            let vectors = tile!(weights products, panel.get(step)?, $vectors);
-            $({
-                let group = products.splat(*$row.get(step)?);
-                tile!(add products, sums[$index], group, vectors, $vectors);
-            })*
-            step += 1;
+        let mut from = 0;
+        for panel in $panel.chunks_exact(length) {
+            $(let $row = activations.get(places[$index] + from..)?.get(..length)?;)*
+            let mut step = 0;
+            while step < length {
+                let vectors = tile!(weights products, panel.get(step)?, $vectors);
+                $({
+                    let group = products.splat(*$row.get(step)?);
+                    tile!(add products, sums[$index], group, vectors, $vectors);
+                })*
+                step += 1;
+            }
+            from += apart;
         }
         sums
     }};
