@@ -31,26 +31,10 @@ macro_rules! lanes {
         type Words = [u32; $lanes];
         type Values = [u8; $lanes * $value];
         type Chunk = [u8; $lanes * $group * $value];
-        type Double = [[u8; $lanes * $value]; 2];
 
         #[inline(always)]
         fn vectors(words: &[u32]) -> &[[u32; $lanes]] {
             words.as_chunks().0
-        }
-
-        #[inline(always)]
-        fn vectors_mut(words: &mut [u32]) -> &mut [[u32; $lanes]] {
-            words.as_chunks_mut().0
-        }
-
-        #[inline(always)]
-        fn values(bytes: &[u8]) -> Option<&Self::Values> {
-            bytes.first_chunk()
-        }
-
-        #[inline(always)]
-        fn values_mut(bytes: &mut [u8]) -> Option<&mut Self::Values> {
-            bytes.first_chunk_mut()
         }
 
         #[inline(always)]
@@ -83,7 +67,7 @@ macro_rules! wide_pairs {
         }
 
         #[inline(always)]
-        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a Self::Double>) -> Option<[Self::Vector; 2]> {
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Vector; 2]> {
             let mut words = [[[0_i16; 2]; $lanes]; 2];
             let values = tap(0)?.as_flattened().iter().zip(tap(1)?.as_flattened());
             for (word, (first, second)) in words.as_flattened_mut().iter_mut().zip(values) {
@@ -112,7 +96,7 @@ macro_rules! quads {
         }
 
         #[inline(always)]
-        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a Self::Double>) -> Option<[Self::Vector; 2]> {
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Vector; 2]> {
             let mut words = [[[0_u8; 4]; $lanes]; 2];
             let first = tap(0)?.as_flattened().iter().zip(tap(1)?.as_flattened());
             let second = tap(2)?.as_flattened().iter().zip(tap(3)?.as_flattened());
@@ -141,7 +125,7 @@ macro_rules! floats {
         }
 
         #[inline(always)]
-        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a Self::Double>) -> Option<[Self::Vector; 2]> {
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Vector; 2]> {
             let words: [[u32; $lanes]; 2] = zerocopy::transmute!(*tap(0)?);
             Some([Products::<f32>::load(self, &words[0]), Products::<f32>::load(self, &words[1])])
         }

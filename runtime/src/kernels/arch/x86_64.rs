@@ -104,38 +104,21 @@ macro_rules! integers_256 {
 
         #[inline(always)]
         fn finish_pair(self, sums: [__m256i; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 8]; 2] {
-            let [low, high] = finish.bounds();
-            let low = intrinsic!(_mm256_set1_ps(low as f32));
-            let high = intrinsic!(_mm256_set1_ps(high as f32));
-            let mut outputs = sums;
-            let mut unsure = 0;
-            for ((output, sums), table) in outputs.iter_mut().zip(sums).zip(tables) {
-                let ([_, _, factors, ties, ..], _) = table.as_chunks::<8>() else { return [[0; 8]; 2] };
-                let factors = Products::<i8>::load(self, factors);
-                let ties = Products::<i8>::load(self, ties);
-                let factors = intrinsic!(_mm256_castsi256_ps(factors));
-                let ties = intrinsic!(_mm256_castsi256_ps(ties));
-                let value = intrinsic!(_mm256_cvtepi32_ps(sums));
-                let value = intrinsic!(_mm256_mul_ps(value, factors));
-                let value = intrinsic!(_mm256_max_ps(value, low));
-                let value = intrinsic!(_mm256_min_ps(value, high));
-                // Nearest, ties to even: the only rounding mode that Rust programs run in.
-                *output = intrinsic!(_mm256_cvtps_epi32(value));
-                let whole = intrinsic!(_mm256_cvtepi32_ps(*output));
-                let distance = intrinsic!(_mm256_sub_ps(value, whole));
-                let sign = intrinsic!(_mm256_set1_ps(-0.0));
-                let distance = intrinsic!(_mm256_andnot_ps(sign, distance));
-                let beyond = intrinsic!(_mm256_cmp_ps::<30>(distance, ties));
-                unsure |= intrinsic!(_mm256_movemask_ps(beyond));
-            }
-            if unsure != 0 {
-                let ([first, second], [table, other]) = (sums, tables);
+            let [table, other] = tables;
+            let ([first, second], [(first_rows, _), (second_rows, _)]) =
+                (sums, tables.map(|table| table.as_chunks::<8>()));
+            let (Some(first_rows), Some(second_rows)) = (first_rows.first_chunk(), second_rows.first_chunk()) else {
+                return [[0; 8]; 2];
+            };
+            let (first, first_unsure) = self.quick(first, finish, first_rows);
+            let (second, second_unsure) = self.quick(second, finish, second_rows);
+            if first_unsure | second_unsure != 0 {
+                let [first, second] = sums;
                 return [
                     Products::<i8>::finish(self, first, finish, table),
                     Products::<i8>::finish(self, second, finish, other),
                 ];
             }
-            let [first, second] = outputs;
             let words = intrinsic!(_mm256_packs_epi32(first, second));
             let zero_point = intrinsic!(_mm256_set1_epi16(finish.zero_point as i16));
             let words = intrinsic!(_mm256_add_epi16(words, zero_point));
@@ -204,6 +187,38 @@ macro_rules! integers_256 {
         }
     };
 }
+
+/// What both have in common beside.
+macro_rules! quick_256 {
+    ($name:ident) => {
+        impl $name {
+            /// A vector of clamped products, and which of them are not sure.
+            #[inline(always)]
+            fn quick(self, sums: __m256i, finish: &Finish, [_, _, factors, ties]: &[[u32; 8]; 4]) -> (__m256i, i32) {
+                let [low, high] = finish.bounds();
+                let factors = intrinsic!(_mm256_castsi256_ps(Products::<i8>::load(self, factors)));
+                let value = intrinsic!(_mm256_cvtepi32_ps(sums));
+                let value = intrinsic!(_mm256_mul_ps(value, factors));
+                let value = intrinsic!(_mm256_max_ps(value, _mm256_set1_ps(low as f32)));
+                let value = intrinsic!(_mm256_min_ps(value, _mm256_set1_ps(high as f32)));
+                // Nearest, ties to even: the only rounding mode that Rust programs run in.
+                let output = intrinsic!(_mm256_cvtps_epi32(value));
+                if !finish.tflite {
+                    return (output, 0);
+                }
+                let ties = intrinsic!(_mm256_castsi256_ps(Products::<i8>::load(self, ties)));
+                let whole = intrinsic!(_mm256_cvtepi32_ps(output));
+                let distance = intrinsic!(_mm256_sub_ps(value, whole));
+                let distance = intrinsic!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), distance));
+                let beyond = intrinsic!(_mm256_cmp_ps::<30>(distance, ties));
+                (output, intrinsic!(_mm256_movemask_ps(beyond)))
+            }
+        }
+    };
+}
+
+quick_256!(Avx2);
+quick_256!(AvxVnni);
 
 /// Floats in AVX2 registers.
 macro_rules! floats_256 {

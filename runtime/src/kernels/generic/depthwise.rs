@@ -117,24 +117,16 @@ impl Depthwise<'_> {
                             lines.copy_within(advance * shape.line..shape.rows * shape.line, 0);
                         }
                         for row in kept..shape.rows_of(strip.len(), row_stride) {
-                            let y =
-                                (strip.start * row_stride + row).checked_sub(geometry.pad[0]).filter(|&y| y < height);
-                            let from = y.and_then(|y| source.get(y * width * pixel..)?.get(..width * pixel));
+                            let y = (strip.start * row_stride + row).checked_sub(geometry.pad[0]);
+                            let from = y.filter(|&y| y < height).and_then(|y| source.get(y * width * pixel..));
                             let line = lines.get_mut(row * shape.line..)?.get_mut(..shape.line)?;
-                            let (before, rest) =
-                                line.split_at_mut_checked(geometry.pad[1].saturating_mul(out_pixel).min(shape.line))?;
-                            let inside = if from.is_some() { rest.len().min(width * out_pixel) } else { 0 };
+                            let before = geometry.pad[1].saturating_mul(out_pixel).min(shape.line);
+                            let inside = if from.is_some() { (shape.line - before).min(width * out_pixel) } else { 0 };
+                            let (before, rest) = line.split_at_mut_checked(before)?;
                             let (inside, after) = rest.split_at_mut_checked(inside)?;
                             before.fill(blank);
                             after.fill(blank);
-                            // Each element for all channels that see it; of one channel a whole row.
-                            let step = if multiplier == 1 { shape.line } else { layout.value };
-                            let elements = from.unwrap_or_default().chunks(step);
-                            for (to, element) in inside.chunks_mut(step * multiplier).zip(elements) {
-                                for to in to.chunks_mut(step) {
-                                    to.iter_mut().zip(element).for_each(|(to, &from)| *to = from);
-                                }
-                            }
+                            repeat(from.unwrap_or_default(), layout.value, multiplier, inside)?;
                         }
                         let at = output + strip.start * out_width * out_pixel;
                         let target = place.memory.get_mut(at..at + strip.len() * out_width * out_pixel)?;
@@ -147,6 +139,20 @@ impl Depthwise<'_> {
         }
         Some(())
     }
+}
+
+/// Copies elements, each `times` times.
+fn repeat(from: &[u8], element: usize, times: usize, to: &mut [u8]) -> Option<()> {
+    if times == 1 {
+        to.copy_from_slice(from.get(..to.len())?);
+    } else {
+        for (to, from) in to.chunks_mut(element * times).zip(from.chunks(element)) {
+            for to in to.chunks_mut(element) {
+                to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+            }
+        }
+    }
+    Some(())
 }
 
 #[derive(Clone, Copy)]

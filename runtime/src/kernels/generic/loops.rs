@@ -1,7 +1,7 @@
 //! The innermost loops: what is compiled for each type of elements and each way to multiply them.
 
 use super::tile::tile;
-use super::{Finish, Products};
+use super::{Finish, Plain, Products};
 use core::marker::PhantomData;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
@@ -33,6 +33,27 @@ pub struct Windows {
     pub columns: [usize; 2],
     /// How far it is from the first of those to the first of the next ones.
     pub row: usize,
+}
+
+/// Walks over windows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    column: usize,
+    row: usize,
+}
+
+impl Place {
+    /// Where the next window lies.
+    #[inline(always)]
+    fn next(&mut self, windows: &Windows) -> usize {
+        let [columns, apart] = windows.columns;
+        let at = self.row + self.column * apart;
+        self.column += 1;
+        if self.column == columns {
+            *self = Self { column: 0, row: self.row + windows.row };
+        }
+        at
+    }
 }
 
 /// What a block of gathered windows is multiplied with, and where the outputs go.
@@ -122,22 +143,14 @@ impl<T, P: Products<T>> Of<T, P> {
 
     /// What stands under a tap.
     #[inline(always)]
-    fn double(window: &[u8], tap: u32) -> Option<&P::Double> {
-        Some(P::Double::ref_from_prefix(window.get(tap as usize..)?).ok()?.0)
-    }
-
-    /// Stores the outputs of two vectors, as many as fit.
-    #[inline(always)]
-    fn put_pair([first, last]: &[P::Values; 2], into: &mut [u8]) {
-        let (low, high) = into.split_at_mut(into.len().min(P::LANES * P::VALUE));
-        Self::put(first, low);
-        Self::put(last, high);
+    fn double(window: &[u8], tap: u32) -> Option<&[P::Values; 2]> {
+        Some(<[P::Values; 2]>::ref_from_prefix(window.get(tap as usize..)?).ok()?.0)
     }
 
     /// Stores outputs, as many as fit.
     #[inline(always)]
-    fn put(outputs: &P::Values, into: &mut [u8]) {
-        if let Some(whole) = P::values_mut(into) {
+    fn put<V: Plain>(outputs: &V, into: &mut [u8]) {
+        if let Ok((whole, _)) = V::mut_from_prefix(into) {
             *whole = *outputs;
         } else {
             into.iter_mut().zip(outputs.as_bytes()).for_each(|(to, &from)| *to = from);
@@ -151,8 +164,8 @@ macro_rules! panel {
         let weights = P::vectors($panel.weights).as_chunks::<$width>().0.get(..$panel.depth)?;
         let starts = P::vectors($panel.starts).first_chunk::<$width>()?;
         let start = starts.map(|start| $products.load(&start));
-        let Windows { runs, columns: [columns, apart], row: down } = $panel.windows;
-        let (mut row, mut column, mut place) = (0, 0, 0);
+        let runs = $panel.windows.runs;
+        let (mut row, mut place) = (0, Place::default());
         while row < $panel.rows {
             let left = $panel.rows - row;
             // Two of four are better than one of six and one of two.
@@ -167,11 +180,7 @@ macro_rules! panel {
             };
             let mut places = [0; 6];
             for to in places.iter_mut().take(count) {
-                *to = place + column * apart;
-                column += 1;
-                if column == columns {
-                    (column, place) = (0, place + down);
-                }
+                *to = place.next(&$panel.windows);
             }
             macro_rules! rows {
                 ($rows:tt) => {
@@ -256,7 +265,7 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
         let second = panel.tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);
         if !P::SMALL_TILES || panel.bytes > vector {
             panel!(products, panel, output, [x: 0, y: 1], 2, |sums, into| {
-                Self::put_pair(&products.finish_pair(sums, panel.finish, [panel.tables, second]), into);
+                Self::put(&products.finish_pair(sums, panel.finish, [panel.tables, second]), into);
             });
         } else {
             panel!(products, panel, output, [x: 0], 1, |sums, into| {
@@ -272,40 +281,38 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
     #[inline(always)]
     fn strip(&self, strip: &Strip<'_>, output: &mut [u8]) -> Option<()> {
         let (products, vector) = (self.0, P::LANES * P::VALUE);
-        let Windows { columns: [columns, apart], row: down, .. } = strip.windows;
         let (mut weights, mut tables, mut byte) = (P::vectors(strip.weights).as_chunks::<VECTORS>().0, strip.tables, 0);
         for [first, second] in P::vectors(strip.starts).as_chunks::<VECTORS>().0 {
             let start = [products.load(first), products.load(second)];
             let (filter, rest) = weights.split_at_checked(strip.taps.len() / P::GROUP)?;
             let after = tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);
             let bytes = (VECTORS * vector).min(strip.pixel.saturating_sub(byte));
-            let (mut at, mut column, mut place) = (byte, 0, byte);
+            let (mut at, mut place) = (byte, Place::default());
             while at < output.len() {
-                let mut window = || {
-                    let from = strip.lines.get(place + column * apart..);
-                    column += 1;
-                    if column == columns {
-                        (column, place) = (0, place + down);
-                    }
-                    from
-                };
                 // Two pixels side by side, so that weights are loaded once for both; the last one may stand alone.
-                let one = window()?;
-                let other = if at + strip.pixel < output.len() { window()? } else { one };
-                let (mut sums, mut others) = (start, start);
-                for (taps, [first, second]) in strip.taps.chunks_exact(P::GROUP).zip(filter) {
+                let one = strip.lines.get(byte + place.next(&strip.windows)..)?;
+                let two = at + strip.pixel < output.len();
+                let other = if two { strip.lines.get(byte + place.next(&strip.windows)..)? } else { one };
+                let ([mut a, mut b], [mut c, mut d]) = (start, start);
+                let mut group = 0;
+                while group < filter.len() {
+                    let [first, second] = filter.get(group)?;
                     let [first, second] = [products.load(first), products.load(second)];
-                    let [a, b] = products.weave(|slot| Self::double(one, *taps.get(slot)?))?;
-                    let [c, d] = products.weave(|slot| Self::double(other, *taps.get(slot)?))?;
-                    sums[0] = products.multiply_add(sums[0], a, first);
-                    sums[1] = products.multiply_add(sums[1], b, second);
-                    others[0] = products.multiply_add(others[0], c, first);
-                    others[1] = products.multiply_add(others[1], d, second);
+                    let taps = strip.taps.get(group * P::GROUP..)?;
+                    let [low, high] = products.weave(|slot| Self::double(one, *taps.get(slot)?))?;
+                    a = products.multiply_add(a, low, first);
+                    b = products.multiply_add(b, high, second);
+                    let [low, high] = products.weave(|slot| Self::double(other, *taps.get(slot)?))?;
+                    c = products.multiply_add(c, low, first);
+                    d = products.multiply_add(d, high, second);
+                    group += 1;
                 }
-                for sums in [sums, others] {
-                    if let Some(pixel) = output.get_mut(at..at + bytes) {
-                        Self::put_pair(&products.finish_pair(sums, strip.finish, [tables, after]), pixel);
-                    }
+                let first = products.finish_pair([a, b], strip.finish, [tables, after]);
+                let second = products.finish_pair([c, d], strip.finish, [tables, after]);
+                Self::put(&first, output.get_mut(at..at + bytes)?);
+                at += strip.pixel;
+                if two {
+                    Self::put(&second, output.get_mut(at..at + bytes)?);
                     at += strip.pixel;
                 }
             }

@@ -60,19 +60,11 @@ pub trait Products<T>: Copy {
     type Values: Plain;
     /// Elements in a tensor, a group for each lane.
     type Chunk: Plain;
-    /// Elements in a tensor, one for each lane of two vectors.
-    type Double: Plain;
     /// A vector register of weights, activations or sums.
     type Vector: Copy;
 
     /// Words as vectors; what fills none is left out.
     fn vectors(words: &[u32]) -> &[Self::Words];
-    /// The same, to be written.
-    fn vectors_mut(words: &mut [u32]) -> &mut [Self::Words];
-    /// The first elements, one per lane.
-    fn values(bytes: &[u8]) -> Option<&Self::Values>;
-    /// The same, to be written.
-    fn values_mut(bytes: &mut [u8]) -> Option<&mut Self::Values>;
     /// The first elements, a group per lane.
     fn chunk(bytes: &[u8]) -> Option<&Self::Chunk>;
     /// What activations exceed `activation - zero_point` by; corrected in the bias.
@@ -80,7 +72,9 @@ pub trait Products<T>: Copy {
     /// Activations as they are multiplied.
     fn widen(self, chunk: &Self::Chunk) -> Self::Words;
     /// The same for two vectors of channels whose words are groups of taps; `tap` gives the elements under one of them.
-    fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a Self::Double>) -> Option<[Self::Vector; 2]>;
+    fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Vector; 2]>
+    where
+        Self::Values: 'a;
 
     /// One word in every lane.
     fn splat(self, word: u32) -> Self::Vector;
