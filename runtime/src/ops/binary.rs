@@ -4,6 +4,8 @@
 
 use super::{Context, Source};
 use crate::kernels::direct;
+use crate::kernels::dispatch::Backend;
+use crate::kernels::generic::{Sum, Sums};
 use crate::kernels::scalar::{self, FixedPointBinary, FixedPointSum, LinearBinary, RealBinary, Walk};
 use crate::views::Element;
 use bantam_format::ops::{self, BinaryKind};
@@ -109,6 +111,11 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         {
             return add(context, &sum);
         }
+        if S::PACKS
+            && let Some(done) = add_packed(context, &parameters)
+        {
+            return done;
+        }
         integers(context, &parameters, |value| value as i8)
     }
 }
@@ -129,6 +136,30 @@ fn add<S: Source>(context: &mut Context<'_, S>, sum: &FixedPointSum) -> Option<(
     }
 }
 
+/// The same with the vectors of a machine; `None` where the oracle has to run.
+fn add_packed<S: Source>(context: &mut Context<'_, S>, parameters: &FixedPointBinary) -> Option<Option<()>> {
+    let linear = LinearBinary::new(parameters);
+    let sum = match context.arithmetic() {
+        Arithmetic::Tflite => Sum::tflite(parameters),
+        _ => Sum::onnx(&linear),
+    }?;
+    let (first, second, output) = (context.op.input(0), context.op.input(1), context.op.output(0));
+    let whole = [&first, &second].iter().all(|input| input.shape.elements() == output.shape.elements());
+    if !whole || context.backend == Backend::Scalar {
+        return None;
+    }
+    let (own, tflite, backend) =
+        (usize::from(second.meets(&output)), context.arithmetic() == Arithmetic::Tflite, context.backend);
+    let exact = |a: i8, b: i8| {
+        let [a, b] = if own == 0 { [a, b] } else { [b, a] }.map(i32::from);
+        (if tflite { parameters.compute(a, b) } else { linear.compute(a, b) }) as i8
+    };
+    let sum = if own == 0 { sum } else { sum.swapped() };
+    context.in_place::<i8>(own)?;
+    let (values, data) = context.operands::<i8, i8>(1 - own)?;
+    Some(backend.run(false, Sums { sum, data, values, exact: &exact }))
+}
+
 /// Integers of 8 or 16 bits, which `narrow` makes of words.
 fn integers<T: Element + Into<i32>, S: Source>(
     context: &mut Context<'_, S>,
@@ -144,7 +175,7 @@ fn integers<T: Element + Into<i32>, S: Source>(
     }
     let scales = multipliers.map(|(multiplier, _)| f32::from_bits(multiplier));
     if !wide && context.arithmetic() != Arithmetic::Tflite && kind.is_integer_arithmetic() {
-        let parameters = LinearBinary { kind, zero_points, clamp, scales };
+        let parameters = LinearBinary::new(parameters);
         return combine_words(context, |a: T, b| narrow(parameters.compute(a.into(), b.into())));
     }
     if !context.links_real_values() {

@@ -13,6 +13,7 @@ mod loops;
 mod pack;
 mod panels;
 mod requantize;
+mod sum;
 mod tile;
 
 pub use convolution::Convolve;
@@ -20,6 +21,7 @@ pub use depthwise::Depthwise;
 pub use loops::{Channels, Matrix, Of};
 pub use pack::{PART, Sizes, part, take, take_mut};
 pub use requantize::{Finish, ROUNDING};
+pub use sum::{Sum, Sums};
 
 use super::Requantization;
 use super::weights::{ByteWeights, Weights};

@@ -71,13 +71,17 @@ pub fn pack_tables(
 /// 1.5 * 2^23: adding it to a number of at most 2^22 rounds that to nearest, ties to even, into the last bits.
 pub const ROUNDING: f32 = 12_582_912.0;
 
+/// A power of two, from 2^-126 to 2^127.
+pub fn power(exponent: i32) -> f32 {
+    f32::from_bits((127 + exponent).unsigned_abs() << 23)
+}
+
 /// What sums are multiplied with in floats, and how far such a product may be from the nearest whole number for that to
 /// be the output; beyond, the `tflite` arithmetic has to be done in integers. It is never needed for `onnx`.
 ///
 /// Products that count are less than 2^9 (others are clamped), so the three roundings of sum, factor and product move them
 /// by less than 2^-13. The first rounding of `tflite` moves them by half a unit of the last bit that is shifted out.
-fn quick(multiplier: i32, shift: Option<i8>) -> [f32; 2] {
-    let power = |exponent: i32| f32::from_bits((127 + exponent).unsigned_abs() << 23);
+pub fn quick(multiplier: i32, shift: Option<i8>) -> [f32; 2] {
     match shift.map(i32::from) {
         None => [f32::from_bits(multiplier.cast_unsigned()), 1.0],
         Some(shift @ -30..0) if multiplier >= 0 => {

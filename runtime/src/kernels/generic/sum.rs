@@ -1,0 +1,126 @@
+//! Sums and differences of 8-bit tensors of one shape, computed in floats: `onnx` is defined so; where the result of `tflite` is not
+//! beyond doubt, it is done again in integers.
+
+use super::requantize::{ROUNDING, power, quick};
+use super::{Channels, Kernel, Matrix};
+use crate::kernels::scalar::{FixedPointBinary, FixedPointSum, LinearBinary};
+use bantam_format::ops::BinaryKind;
+
+/// Elements at a time.
+const RUN: usize = 32;
+
+/// A sum, prepared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sum {
+    /// What the operands' differences from their zero points are multiplied with.
+    factors: [f32; 2],
+    zero_points: [i32; 2],
+    /// Smallest and largest output less the zero point.
+    bounds: [f32; 2],
+    zero_point: i32,
+    /// How far the sum of products may be from the nearest whole number for that to be the output.
+    tie: f32,
+}
+
+impl Sum {
+    /// That of the `onnx` arithmetic; `None` for other functions.
+    pub fn onnx(parameters: &LinearBinary) -> Option<Self> {
+        let &LinearBinary { kind, zero_points, clamp, scales: [first, second, _] } = parameters;
+        Self::new(kind, zero_points, clamp, [first, second], 1.0)
+    }
+
+    /// That of the `tflite` arithmetic; `None` for other functions and for unusual scales.
+    ///
+    /// Products that count are less than 2^9. With factors of `f` together, rounded products and sums are off by less than
+    /// 255 * 5 * 2^-24 * f, operands rounded to 20 bits behind the point by 2^-18 * f, both less than 2^-13 * f; the rest is as for
+    /// requantisation.
+    pub fn tflite(parameters: &FixedPointBinary) -> Option<Self> {
+        let &FixedPointBinary { kind, zero_points, clamp, multipliers, .. } = parameters;
+        FixedPointSum::new(parameters)?;
+        let [first, second, (multiplier, shift)] = multipliers;
+        let [factor, tie] = quick(multiplier.cast_signed(), Some(shift));
+        let factors = [first, second]
+            .map(|(multiplier, shift)| multiplier.cast_signed() as f32 * power(i32::from(shift) - 11) * factor);
+        let [a, b] = factors;
+        let tie = tie - (a + b) * power(-13);
+        (tie > 0.0).then(|| Self::new(kind, zero_points, clamp, factors, tie))?
+    }
+
+    fn new(
+        kind: BinaryKind,
+        [first_zero, second_zero, zero_point]: [i32; 3],
+        clamp: [i32; 2],
+        [first, second]: [f32; 2],
+        tie: f32,
+    ) -> Option<Self> {
+        let sign = match kind {
+            BinaryKind::Add => 1.0,
+            BinaryKind::Sub => -1.0,
+            _ => return None,
+        };
+        let bounds = clamp.map(|bound| (bound - zero_point) as f32);
+        Some(Self { factors: [first, sign * second], zero_points: [first_zero, second_zero], bounds, zero_point, tie })
+    }
+
+    /// The same with the operands in the other order.
+    pub fn swapped(mut self) -> Self {
+        self.factors.reverse();
+        self.zero_points.reverse();
+        self
+    }
+
+    /// Outputs in the place of the first operands; false where not all of them are sure.
+    #[inline(always)]
+    fn compute(&self, data: &mut [i8; RUN], values: &[i8; RUN]) -> bool {
+        let ([first, second], [first_zero, second_zero], [low, high]) = (self.factors, self.zero_points, self.bounds);
+        let mut doubts = 0;
+        let mut outputs = [0; RUN];
+        for ((output, &a), &b) in outputs.iter_mut().zip(&*data).zip(values) {
+            let (a, b) = (i32::from(a) - first_zero, i32::from(b) - second_zero);
+            let value = a as f32 * first + b as f32 * second;
+            let value = if value > low { value } else { low };
+            let value = if value < high { value } else { high };
+            let shifted = value + ROUNDING;
+            let distance = value - (shifted - ROUNDING);
+            doubts |= u32::from(distance > self.tie) | u32::from(-distance > self.tie);
+            let whole = shifted.to_bits().wrapping_sub(ROUNDING.to_bits()).cast_signed();
+            *output = whole.wrapping_add(self.zero_point) as i8;
+        }
+        if doubts == 0 {
+            *data = outputs;
+        }
+        doubts == 0
+    }
+}
+
+/// Computes a sum of two tensors in the place of one.
+pub struct Sums<'a> {
+    /// Its first operand is what is overwritten.
+    pub sum: Sum,
+    /// The first operands.
+    pub data: &'a mut [i8],
+    /// The second ones.
+    pub values: &'a [i8],
+    /// The oracle.
+    pub exact: &'a dyn Fn(i8, i8) -> i8,
+}
+
+impl Kernel for Sums<'_> {
+    #[inline(always)]
+    fn run<L: Matrix + Channels>(self, _: &L) -> Option<()> {
+        let (whole, rest) = self.data.as_chunks_mut();
+        let (values, last) = self.values.as_chunks();
+        let exact = |data: &mut [i8], values: &[i8]| {
+            for (data, &value) in data.iter_mut().zip(values) {
+                *data = (self.exact)(*data, value);
+            }
+        };
+        for (data, values) in whole.iter_mut().zip(values) {
+            if !self.sum.compute(data, values) {
+                exact(data, values);
+            }
+        }
+        exact(rest, last);
+        Some(())
+    }
+}
