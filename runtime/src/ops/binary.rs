@@ -66,7 +66,13 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
             return compare(context, |a: f32, b: f32| scalar::compare(kind, a, b));
         }
         let clamp = [attributes.clamp_min, attributes.clamp_max];
-        combine(context, |a: f32, b: f32| scalar::binary_f32(kind, clamp, a, b))
+        // Loops of their own, in vectors, where programs may be larger.
+        let quick = S::PACKS && !cfg!(target_arch = "wasm32");
+        match kind {
+            BinaryKind::Add if quick => combine(context, |a, b| scalar::binary_f32(BinaryKind::Add, clamp, a, b)),
+            BinaryKind::Mul if quick => combine(context, |a, b| scalar::binary_f32(BinaryKind::Mul, clamp, a, b)),
+            kind => combine(context, |a, b| scalar::binary_f32(kind, clamp, a, b)),
+        }
     } else if context.is(DataType::I32) {
         let kind = BinaryKind::from_code(ops::WordBinary::read(context.op.attributes()).kind)?;
         if kind.is_comparison() {

@@ -86,7 +86,11 @@ impl Convolve<'_> {
                     let (panel, after) = core::mem::take(&mut target).split_at_mut_checked(lanes * shape.depth)?;
                     target = after;
                     let row = |lane| shape.channel(channel + lane).map(|channel| channel * self.strides[0]);
-                    panels::pack(&weights, row, [taps, self.strides[1]], layout.group, lanes, panel)?;
+                    let [run, step] = [taps / shape.runs, self.strides[1]];
+                    for (index, panel) in panel.chunks_mut(lanes * shape.run_words()).enumerate() {
+                        let row = |lane| Some(row(lane)? + index * run * step);
+                        panels::pack(&weights, row, [run, step], layout.group, lanes, panel)?;
+                    }
                     channel += lanes;
                 }
             }
@@ -123,7 +127,7 @@ impl Convolve<'_> {
                                 first = group * shape.channels * layout.value;
                             }
                             let panel = Panel {
-                                activations: gathered.get(group * words..)?,
+                                activations: gathered.as_bytes().get(group * words * 4..)?,
                                 windows: shape.windows,
                                 depth: shape.depth,
                                 rows: range.len(),
@@ -156,7 +160,8 @@ struct Shape {
     /// Output channels of a group, and the vectors they fill.
     channels: usize,
     vectors: usize,
-    /// Words per output.
+    /// Runs of neighbouring weights of an output, each in words of its own, and words per output.
+    runs: usize,
     depth: usize,
     /// Output pixels at a time, and what is gathered for them, in words of one group.
     rows: usize,
@@ -181,41 +186,48 @@ impl Shape {
         let fitting = |words: usize| BLOCK_BYTES / words.saturating_mul(4).max(1);
         let rows = fitting(depth.saturating_mul(groups)) / layout.rows * layout.rows;
         let rows = if overwrites { pixels } else { rows.max(layout.rows).min(pixels) };
-        let windows = Windows { runs: [depth, 0], columns: [usize::MAX, depth], row: 0 };
+        let windows = Windows { runs: [depth, 0], columns: [usize::MAX, depth.saturating_mul(4)], row: 0 };
         let words = rows.saturating_mul(depth);
-        let (source, lines) = (*geometry, None);
-        let shape = Self { layout, groups, channels, vectors, depth, rows, words, source, windows, lines };
+        let (runs, source, lines) = (1, *geometry, None);
+        let shape = Self { layout, groups, channels, vectors, runs, depth, rows, words, source, windows, lines };
         let scattered = spreads || overwrites || groups > 1 || geometry.dilation[1] > 1;
         if scattered { shape } else { shape.of_rows().unwrap_or(shape) }
     }
 
-    /// The same with rows of the input gathered; `None` where windows do not overlap in them or do not begin with a word.
+    /// The same with rows of the input gathered; `None` where windows do not overlap in them.
     fn of_rows(self) -> Option<Self> {
         let Self { mut source, layout: Layout { group, .. }, .. } = self;
         let [row_stride, stride] = source.stride;
         let [out_height, out_width, _] = source.output;
-        let [run, apart] = [source.kernel[1], stride].map(|columns| columns.saturating_mul(source.input[2]));
-        if stride >= source.kernel[1] || run % group != 0 || apart % group != 0 {
+        let [runs, width] = source.kernel;
+        if stride >= width {
             return None;
         }
-        let extent = (source.kernel[0] - 1).checked_mul(source.dilation[0])?.checked_add(1)?;
-        let columns = out_width.checked_sub(1)?.checked_mul(stride)?.checked_add(source.kernel[1])?;
+        let extent = runs.checked_sub(1)?.checked_mul(source.dilation[0])?.checked_add(1)?;
+        let columns = out_width.checked_sub(1)?.checked_mul(stride)?.checked_add(width)?;
         let line = columns.checked_mul(source.input[2])?.div_ceil(group);
         // Output rows at a time.
         let fitting = (BLOCK_BYTES / 4 / line.max(1)).saturating_sub(extent) / row_stride.max(1) + 1;
         let rows = fitting.min(out_height);
         let spanned = |rows: usize| rows.saturating_sub(1).saturating_mul(row_stride).saturating_add(extent);
+        let run = width.checked_mul(source.input[2])?.div_ceil(group);
+        // The last run may be filled up with what stands behind the last line.
+        let words = spanned(rows).checked_mul(line)?.checked_add(1)?;
         source.kernel = [1, columns];
         source.stride[0] = 1;
         source.output = [spanned(out_height), 1, 1];
         let windows = Windows {
-            runs: [run / group, line.saturating_mul(source.dilation[0])],
-            columns: [out_width, apart / group],
-            row: line.saturating_mul(row_stride),
+            runs: [run, line.saturating_mul(4).saturating_mul(source.dilation[0])],
+            columns: [out_width, stride.saturating_mul(source.input[2]).saturating_mul(4 / group.max(1))],
+            row: line.saturating_mul(4).saturating_mul(row_stride),
         };
-        let words = spanned(rows).checked_mul(line)?;
-        let lines = Some([row_stride, extent]);
-        (words <= LIMIT).then_some(Self { rows: rows * out_width, words, source, windows, lines, ..self })
+        let (rows, depth, lines) = (rows * out_width, runs.checked_mul(run)?, Some([row_stride, extent]));
+        (words <= LIMIT).then_some(Self { runs, depth, rows, words, source, windows, lines, ..self })
+    }
+
+    /// Words of a run.
+    fn run_words(&self) -> usize {
+        (self.depth / self.runs.max(1)).max(1)
     }
 
     /// The windows to gather for a range of output pixels.

@@ -24,7 +24,7 @@ pub struct Layout {
     pub small_tiles: bool,
 }
 
-/// How the windows of output pixels lie in gathered words.
+/// How the windows of output pixels lie in memory, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Windows {
     /// Neighbouring words of a window, and how far it is from such a run to the next.
@@ -59,8 +59,8 @@ impl Place {
 /// What a block of gathered windows is multiplied with, and where the outputs go.
 #[derive(Clone, Copy, Debug)]
 pub struct Panel<'a> {
-    /// The gathered words.
-    pub activations: &'a [u32],
+    /// What was gathered.
+    pub activations: &'a [u8],
     /// Where windows lie in them.
     pub windows: Windows,
     /// Words per window.
@@ -86,7 +86,7 @@ pub struct Panel<'a> {
 pub struct Strip<'a> {
     /// Rows of the input, padding included, and at least two vectors of elements behind them.
     pub lines: &'a [u8],
-    /// Where the windows of output pixels lie in them, in bytes.
+    /// Where the windows of output pixels lie in them.
     pub windows: Windows,
     /// Where taps lie in a window, in bytes, filled up to whole groups.
     pub taps: &'a [u32],

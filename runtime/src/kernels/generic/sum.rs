@@ -124,3 +124,73 @@ impl Kernel for Sums<'_> {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    /// All pairs of bytes are as the oracle computes them, or in doubt; few are in doubt.
+    fn check(sum: Option<Sum>, exact: impl Fn(i32, i32) -> i32) -> u32 {
+        let Some(sum) = sum else { return 0 };
+        let mut doubts = 0;
+        for a in i8::MIN..=i8::MAX {
+            for first in (-128..128).step_by(RUN) {
+                let values: [i8; RUN] = core::array::from_fn(|index| (first + index as i32) as i8);
+                let mut data = [a; RUN];
+                let expected: Vec<i8> = values.iter().map(|&b| exact(a.into(), b.into()) as i8).collect();
+                if sum.compute(&mut data, &values) {
+                    assert_eq!(data[..], expected[..], "{sum:?} {a} {first}");
+                } else {
+                    assert_eq!(data, [a; RUN]);
+                    doubts += 1;
+                }
+            }
+        }
+        doubts
+    }
+
+    #[test]
+    fn sums_are_the_oracles_or_in_doubt() {
+        let mut state = 0x9e37_79b9_u32;
+        let mut draw = |count: u32| {
+            state = state.wrapping_mul(0x915f_77f5).wrapping_add(1);
+            (state >> 8) % count
+        };
+        let (mut doubts, mut served) = (0, 0);
+        for kind in [BinaryKind::Add, BinaryKind::Sub] {
+            for _ in 0..60 {
+                let zero_points = [0; 3].map(|_| draw(256) as i32 - 128);
+                let clamp = [-128 + draw(100) as i32, 127 - draw(100) as i32];
+                let scales = [0; 3].map(|_| draw(1 << 20) as f32 / (1 << 20) as f32 * 3.0);
+                let linear = LinearBinary { kind, zero_points, clamp, scales };
+                assert_eq!(check(Sum::onnx(&linear), |a, b| linear.compute(a, b)), 0);
+                let mut multiplier = |shift: i32| ((1 << 30) + draw(1 << 30), (shift - draw(4) as i32) as i8);
+                let multipliers = [multiplier(0), multiplier(0), multiplier(-16)];
+                let fixed = FixedPointBinary { kind, zero_points, clamp, multipliers, wide: false };
+                let sum = Sum::tflite(&fixed);
+                served += u32::from(sum.is_some());
+                doubts += check(sum, |a, b| fixed.compute(a, b));
+            }
+        }
+        assert_eq!(served, 120);
+        assert!(doubts < served * 2048 / 8, "{doubts}");
+    }
+
+    #[test]
+    fn other_functions_and_scales_are_not_served() {
+        let (kind, clamp) = (BinaryKind::Mul, [-128, 127]);
+        let linear = LinearBinary { kind, zero_points: [0; 3], clamp, scales: [1.0; 3] };
+        assert_eq!(Sum::onnx(&linear), None);
+        let fixed = |kind, shift| FixedPointBinary {
+            kind,
+            zero_points: [0; 3],
+            clamp,
+            multipliers: [(1 << 30, shift), (1 << 30, 0), (1 << 30, -18)],
+            wide: false,
+        };
+        assert_eq!(Sum::tflite(&fixed(BinaryKind::Mul, 0)), None);
+        assert_eq!(Sum::tflite(&fixed(BinaryKind::Add, 1)), None);
+        assert!(Sum::tflite(&fixed(BinaryKind::Add, 0)).is_some());
+    }
+}

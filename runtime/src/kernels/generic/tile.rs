@@ -4,7 +4,7 @@
 //! code also where the compiler makes small code.
 
 /// Sums of windows of activations times a panel of vectors of channels, from `$start` on. A window begins at one of `$places` and
-/// consists of `$runs`: the words of each, and how far it is to the next. Windows and vectors have a name and a number each.
+/// consists of `$runs`: the words of each, and how many bytes it is to the next. Windows and vectors have a name and a number each.
 macro_rules! tile {
     (
         $products:expr, $activations:expr, $places:expr, $runs:expr, $panel:expr, $start:expr, $vectors:tt,
@@ -15,12 +15,12 @@ macro_rules! tile {
         let mut sums = [$(tile!(start $index, start)),*];
         let mut from = 0;
         for panel in $panel.chunks_exact(length) {
-            $(let $row = activations.get(places[$index] + from..)?.get(..length)?;)*
+            $(let $row = activations.get(places[$index] + from..)?.as_chunks::<4>().0.get(..length)?;)*
             let mut step = 0;
             while step < length {
                 let vectors = tile!(weights products, panel.get(step)?, $vectors);
                 $({
-                    let group = products.splat(*$row.get(step)?);
+                    let group = products.splat(u32::from_ne_bytes(*$row.get(step)?));
                     tile!(add products, sums[$index], group, vectors, $vectors);
                 })*
                 step += 1;
