@@ -144,25 +144,22 @@ fn add<S: Source>(context: &mut Context<'_, S>, sum: &FixedPointSum) -> Option<(
 
 /// The same with the vectors of a machine; `None` where the oracle has to run.
 fn add_packed<S: Source>(context: &mut Context<'_, S>, parameters: &FixedPointBinary) -> Option<Option<()>> {
-    let linear = LinearBinary::new(parameters);
-    let sum = match context.arithmetic() {
-        Arithmetic::Tflite => Sum::tflite(parameters),
-        _ => Sum::onnx(&linear),
-    }?;
     let (first, second, output) = (context.op.input(0), context.op.input(1), context.op.output(0));
     let whole = [&first, &second].iter().all(|input| input.shape.elements() == output.shape.elements());
-    if !whole || context.backend == Backend::Scalar {
+    let backend = context.backend;
+    if !whole || backend == Backend::Scalar {
         return None;
     }
-    let (own, tflite, backend) =
-        (usize::from(second.meets(&output)), context.arithmetic() == Arithmetic::Tflite, context.backend);
-    let exact = |a: i8, b: i8| {
-        let [a, b] = if own == 0 { [a, b] } else { [b, a] }.map(i32::from);
-        (if tflite { parameters.compute(a, b) } else { linear.compute(a, b) }) as i8
-    };
-    let sum = if own == 0 { sum } else { sum.swapped() };
+    let sum = Sum::new(parameters, context.arithmetic() == Arithmetic::Tflite)?;
+    let swaps = second.meets(&output);
+    let own = usize::from(swaps);
     context.in_place::<i8>(own)?;
     let (values, data) = context.operands::<i8, i8>(1 - own)?;
+    let sum = if swaps { sum.swapped() } else { sum };
+    let exact = |a: i8, b: i8| {
+        let (a, b) = if swaps { (b, a) } else { (a, b) };
+        parameters.compute(a.into(), b.into()) as i8
+    };
     Some(backend.run(false, Sums { sum, data, values, exact: &exact }))
 }
 
@@ -181,7 +178,7 @@ fn integers<T: Element + Into<i32>, S: Source>(
     }
     let scales = multipliers.map(|(multiplier, _)| f32::from_bits(multiplier));
     if !wide && context.arithmetic() != Arithmetic::Tflite && kind.is_integer_arithmetic() {
-        let parameters = LinearBinary::new(parameters);
+        let parameters = LinearBinary { kind, zero_points, clamp, scales };
         return combine_words(context, |a: T, b| narrow(parameters.compute(a.into(), b.into())));
     }
     if !context.links_real_values() {

@@ -97,7 +97,7 @@ macro_rules! integers {
 
 /// Outputs of two vectors of sums: a product of floats is rounded; what lies too near to a tie for the `tflite`
 /// arithmetic is done again in integers.
-#[inline(always)]
+#[inline(never)]
 fn requantize(sums: [v128; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 4]; 2] {
     let (Some(first), Some(second)) =
         (tables[0].as_chunks::<4>().0.first_chunk(), tables[1].as_chunks::<4>().0.first_chunk())
@@ -155,6 +155,14 @@ fn tflite(sums: v128, [multipliers, shifts, ..]: &[[u32; 4]; 4], [low, high]: [i
     i32x4_min(i32x4_max(rounded, i32x4_splat(low)), i32x4_splat(high))
 }
 
+/// Bytes of two taps in turn.
+#[inline(always)]
+fn pair(first: &[[u8; 4]; 2], second: &[[u8; 4]; 2]) -> v128 {
+    let first = i64x2_splat(zerocopy::transmute!(*first));
+    let second = i64x2_splat(zerocopy::transmute!(*second));
+    i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(first, second)
+}
+
 /// An instruction set's two kinds of loops.
 macro_rules! simd {
     ($name:ident) => {
@@ -208,8 +216,7 @@ mod words {
 
         #[inline(always)]
         fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 4]; 2]>) -> Option<[v128; 2]> {
-            let [first, second] = [tap(0)?, tap(1)?].map(|tap| i64x2_splat(zerocopy::transmute!(*tap)));
-            let bytes = i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(first, second);
+            let bytes = pair(tap(0)?, tap(1)?);
             Some([i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes)])
         }
     }
@@ -260,10 +267,6 @@ mod bytes {
 
         #[inline(always)]
         fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 4]; 2]>) -> Option<[v128; 2]> {
-            let pair = |first: &[[u8; 4]; 2], second: &[[u8; 4]; 2]| {
-                let [first, second] = [*first, *second].map(|tap| i64x2_splat(zerocopy::transmute!(tap)));
-                i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(first, second)
-            };
             let offset = i8x16_splat(self.offset);
             let first = i8x16_add(pair(tap(0)?, tap(1)?), offset);
             let second = i8x16_add(pair(tap(2)?, tap(3)?), offset);

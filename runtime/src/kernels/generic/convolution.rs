@@ -195,33 +195,34 @@ impl Shape {
     }
 
     /// The same with rows of the input gathered; `None` where windows do not overlap in them.
+    ///
+    /// The parser has checked that padding is narrower than a window and that windows reach no further than padding, so what rows
+    /// with their padding are long is counted without overflow.
     fn of_rows(self) -> Option<Self> {
         let Self { mut source, layout: Layout { group, .. }, .. } = self;
-        let [row_stride, stride] = source.stride;
-        let [out_height, out_width, _] = source.output;
-        let [runs, width] = source.kernel;
+        let ([row_stride, stride], [out_height, out_width, _]) = (source.stride, source.output);
+        let ([runs, width], channels) = (source.kernel, source.input[2]);
         if stride >= width {
             return None;
         }
-        let extent = runs.checked_sub(1)?.checked_mul(source.dilation[0])?.checked_add(1)?;
-        let columns = out_width.checked_sub(1)?.checked_mul(stride)?.checked_add(width)?;
-        let line = columns.checked_mul(source.input[2])?.div_ceil(group);
+        let extent = runs.saturating_sub(1) * source.dilation[0] + 1;
+        let columns = out_width.saturating_sub(1) * stride + width;
+        let (line, run) = ((columns * channels).div_ceil(group), (width * channels).div_ceil(group));
         // Output rows at a time.
         let fitting = (BLOCK_BYTES / 4 / line.max(1)).saturating_sub(extent) / row_stride.max(1) + 1;
         let rows = fitting.min(out_height);
-        let spanned = |rows: usize| rows.saturating_sub(1).saturating_mul(row_stride).saturating_add(extent);
-        let run = width.checked_mul(source.input[2])?.div_ceil(group);
+        let spanned = |rows: usize| rows.saturating_sub(1) * row_stride + extent;
         // The last run may be filled up with what stands behind the last line.
         let words = spanned(rows).checked_mul(line)?.checked_add(1)?;
         source.kernel = [1, columns];
         source.stride[0] = 1;
         source.output = [spanned(out_height), 1, 1];
         let windows = Windows {
-            runs: [run, line.saturating_mul(4).saturating_mul(source.dilation[0])],
-            columns: [out_width, stride.saturating_mul(source.input[2]).saturating_mul(4 / group.max(1))],
-            row: line.saturating_mul(4).saturating_mul(row_stride),
+            runs: [run, 4 * line * source.dilation[0]],
+            columns: [out_width, stride * channels * (4 / group.max(1))],
+            row: 4 * line * row_stride,
         };
-        let (rows, depth, lines) = (rows * out_width, runs.checked_mul(run)?, Some([row_stride, extent]));
+        let (rows, depth, lines) = (rows * out_width, runs * run, Some([row_stride, extent]));
         (words <= LIMIT).then_some(Self { runs, depth, rows, words, source, windows, lines, ..self })
     }
 
@@ -235,8 +236,8 @@ impl Shape {
         let Self { lines: Some([stride, extent]), windows: Windows { columns: [width, _], .. }, .. } = *self else {
             return pixels.clone();
         };
-        let [first, end] = [pixels.start, pixels.end].map(|pixel| pixel / width.max(1));
-        first * stride..(end - 1) * stride + extent
+        let first = pixels.start / width.max(1) * stride;
+        first..first + (pixels.len() / width.max(1)).saturating_sub(1) * stride + extent
     }
 
     /// Channels of a group, filled up to whole vectors.

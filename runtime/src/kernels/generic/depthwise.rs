@@ -145,12 +145,10 @@ impl Depthwise<'_> {
 fn repeat(from: &[u8], element: usize, times: usize, to: &mut [u8]) -> Option<()> {
     if times == 1 {
         to.copy_from_slice(from.get(..to.len())?);
-    } else {
-        for (to, from) in to.chunks_mut(element * times).zip(from.chunks(element)) {
-            for to in to.chunks_mut(element) {
-                to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
-            }
-        }
+        return Some(());
+    }
+    for (at, to) in to.iter_mut().enumerate() {
+        *to = *from.get(at / element / times * element + at % element)?;
     }
     Some(())
 }
@@ -174,11 +172,11 @@ struct Shape {
 impl Shape {
     /// `None` where the kernel does not serve: the strip is too large, or taps are few in it.
     fn new(geometry: &Convolution, layout: Layout) -> Option<Self> {
-        let [extent, span] = [0, 1].map(|axis| {
-            geometry.kernel[axis].saturating_sub(1).saturating_mul(geometry.dilation[axis]).saturating_add(1)
-        });
+        // Padding is narrower than a window and windows reach no further, so this is counted without overflow.
+        let extent = geometry.kernel[0].saturating_sub(1) * geometry.dilation[0] + 1;
+        let span = geometry.kernel[1].saturating_sub(1) * geometry.dilation[1] + 1;
         let [row_stride, stride] = geometry.stride;
-        let columns = geometry.output[1].saturating_sub(1).checked_mul(stride)?.checked_add(span)?;
+        let columns = geometry.output[1].saturating_sub(1) * stride + span;
         let pixel = geometry.output[2].checked_mul(layout.value)?;
         let line = columns.checked_mul(pixel)?;
         let taps = (geometry.kernel[0] * geometry.kernel[1]).max(1);

@@ -289,9 +289,9 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
             let bytes = (VECTORS * vector).min(strip.pixel.saturating_sub(byte));
             let (mut at, mut place) = (byte, Place::default());
             while at < output.len() {
-                // Two pixels side by side, so that weights are loaded once for both; the last one may stand alone.
+                // Two pixels side by side, so that weights are loaded once for both; the last one may stand alone, and in short code each.
                 let one = strip.lines.get(byte + place.next(&strip.windows)..)?;
-                let two = at + strip.pixel < output.len();
+                let two = P::SMALL_TILES && at + strip.pixel < output.len();
                 let other = if two { strip.lines.get(byte + place.next(&strip.windows)..)? } else { one };
                 let ([mut a, mut b], [mut c, mut d]) = (start, start);
                 let mut group = 0;
@@ -302,13 +302,16 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
                     let [low, high] = products.weave(|slot| Self::double(one, *taps.get(slot)?))?;
                     a = products.multiply_add(a, low, first);
                     b = products.multiply_add(b, high, second);
-                    let [low, high] = products.weave(|slot| Self::double(other, *taps.get(slot)?))?;
-                    c = products.multiply_add(c, low, first);
-                    d = products.multiply_add(d, high, second);
+                    if P::SMALL_TILES {
+                        let [low, high] = products.weave(|slot| Self::double(other, *taps.get(slot)?))?;
+                        c = products.multiply_add(c, low, first);
+                        d = products.multiply_add(d, high, second);
+                    }
                     group += 1;
                 }
                 let first = products.finish_pair([a, b], strip.finish, [tables, after]);
-                let second = products.finish_pair([c, d], strip.finish, [tables, after]);
+                let second =
+                    if P::SMALL_TILES { products.finish_pair([c, d], strip.finish, [tables, after]) } else { first };
                 Self::put(&first, output.get_mut(at..at + bytes)?);
                 at += strip.pixel;
                 if two {

@@ -3,7 +3,7 @@
 
 use super::requantize::{ROUNDING, power, quick};
 use super::{Channels, Kernel, Matrix};
-use crate::kernels::scalar::{FixedPointBinary, FixedPointSum, LinearBinary};
+use crate::kernels::scalar::{FixedPointBinary, FixedPointSum};
 use bantam_format::ops::BinaryKind;
 
 /// Elements at a time.
@@ -23,43 +23,40 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// That of the `onnx` arithmetic; `None` for other functions.
-    pub fn onnx(parameters: &LinearBinary) -> Option<Self> {
-        let &LinearBinary { kind, zero_points, clamp, scales: [first, second, _] } = parameters;
-        Self::new(kind, zero_points, clamp, [first, second], 1.0)
-    }
-
-    /// That of the `tflite` arithmetic; `None` for other functions and for unusual scales.
+    /// That of a record; `None` for other functions than sums and differences, and for unusual scales.
     ///
-    /// Products that count are less than 2^9. With factors of `f` together, rounded products and sums are off by less than
-    /// 255 * 5 * 2^-24 * f, operands rounded to 20 bits behind the point by 2^-18 * f, both less than 2^-13 * f; the rest is as for
-    /// requantisation.
-    pub fn tflite(parameters: &FixedPointBinary) -> Option<Self> {
-        let &FixedPointBinary { kind, zero_points, clamp, multipliers, .. } = parameters;
-        FixedPointSum::new(parameters)?;
-        let [first, second, (multiplier, shift)] = multipliers;
-        let [factor, tie] = quick(multiplier.cast_signed(), Some(shift));
-        let factors = [first, second]
-            .map(|(multiplier, shift)| multiplier.cast_signed() as f32 * power(i32::from(shift) - 11) * factor);
-        let [a, b] = factors;
-        let tie = tie - (a + b) * power(-13);
-        (tie > 0.0).then(|| Self::new(kind, zero_points, clamp, factors, tie))?
-    }
-
-    fn new(
-        kind: BinaryKind,
-        [first_zero, second_zero, zero_point]: [i32; 3],
-        clamp: [i32; 2],
-        [first, second]: [f32; 2],
-        tie: f32,
-    ) -> Option<Self> {
+    /// Under `tflite`, products that count are less than 2^9. With factors of `f` together, rounded products and sums are off by less
+    /// than 255 * 5 * 2^-24 * f, operands rounded to 20 bits behind the point by 2^-18 * f, both less than 2^-13 * f; the rest is as
+    /// for requantisation.
+    pub fn new(parameters: &FixedPointBinary, tflite: bool) -> Option<Self> {
+        let &FixedPointBinary { kind, zero_points, clamp: [low, high], multipliers, .. } = parameters;
         let sign = match kind {
             BinaryKind::Add => 1.0,
             BinaryKind::Sub => -1.0,
             _ => return None,
         };
-        let bounds = clamp.map(|bound| (bound - zero_point) as f32);
-        Some(Self { factors: [first, sign * second], zero_points: [first_zero, second_zero], bounds, zero_point, tie })
+        let [(first, first_shift), (second, second_shift), (multiplier, shift)] = multipliers;
+        let mut sum = Self {
+            factors: [f32::from_bits(first), f32::from_bits(second)],
+            zero_points: [zero_points[0], zero_points[1]],
+            bounds: [(low - zero_points[2]) as f32, (high - zero_points[2]) as f32],
+            zero_point: zero_points[2],
+            tie: 1.0,
+        };
+        if tflite {
+            FixedPointSum::new(parameters)?;
+            let [factor, tie] = quick(multiplier.cast_signed(), Some(shift));
+            let real =
+                |multiplier: u32, shift: i8| multiplier.cast_signed() as f32 * power(i32::from(shift) - 11) * factor;
+            let [a, b] = [real(first, first_shift), real(second, second_shift)];
+            sum.factors = [a, b];
+            sum.tie = tie - (a + b) * power(-13);
+            if sum.tie <= 0.0 {
+                return None;
+            }
+        }
+        sum.factors[1] *= sign;
+        Some(sum)
     }
 
     /// The same with the operands in the other order.
@@ -101,26 +98,24 @@ pub struct Sums<'a> {
     pub data: &'a mut [i8],
     /// The second ones.
     pub values: &'a [i8],
-    /// The oracle.
+    /// The oracle of the `tflite` arithmetic.
     pub exact: &'a dyn Fn(i8, i8) -> i8,
 }
 
 impl Kernel for Sums<'_> {
     #[inline(always)]
     fn run<L: Matrix + Channels>(self, _: &L) -> Option<()> {
-        let (whole, rest) = self.data.as_chunks_mut();
-        let (values, last) = self.values.as_chunks();
-        let exact = |data: &mut [i8], values: &[i8]| {
-            for (data, &value) in data.iter_mut().zip(values) {
-                *data = (self.exact)(*data, value);
-            }
-        };
-        for (data, values) in whole.iter_mut().zip(values) {
-            if !self.sum.compute(data, values) {
-                exact(data, values);
+        for (data, values) in self.data.chunks_mut(RUN).zip(self.values.chunks(RUN)) {
+            // The last run may be shorter.
+            let (mut first, mut second) = ([0; RUN], [0; RUN]);
+            first.iter_mut().zip(&*data).for_each(|(to, &from)| *to = from);
+            second.iter_mut().zip(values).for_each(|(to, &from)| *to = from);
+            if self.sum.compute(&mut first, &second) {
+                data.iter_mut().zip(first).for_each(|(to, from)| *to = from);
+            } else {
+                data.iter_mut().zip(values).for_each(|(data, &value)| *data = (self.exact)(*data, value));
             }
         }
-        exact(rest, last);
         Some(())
     }
 }
@@ -128,6 +123,7 @@ impl Kernel for Sums<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::scalar::LinearBinary;
     use std::vec::Vec;
 
     /// All pairs of bytes are as the oracle computes them, or in doubt; few are in doubt.
@@ -164,7 +160,7 @@ mod tests {
                 let clamp = [-128 + draw(100) as i32, 127 - draw(100) as i32];
                 let scales = [0; 3].map(|_| draw(1 << 20) as f32 / (1 << 20) as f32 * 3.0);
                 let linear = LinearBinary { kind, zero_points, clamp, scales };
-                assert_eq!(check(Sum::onnx(&linear), |a, b| linear.compute(a, b)), 0);
+                assert_eq!(check(Sum::new(&fixed, false), |a, b| linear.compute(a, b)), 0);
                 let mut multiplier = |shift: i32| ((1 << 30) + draw(1 << 30), (shift - draw(4) as i32) as i8);
                 let multipliers = [multiplier(0), multiplier(0), multiplier(-16)];
                 let fixed = FixedPointBinary { kind, zero_points, clamp, multipliers, wide: false };
