@@ -225,10 +225,38 @@ fn float_operation(kind: BinaryKind, a: f32, b: f32) -> f32 {
         BinaryKind::Pow => libm::powf(a, b),
         BinaryKind::PRelu if a < 0.0 => a * b,
         BinaryKind::PRelu => a,
-        // Exact, so the same from every library.
-        BinaryKind::Remainder => a % b,
+        BinaryKind::Remainder => remainder(a, b),
         _ => a + b,
     }
+}
+
+/// The bits of infinity.
+const INFINITY: u32 = f32::INFINITY.to_bits();
+
+/// What is left of `a` divided by `b`, with the sign of `a`: exactly what `%` gives, in a fraction of the code. Numbers are
+/// `fraction * 2^(exponent - 150)` here; the fraction of `a` goes down to the exponent of `b` by one division for each power of two.
+fn remainder(a: f32, b: f32) -> f32 {
+    let [sign, magnitude, limit] = [a.to_bits() & 1 << 31, a.to_bits() << 1 >> 1, b.to_bits() << 1 >> 1];
+    if limit == 0 || magnitude >= INFINITY || limit > INFINITY {
+        return f32::NAN;
+    }
+    if magnitude < limit {
+        return a;
+    }
+    let split = |bits: u32| match bits >> 23 {
+        0 => (bits, 1),
+        exponent => (bits & 0x7f_ffff | 0x80_0000, exponent),
+    };
+    let ((fraction, exponent), (divisor, least)) = (split(magnitude), split(limit));
+    let left = |fraction: u32| fraction.checked_rem(divisor).unwrap_or(0);
+    let rest = (least..exponent).fold(left(fraction), |rest, _| left(rest << 1));
+    if rest == 0 {
+        return f32::from_bits(sign);
+    }
+    // The leading one goes to the place where it is left out, as far as the exponent allows.
+    let shift = rest.leading_zeros().wrapping_sub(8).min(least.wrapping_sub(1));
+    let exponent = least.wrapping_sub(1).wrapping_sub(shift);
+    f32::from_bits(sign | (exponent << 23).wrapping_add(rest << shift))
 }
 
 /// The result of an op on 32-bit integers: sums, differences and products wrap, a division by zero gives zero.
@@ -397,6 +425,43 @@ mod tests {
         assert_eq!(quantize(f32::NAN, 1.0, -7, false), -7);
         assert_eq!(quantize(f32::INFINITY, 1.0, -7, true), 127);
         assert_eq!(quantize(f32::MIN, 1e-30, -7, false), -128);
+    }
+
+    #[test]
+    fn the_remainder_is_that_of_the_language() {
+        let ends = [
+            0,
+            1,
+            2,
+            3,
+            0x7f_ffff,
+            0x80_0000,
+            0x80_0001,
+            0x3f80_0000,
+            0x4040_0000,
+            0x7f7f_ffff,
+            0x7f80_0000,
+            0x7fc0_0000,
+        ];
+        let signed = ends.into_iter().flat_map(|bits| [bits, bits | 1 << 31]);
+        let mut state = 1u64;
+        let random = core::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 32) as u32
+        });
+        // Any two, and two whose exponents are near.
+        let all: std::vec::Vec<u32> = signed.chain(random.take(600)).collect();
+        let near = |bits: u32, to: u32| bits & 0x81ff_ffff | to & 0x7e00_0000;
+        for &a in &all {
+            for b in all.iter().flat_map(|&b| [b, near(b, a)]) {
+                let [a, b] = [a, b].map(f32::from_bits);
+                let (got, expected) = (remainder(a, b), a % b);
+                assert!(
+                    got.to_bits() == expected.to_bits() || got.is_nan() && expected.is_nan(),
+                    "{a:e} % {b:e}: {got:e}"
+                );
+            }
+        }
     }
 
     #[test]
