@@ -61,51 +61,46 @@ impl<'p> Image<'p> {
         Region { left: (self.width - width) / 2, top: (self.height - height) / 2, width, height }
     }
 
-    /// The bytes of an input of this size: rows, columns, channels.
+    /// Hands over the bytes of an input of this size: rows, columns, channels.
     pub(super) fn resample(
         &self,
         region: Region,
         filter: ImageFilter,
         channels: ImageChannels,
         background: u8,
-        height: usize,
-        width: usize,
-    ) -> impl Iterator<Item = u8> {
-        let side = |side: usize| u32::try_from(side).unwrap_or(1);
-        let (rows, columns) =
-            (Axis::new(filter, region.height, side(height)), Axis::new(filter, region.width, side(width)));
-        let positions = (0..side(height)).flat_map(move |y| (0..side(width)).map(move |x| (y, x)));
-        positions.flat_map(move |(y, x)| {
-            let [red, green, blue] = self.mean(region, rows, columns, background, y, x);
-            let count = channels.count();
-            let bytes = match channels {
-                ImageChannels::Rgb => [red, green, blue],
-                ImageChannels::Bgr => [blue, green, red],
-                _ => [brightness([red, green, blue]); 3],
-            };
-            bytes.into_iter().take(count)
-        })
+        [height, width]: [usize; 2],
+        mut take: impl FnMut(u8),
+    ) {
+        let [height, width] = [height, width].map(|side| u32::try_from(side).unwrap_or(1));
+        let (rows, columns) = (Axis::new(filter, region.height, height), Axis::new(filter, region.width, width));
+        for y in 0..height {
+            for x in 0..width {
+                let [red, green, blue] = self.mean(region, rows, columns, background, y, x);
+                let bytes = match channels {
+                    ImageChannels::Rgb => [red, green, blue],
+                    ImageChannels::Bgr => [blue, green, red],
+                    _ => [brightness([red, green, blue]); 3],
+                };
+                bytes.into_iter().take(channels.count()).for_each(&mut take);
+            }
+        }
     }
 
     /// The weighted mean of the source pixels of one target pixel, rounded to nearest, halves up.
     fn mean(&self, region: Region, rows: Axis, columns: Axis, background: u8, y: u32, x: u32) -> [u8; 3] {
         let mut sums = [0u64; 3];
+        let mut total = 0;
         for row in rows.taps(y) {
-            let mut line = [0u64; 3];
             for column in columns.taps(x) {
-                let weight = columns.weight(x, column);
+                let weight = rows.weight(y, row) * columns.weight(x, column);
                 let pixel = self.pixel(region.top + row, region.left + column, background);
-                for (sum, byte) in line.iter_mut().zip(pixel) {
+                for (sum, byte) in sums.iter_mut().zip(pixel) {
                     *sum += weight * u64::from(byte);
                 }
-            }
-            let weight = rows.weight(y, row);
-            for (sum, line) in sums.iter_mut().zip(line) {
-                *sum += weight * line;
+                total += weight;
             }
         }
-        let total = rows.total(y) * columns.total(x);
-        sums.map(|sum| u8::try_from(nearest(sum, total)).unwrap_or(u8::MAX))
+        sums.map(|sum| u8::try_from(nearest(sum, total.max(1))).unwrap_or(u8::MAX))
     }
 
     /// Red, green and blue of a pixel, blended over a grey where it is transparent.
@@ -146,7 +141,9 @@ mod tests {
     fn resized(pixels: &[u8], [width, height]: [u32; 2], filter: ImageFilter, [h, w]: [usize; 2]) -> Vec<u8> {
         let image = Image::new(pixels, width, height).unwrap();
         let region = image.region(ImageFit::Stretch, 0, h, w);
-        image.resample(region, filter, ImageChannels::Grey, 0, h, w).collect()
+        let mut bytes = Vec::new();
+        image.resample(region, filter, ImageChannels::Grey, 0, [h, w], |byte| bytes.push(byte));
+        bytes
     }
 
     #[test]
@@ -177,7 +174,11 @@ mod tests {
     fn colours_and_transparency() {
         let image = Image::new(&[255, 0, 0, 255, 0, 0, 0, 0], 2, 1).unwrap();
         let region = image.region(ImageFit::Stretch, 0, 1, 2);
-        let bytes = |channels| image.resample(region, ImageFilter::Area, channels, 200, 1, 2).collect::<Vec<u8>>();
+        let bytes = |channels| {
+            let mut bytes = Vec::new();
+            image.resample(region, ImageFilter::Area, channels, 200, [1, 2], |byte| bytes.push(byte));
+            bytes
+        };
         assert_eq!(bytes(ImageChannels::Rgb), [255, 0, 0, 200, 200, 200]);
         assert_eq!(bytes(ImageChannels::Bgr), [0, 0, 255, 200, 200, 200]);
         assert_eq!(bytes(ImageChannels::Grey), [76, 200]);

@@ -26,18 +26,21 @@ impl Session<'_, '_> {
         };
         let input = self.model().inputs().nth(index).ok_or(PrepareError::NotAnImage { index })?;
         let shape = input.tensor.shape;
-        let region = image.region(fit, shorter_side, shape.dimension(1), shape.dimension(2));
-        let resampled = image.resample(region, filter, channels, background, shape.dimension(1), shape.dimension(2));
+        let (height, width) = (shape.dimension(1), shape.dimension(2));
+        let region = image.region(fit, shorter_side, height, width);
         // Parsing has checked the table and the shape: nothing below finds anything missing.
         let bytes = input.tensor.data_type.bytes();
         let tables = table.chunks_exact(bytes.saturating_mul(256)).cycle();
         let elements = self.input_bytes_mut(index).map_err(PrepareError::Run)?.chunks_exact_mut(bytes);
-        for ((element, table), byte) in elements.zip(tables).zip(resampled) {
-            let entry = table.chunks_exact(bytes).nth(usize::from(byte)).unwrap_or(&[]);
-            for (to, &from) in element.iter_mut().zip(entry) {
-                *to = from;
+        let mut places = elements.zip(tables);
+        image.resample(region, filter, channels, background, [height, width], |byte| {
+            if let Some((element, table)) = places.next() {
+                let entry = table.chunks_exact(bytes).nth(usize::from(byte)).unwrap_or(&[]);
+                for (to, &from) in element.iter_mut().zip(entry) {
+                    *to = from;
+                }
             }
-        }
+        });
         Ok(())
     }
 
