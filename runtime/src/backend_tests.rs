@@ -1,6 +1,7 @@
 //! One suite for every backend: random ops give the oracle's bits, floats within the bound of the specification, with
 //! input and output apart and overlapping as far as they may.
 
+use crate::kernels::weights::half_to_single;
 use crate::{AlignedBytes, Arithmetic, Backend, DataType, Limits, Model, Opcode, Session, TensorKind, ops};
 use bantam_format::ops::{
     Accumulation, Conv2d, DepthwiseConv2d, Epilogue, FloatEpilogue, FullyConnected, IntegerEpilogue, WeightType, Window,
@@ -43,6 +44,15 @@ impl Random {
 
     fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.bits() as u8).collect()
+    }
+
+    /// Numbers of 16 bits up to 4, one in eight of them subnormal.
+    fn halves(&mut self, count: usize) -> Vec<u16> {
+        let half = |bits: u64| {
+            let magnitude = if bits.is_multiple_of(8) { bits >> 8 & 0x3ff } else { 0x2800 + (bits >> 8) % 0x1800 };
+            (bits as u16 & 0x8000) | magnitude as u16
+        };
+        (0..count).map(|_| half(self.bits())).collect()
     }
 
     fn reals(&mut self, count: usize) -> Vec<f32> {
@@ -261,26 +271,36 @@ impl Shape {
         self.case(arithmetic, place, accumulation, constants, input)
     }
 
-    /// A float op, and the same on absolute values, whose outputs are the sums of absolute products.
-    fn float(&self, random: &mut Random) -> [Case; 2] {
+    /// A float op, the same on absolute values, whose outputs are the sums of absolute products, and the first one with the same
+    /// weights in 16 bits.
+    fn float(&self, random: &mut Random) -> [Case; 3] {
         let channels = self.channels();
-        let (weights, bias) = (random.reals(channels * self.taps), random.reals(channels));
+        let (halves, bias) = (random.halves(channels * self.taps), random.reals(channels));
+        let weights: Vec<f32> = halves.iter().map(|&half| half_to_single(half)).collect();
         let input = random.reals(self.input.iter().product::<u32>() as usize);
         let place = self.place(random, 4);
         let clamp = if random.once_in(2) { [f32::NEG_INFINITY, f32::INFINITY] } else { [-1.0, 6.0] };
-        let case = |map: fn(f32) -> f32, [clamp_min, clamp_max]: [f32; 2]| {
+        let case = |weight_type: WeightType, map: fn(f32) -> f32, [clamp_min, clamp_max]: [f32; 2]| {
             let bytes = |values: &[f32]| values.iter().flat_map(|&x| map(x).to_le_bytes()).collect::<Vec<u8>>();
             let mut constants = Constants::default();
+            let stored = match weight_type {
+                WeightType::F16 => halves.iter().flat_map(|half| half.to_le_bytes()).collect(),
+                _ => bytes(&weights),
+            };
             let accumulation = Accumulation {
-                weight_type: DataType::F32.code(),
+                weight_type: weight_type.code(),
                 flags: 0,
-                weights: constants.add(bytes(&weights)),
+                weights: constants.add(stored),
                 bias: constants.add(bytes(&bias)),
                 epilogue: FloatEpilogue { clamp_min, clamp_max }.into(),
             };
             self.case(Arithmetic::Float, place, accumulation, constants, bytes(&input))
         };
-        [case(|x| x, clamp), case(f32::abs, [f32::NEG_INFINITY, f32::INFINITY])]
+        [
+            case(WeightType::F32, |x| x, clamp),
+            case(WeightType::F32, f32::abs, [f32::NEG_INFINITY, f32::INFINITY]),
+            case(WeightType::F16, |x| x, clamp),
+        ]
     }
 }
 
@@ -323,7 +343,7 @@ fn suite(name: &str, cases: u64) {
         let wrong = got.iter().zip(&oracle).position(|(got, expected)| got != expected);
         assert_eq!(wrong, None, "the first wrong output of seed {seed}: {}", case.about);
         fast += u64::from(packed);
-        let [case, bound] = shape.float(random);
+        let [case, bound, halves] = shape.float(random);
         let (oracle, _) = run(Backend::Scalar, &case, random);
         let (sums, _) = run(Backend::Scalar, &bound, random);
         let (got, _) = run(backend, &case, random);
@@ -331,6 +351,8 @@ fn suite(name: &str, cases: u64) {
             let bound = 4.0 * (shape.taps + 1) as f32 * f32::EPSILON * sum;
             assert!((got - expected).abs() <= bound, "seed {seed}: {got} for {expected}; {}", case.about);
         }
+        let (same, _) = run(backend, &halves, random);
+        assert_eq!(got, same, "seed {seed} with weights of 16 bits: {}", halves.about);
     }
     assert!(name == "scalar" || fast > cases / 2, "{name} ran {fast} of {cases} cases");
 }

@@ -8,6 +8,7 @@ use bantam_format::ops::{
     Accumulation, Conv2d, DepthwiseConv2d, Epilogue, FloatEpilogue, FullyConnected, IntegerEpilogue, WeightType, Window,
 };
 use bantam_format::{ABSENT, Arithmetic, Opcode};
+use half::f16;
 
 /// Extents of a windowed op.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +63,8 @@ pub struct Accumulating {
     pub weights: Vec<i8>,
     /// How they are stored.
     pub weight_type: WeightType,
+    /// How those of the float twin are.
+    pub float_type: WeightType,
     /// One, or one per output channel.
     pub weight_scales: Vec<f32>,
     /// In steps of input scale times weight scale.
@@ -122,6 +125,7 @@ impl Accumulating {
             input: Quantization { scale: random.real(0.005, 0.1) as f32, zero_point: random.i8() },
             weights: Vec::new(),
             weight_type: WeightType::I8,
+            float_type: WeightType::F32,
             weight_scales: Vec::new(),
             bias: None,
         };
@@ -207,11 +211,17 @@ impl Accumulating {
         };
         let scale = |channel: usize| self.weight_scales[if self.weight_scales.len() == 1 { 0 } else { channel }];
         let weights = self.weights.iter().enumerate().map(|(index, &w)| f32::from(w) * scale(channel(index)));
-        let weights = builder.constant(&Values::F32(weights.collect()));
+        let weights: Vec<f32> = weights.collect();
+        let weights = match self.float_type {
+            WeightType::F16 => {
+                builder.constant_bytes(weights.iter().flat_map(|&weight| f16::from_f32(weight).to_le_bytes()).collect())
+            }
+            _ => builder.constant(&Values::F32(weights)),
+        };
         let real = |(channel, &bias): (usize, &i32)| (f64::from(bias) * self.accumulator_scale(channel)) as f32;
         let bias = self.bias.as_ref().map(|bias| bias.iter().enumerate().map(real).collect());
         let bias = bias.map_or(ABSENT, |bias| builder.constant(&Values::F32(bias)));
-        self.add(builder, WeightType::F32, [x, y], weights, bias, FloatEpilogue { clamp_min, clamp_max }.into());
+        self.add(builder, self.float_type, [x, y], weights, bias, FloatEpilogue { clamp_min, clamp_max }.into());
     }
 
     fn add(
@@ -223,7 +233,7 @@ impl Accumulating {
         bias: u32,
         epilogue: Epilogue,
     ) {
-        let flags = u8::from(weight_type != WeightType::F32 && self.weight_scales.len() > 1);
+        let flags = u8::from(!weight_type.is_float() && self.weight_scales.len() > 1);
         let weight_type = weight_type.code();
         let accumulation = Accumulation { weight_type, flags, weights, bias, epilogue };
         let (window, groups) = (self.window, self.groups);

@@ -8,7 +8,7 @@ use crate::run::Values;
 use bantam_format::ops::{
     Accumulation, ArgMax, BinaryKind, Conv2d, Epilogue, FloatBinary, FloatClamp, FloatEpilogue, FloatSoftmax,
     IntegerBinary, IntegerClamp, IntegerEpilogue, IntegerSoftmax, MatMul, Pool2d, QuantizeParameters, Reduce, Resize,
-    ResizeTap, Table, Unary, UnaryKind, Window,
+    ResizeTap, Table, Unary, UnaryKind, WeightType, Window,
 };
 use bantam_format::{Arithmetic, DataType, Opcode, Shape, Tensor, TensorKind};
 
@@ -40,6 +40,8 @@ pub struct Chain {
     pub data_type: DataType,
     /// Its quantisation.
     pub quantization: Quantization,
+    /// How the weights of float ops are stored.
+    pub float_type: WeightType,
     arithmetic: Arithmetic,
 }
 
@@ -54,7 +56,8 @@ impl Chain {
         }
         builder.input(tensor);
         let random = Random::new(seed);
-        Self { builder, random, tensor, dimensions: dimensions.to_vec(), data_type, quantization, arithmetic }
+        let (dimensions, float_type) = (dimensions.to_vec(), WeightType::F32);
+        Self { builder, random, tensor, dimensions, data_type, quantization, float_type, arithmetic }
     }
 
     /// Declares the last tensor an output and gives the builder.
@@ -297,7 +300,7 @@ impl Chain {
         let groups = if grouped { 2 } else { 1 };
         let mut case =
             Accumulating::with(opcode, window, groups, self.dimensions.clone(), dimensions.clone(), &mut self.random);
-        case.input = self.quantization;
+        (case.input, case.float_type) = (self.quantization, self.float_type);
         if opcode == Opcode::Conv2d {
             case.bias.get_or_insert_with(|| vec![100; dimensions[3] as usize]);
         }

@@ -8,7 +8,7 @@ use crate::quantization::Quantization;
 use crate::run::Values;
 use bantam_format::ops::{
     BinaryKind, Concat, Epilogue, FloatBinary, FloatClamp, FloatSoftmax, Gather, IntegerClamp, L2Normalize, Normalize,
-    Pad, PadMode, Reduce, ReduceKind, StridedCopy, TopK, UnaryKind, WordBinary,
+    Pad, PadMode, Reduce, ReduceKind, StridedCopy, TopK, UnaryKind, WeightType, WordBinary,
 };
 use bantam_format::writer::PreprocessingDescription;
 use bantam_format::{
@@ -33,6 +33,7 @@ pub fn small_models() -> Vec<SmallModel> {
         ("image_onnx", image(Arithmetic::Onnx, DataType::I8)),
         ("image_tflite", image(Arithmetic::Tflite, DataType::I8)),
         ("image_float", image(Arithmetic::Float, DataType::F32)),
+        ("half_float", half()),
         ("mixed_onnx", mixed(Arithmetic::Onnx, DataType::I8)),
         ("mixed_tflite", mixed(Arithmetic::Tflite, DataType::I8)),
         ("mixed_float", mixed(Arithmetic::Float, DataType::F32)),
@@ -84,6 +85,19 @@ fn image(arithmetic: Arithmetic, data_type: DataType) -> ModelBuilder {
     chain.builder.output(chain.tensor);
     chain.fully_connected(3);
     chain.softmax(InPlace);
+    chain.finish()
+}
+
+/// Convolutions and a fully connected layer whose weights are floats of 16 bits.
+fn half() -> ModelBuilder {
+    let mut chain = Chain::new(Arithmetic::Float, DataType::F32, &[1, 5, 4, 3], 1024, 23);
+    chain.float_type = WeightType::F16;
+    chain.convolution(Opcode::Conv2d, 3, 1, 5, BandedDown);
+    chain.convolution(Opcode::DepthwiseConv2d, 3, 2, 10, BandedUp);
+    chain.convolution(Opcode::Conv2d, 1, 1, 7, Behind);
+    chain.mean(1, 2);
+    chain.reshape(&[1, 7], Behind);
+    chain.fully_connected(3);
     chain.finish()
 }
 

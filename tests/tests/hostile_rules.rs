@@ -438,6 +438,11 @@ fn of_attributes() -> Vec<(u16, Hostile)> {
         (84, attributes!("image_float", FullyConnected, FullyConnected, |a| a.weight_type = DataType::I8.code())),
         (84, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.weight_type = 2)),
         (84, attributes!("image_float", FullyConnected, FullyConnected, |a| a.weight_type = WeightType::I4.code())),
+        (84, attributes!("image_onnx", Conv2d, Conv2d, |a| a.accumulation.weight_type = WeightType::F16.code())),
+        (84, attributes!("half_float", Conv2d, Conv2d, |a| a.accumulation.weight_type = 7)),
+        // Twice the bytes that are there.
+        (85, attributes!("half_float", FullyConnected, FullyConnected, |a| a.weight_type = WeightType::F32.code())),
+        (85, changed("half_float", |parts| parts.section(SectionKind::Constants).truncate(4))),
         (107, halves(|parts| parts.section(SectionKind::Constants)[4] |= 0x10)),
         (107, halves(|parts| parts.section(SectionKind::Constants)[4] |= 0x80)),
         (85, halves(|parts| parts.section(SectionKind::Constants).truncate(4))),

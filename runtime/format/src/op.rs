@@ -1,7 +1,7 @@
 //! Op records and opcodes.
 
 use crate::bytes::{coded, record};
-use crate::ops::{BinaryKind, IntegerBinary};
+use crate::ops::{Accumulation, BinaryKind, Conv2d, DepthwiseConv2d, FullyConnected, IntegerBinary};
 use crate::{Artifact, DataType, Tensor};
 
 record! {
@@ -146,6 +146,16 @@ impl<'a> Op<'a> {
                 !kind.is_some_and(BinaryKind::is_integer_arithmetic)
             }
             _ => self.input(0).data_type.is_real(),
+        }
+    }
+
+    /// Weights, bias and requantisation of an op that sums products with constant weights.
+    pub fn accumulation(&self) -> Option<Accumulation> {
+        match self.opcode {
+            Opcode::Conv2d | Opcode::TransposeConv2d => Some(Conv2d::read(self.attributes).accumulation),
+            Opcode::DepthwiseConv2d => Some(DepthwiseConv2d::read(self.attributes).accumulation),
+            Opcode::FullyConnected => Some(FullyConnected::read(self.attributes).accumulation()),
+            _ => None,
         }
     }
 

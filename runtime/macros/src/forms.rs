@@ -34,6 +34,9 @@ pub fn of(op: &Op<'_>) -> Vec<&'static str> {
             None
         }
     };
+    if let Some((accumulation, _)) = &accumulation {
+        forms.extend((accumulation.weight_type() == ops::WeightType::F16).then_some("HALF_FLOATS"));
+    }
     if let Some((accumulation, taps)) = accumulation
         && op.input(0).data_type == DataType::I8
     {

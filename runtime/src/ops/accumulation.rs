@@ -2,10 +2,10 @@
 //! here, for either element type.
 
 use super::driver::Task;
-use super::{Context, HALVES, Source, links_form, links_oracle};
+use super::{Context, HALF_FLOATS, HALVES, Source, links_form, links_oracle};
 use crate::kernels::generic::{Ask, Convolve, Depthwise, Finish, Sizes, Source as Weights};
 use crate::kernels::scalar::Number;
-use crate::kernels::weights::ByteWeights;
+use crate::kernels::weights::{ByteWeights, FloatWeights};
 use crate::kernels::{Accumulation, ClampFloat, Convolution, Epilogue, Requantization};
 use crate::views::Element;
 use bantam_format::DataType;
@@ -68,7 +68,7 @@ pub(super) fn accumulate<S: Source, O: Accumulate>(
     if context.is(DataType::F32) {
         let accumulation = Accumulation::<f32, _> {
             zero_point: 0,
-            weights: context.constant(constants.weights, weights)?,
+            weights: context.floats(constants, weights)?,
             bias: context.bias(constants.bias, channels)?,
             epilogue: ClampFloat::new(&constants.epilogue.float()),
         };
@@ -92,6 +92,19 @@ pub(super) fn accumulate<S: Source, O: Accumulate>(
 }
 
 impl<'c, S: Source> Context<'c, S> {
+    /// The weights of an op of floats; written once for all opcodes.
+    #[inline(never)]
+    fn floats(&self, constants: &ops::Accumulation, weights: usize) -> Option<FloatWeights<'c>> {
+        Some(match constants.weight_type() {
+            WeightType::F16 if !links_form(S::NUMBERS, HALF_FLOATS) => return None,
+            WeightType::F16 => {
+                let bytes = self.constant_bytes(constants.weights, weights.checked_mul(2)?)?;
+                FloatWeights::Halves(bytes.as_chunks().0)
+            }
+            _ => FloatWeights::Singles(self.constant(constants.weights, weights)?),
+        })
+    }
+
     /// The constants of an op of 8-bit integers; written once for all opcodes.
     #[inline(never)]
     fn integers(
@@ -149,7 +162,7 @@ fn packed<S: Source>(
         }
     }
     let weights = if floats {
-        context.constant(constants.weights, count).map(Weights::Reals)
+        context.floats(constants, count).map(Weights::Reals)
     } else {
         context.weights(constants, count).map(Weights::Bytes)
     };

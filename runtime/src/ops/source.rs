@@ -83,6 +83,9 @@ pub const PARTS: u32 = 0x20_0000;
 /// Added to a set where convolutions may have windows of more than a few values.
 pub const MANY_VALUES: u32 = 0x40_0000;
 
+/// Added to a set where the weights of float ops may have 16 bits.
+pub const HALF_FLOATS: u32 = 0x80_0000;
+
 /// Takes [`HALVES`] out of the sets of [`linked_numbers`].
 const NO_HALVES: u32 = 0x8000_0000;
 
@@ -96,7 +99,8 @@ const FORMS: u32 = HALVES
     | ANY_SCALE
     | SPREAD
     | PARTS
-    | MANY_VALUES;
+    | MANY_VALUES
+    | HALF_FLOATS;
 
 /// Added to a set where sessions pack: what has a packed form is not linked in any other where the target has instructions
 /// for it.

@@ -10,7 +10,7 @@ use crate::compare::worst;
 use crate::cost::{Coefficients, Prediction, has_float_unit};
 use crate::fit::Limits;
 use crate::folder::ModelFolder;
-use crate::quantize::RangeMethod;
+use crate::quantize::{FloatWeights, RangeMethod};
 use crate::report::{Context, page};
 use crate::search::{Goal, front};
 use crate::shrink::{ShrinkOptions, Shrunk, shrink};
@@ -54,6 +54,10 @@ pub(super) struct Shrink {
     /// Keep 32-bit floats instead of quantising
     #[arg(long)]
     float: bool,
+    /// How the weights of layers that are computed in floats are stored [default: in 16 bits where --flash or --max-drop asks for
+    /// a smaller file and allows the loss, or where they fit exactly]
+    #[arg(long, value_enum, value_name = "TYPE")]
+    weights: Option<WeightChoice>,
     /// Memory there is for the arena; k is 1024
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     ram: Option<usize>,
@@ -101,6 +105,12 @@ enum ArithmeticChoice {
     Tflite,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WeightChoice {
+    F16,
+    F32,
+}
+
 impl Shrink {
     pub fn run(&self) -> Outcome {
         let mut folder = ModelFolder::open(&self.model)?;
@@ -139,6 +149,11 @@ impl Shrink {
             arithmetic,
             float_unit: self.arithmetic.is_some() || self.target.as_deref().is_none_or(has_float_unit),
             ranges: self.ranges,
+            float_weights: match self.weights {
+                Some(WeightChoice::F16) => FloatWeights::Half,
+                Some(WeightChoice::F32) => FloatWeights::Single,
+                None => FloatWeights::Chosen,
+            },
             strip: self.strip,
             goal: Goal {
                 limits: Limits { ram: self.ram, flash: self.flash },
@@ -243,6 +258,9 @@ fn context(options: &ShrinkOptions, shrunk: &Shrunk, target: Option<(String, Pre
 fn summary(options: &ShrinkOptions, shrunk: &Shrunk, cost: Option<&(String, Prediction)>, output: &Path) {
     let model = shrunk.artifact.model();
     let numbers = match options.arithmetic {
+        Arithmetic::Float if shrunk.point.float_weight_bits == Some(16) => {
+            "32-bit floats, weights of 16 bits".to_owned()
+        }
         Arithmetic::Float => "32-bit floats".to_owned(),
         _ if shrunk.calibration_rows == 0 => "the 8-bit integers it already has".to_owned(),
         _ => format!("8-bit integers, ranges from {}", counted(shrunk.calibration_rows, "calibration row")),

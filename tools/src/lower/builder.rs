@@ -7,6 +7,7 @@ use crate::execute::dequantized;
 use crate::graph::ops::Dequantize;
 use crate::graph::{Activation, Graph, Node, Op, Value, ValueId};
 use crate::quantize::Parameters;
+use crate::quantize::half::exactly;
 use crate::quantize::multiplier::QuantizedMultiplier;
 use crate::quantize::reference;
 use crate::quantize::weights::{QuantizedWeights, WeightBits, quantize_weights};
@@ -464,10 +465,16 @@ impl<'g> Builder<'g> {
         let bias = node.inputs.get(2).map_or(Ok(Cow::Borrowed(&[][..])), |&bias| self.floats(bias, "the bias"))?;
         let (input, output) = (node.inputs[0], node.output());
         if self.computes_floats(node) {
+            // What 16 bits hold as it is takes no more.
+            let halves: Option<Vec<u16>> = weights.iter().map(|&weight| exactly(weight)).collect();
+            let (weight_type, weights) = match halves {
+                Some(halves) => (WeightType::F16, reorder(halves.into_iter().flat_map(u16::to_le_bytes).collect(), 2)),
+                None => (WeightType::F32, reorder(float_bytes(&weights), 4)),
+            };
             return Ok(Accumulation {
-                weight_type: WeightType::F32.code(),
+                weight_type: weight_type.code(),
                 flags: 0,
-                weights: self.constants.add(reorder(float_bytes(&weights), 4)),
+                weights: self.constants.add(weights),
                 bias: if bias.is_empty() { ABSENT } else { self.constants.add(float_bytes(&bias)) },
                 epilogue: float_epilogue(activation),
             });

@@ -4,12 +4,13 @@
 //! watches the float graph on sample data, [`histogram`] turns what it saw into a range per value, and [`parameters`] and
 //! [`multiplier`] turn ranges into the integers that the artifact stores. [`layers`] chooses the integers of weights: what each layer reads
 //! ([`statistics`]) decides the scale of narrow weights ([`clip`]), the rounding ([`rounding`], and for narrow weights
-//! [`reconstruction`]) and the bias ([`bias`]).
+//! [`reconstruction`]) and the bias ([`bias`]). Weights of layers that stay in floats may be rounded to 16 bits ([`half`](mod@half)).
 
 pub mod bias;
 pub mod calibrate;
 pub mod clip;
 pub mod equalize;
+pub mod half;
 pub mod histogram;
 pub mod layers;
 pub mod multiplier;
@@ -23,6 +24,7 @@ pub mod weights;
 pub mod wide;
 
 pub use calibrate::{Calibration, CalibrationError, calibrate};
+pub use half::FloatWeights;
 pub use histogram::RangeMethod;
 pub use normalize::{NormalizeError, normalize_inputs};
 pub use parameters::Parameters;

@@ -138,7 +138,9 @@ fn trade(shrunk: &Shrunk) -> Markup {
                 "."
             }
         }
-        @if shrunk.point.four_bit_layers.is_empty() {
+        @if shrunk.point.float_weight_bits == Some(16) {
+            p { "The weights of layers that are computed in floats have 16 bits." }
+        } @else if shrunk.point.four_bit_layers.is_empty() {
             p { "All weights have 8 bits or keep the type they had." }
         } @else {
             p { "4-bit weights: " (shrunk.point.four_bit_layers.join(", ")) }

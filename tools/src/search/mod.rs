@@ -20,6 +20,9 @@ use crate::quantize::WeightBits;
 use crate::quantize::layers::Layer;
 use crate::shrink::{Quantizer, ShrinkError, Widths};
 use crate::subject::ArtifactFile;
+use bantam::Model;
+use bantam_format::Op;
+use bantam_format::ops::WeightType;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,6 +65,8 @@ pub struct Point {
     pub four_bit_layers: Vec<String>,
     /// Whether these were rounded anew by what the layers give (the objective of AdaRound).
     pub refined: bool,
+    /// Bits of the weights of layers that are computed in floats: 16 where all have so few, else 32; none without such layers.
+    pub float_weight_bits: Option<usize>,
     /// Size of the artifact.
     pub file_bytes: usize,
     /// Memory of a run.
@@ -99,24 +104,38 @@ pub struct Found {
     pub sensitivities: Vec<Sensitivity>,
 }
 
-/// Writes and scores a program that leaves nothing to choose.
+/// Writes and scores a program that leaves nothing to choose but how its float weights are stored: `narrow`, where there is one, is the
+/// same with weights of 16 bits. It is taken where the file has to be smaller, or where only a largest drop is given and it
+/// keeps that.
 ///
 /// # Errors
-/// [`ShrinkError::Unmet`] where it does not meet the goal; what writing and scoring may refuse.
-pub fn fixed(program: Program, goal: Goal, judge: &Judge<'_>) -> Result<Found, ShrinkError> {
-    let artifact = (judge.assemble)(program)?;
-    let chosen = Point::of(&artifact, (vec![], false), None, (judge.quality)(&artifact)?);
-    if goal.is_met_by(&chosen) {
-        return Ok(Found {
-            artifact,
-            layers: BTreeMap::new(),
-            tried: vec![chosen.clone()],
-            chosen,
-            sensitivities: vec![],
-        });
+/// [`ShrinkError::Unmet`] where neither meets the goal; what writing and scoring may refuse.
+pub fn fixed(
+    program: Program,
+    narrow: Option<Program>,
+    goal: Goal,
+    judge: &Judge<'_>,
+    explore: bool,
+) -> Result<Found, ShrinkError> {
+    let attempt = |program: Program| -> Result<(ArtifactFile, Point), ShrinkError> {
+        let artifact = (judge.assemble)(program)?;
+        let point = Point::of(&artifact, (vec![], false), None, (judge.quality)(&artifact)?);
+        Ok((artifact, point))
+    };
+    let mut made = vec![attempt(program)?];
+    let smallest = goal.max_drop.is_some() && goal.limits.flash.is_none();
+    if let Some(narrow) = narrow.filter(|_| explore || smallest || !goal.is_met_by(&made[0].1)) {
+        made.push(attempt(narrow)?);
     }
-    let peak = crate::fit::peak(&artifact.model());
-    Err(ShrinkError::Unmet(Box::new(Unmet::new(goal, vec![chosen], Some(peak)))))
+    let tried: Vec<Point> = made.iter().map(|(_, point)| point.clone()).collect();
+    let mut met = (0..tried.len()).filter(|&index| goal.is_met_by(&tried[index]));
+    let chosen = if smallest { met.min_by_key(|&index| tried[index].file_bytes) } else { met.next() };
+    let Some(chosen) = chosen else {
+        let peak = made.last().map(|(artifact, _)| crate::fit::peak(&artifact.model()));
+        return Err(ShrinkError::Unmet(Box::new(Unmet::new(goal, tried, peak))));
+    };
+    let (artifact, point) = made.swap_remove(chosen);
+    Ok(Found { artifact, layers: BTreeMap::new(), chosen: point, tried, sensitivities: vec![] })
 }
 
 impl Point {
@@ -128,8 +147,19 @@ impl Point {
     ) -> Self {
         let (model, file_bytes) = (artifact.model(), artifact.bytes().len());
         let (arena_bytes, macs) = (model.arena_bytes(), model.artifact().macs());
-        Self { four_bit_layers, refined, file_bytes, arena_bytes, macs, logit_error, quality }
+        let float_weight_bits = float_weight_bits(&model);
+        Self { four_bit_layers, refined, float_weight_bits, file_bytes, arena_bytes, macs, logit_error, quality }
     }
+}
+
+/// Bits of the weights of float ops, those of the widest.
+fn float_weight_bits(model: &Model<'_>) -> Option<usize> {
+    let bits = |op: Op<'_>| match op.accumulation()?.weight_type() {
+        WeightType::F32 => Some(32),
+        WeightType::F16 => Some(16),
+        _ => None,
+    };
+    model.artifact().ops().filter_map(bits).max()
 }
 
 impl Point {

@@ -113,6 +113,9 @@ impl fmt::Display for Unmet {
         write!(f, "\n  the best found, smaller ones first:")?;
         for point in self.front() {
             let narrow = match point.four_bit_layers.len() {
+                0 if point.logit_error.is_none() && point.float_weight_bits == Some(16) => {
+                    "float weights of 16 bits".to_owned()
+                }
                 0 if point.logit_error.is_none() => "weights as they are".to_owned(),
                 0 => "all weights of 8 bits".to_owned(),
                 1 => "4-bit weights in 1 layer".to_owned(),
@@ -146,7 +149,16 @@ mod tests {
     fn point(file_bytes: usize, drop: f64, layers: usize) -> Point {
         let quality = Quality { score: 1.0 - drop, drop };
         let four_bit_layers = (0..layers).map(|layer| layer.to_string()).collect();
-        Point { four_bit_layers, refined: false, file_bytes, arena_bytes: 2048, macs: 1000, logit_error: None, quality }
+        Point {
+            four_bit_layers,
+            refined: false,
+            float_weight_bits: None,
+            file_bytes,
+            arena_bytes: 2048,
+            macs: 1000,
+            logit_error: None,
+            quality,
+        }
     }
 
     fn text(goal: Goal) -> String {

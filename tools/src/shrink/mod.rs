@@ -21,7 +21,8 @@ use crate::import::tflite::Normalization;
 use crate::lower::{LowerError, Precision, Program, lower};
 use crate::plan;
 use crate::preprocessing::{self, ImagePreparation, Preparation, PreparationError};
-use crate::quantize::{CalibrationError, NormalizeError, RangeMethod};
+use crate::quantize::half::round_weights;
+use crate::quantize::{CalibrationError, FloatWeights, NormalizeError, RangeMethod};
 use crate::search::{self, Found, Goal, Judge, Point, Quality, Sensitivity, Unmet, search};
 use crate::subject::{ArtifactFile, SourceModel, Subject, SubjectError};
 use bantam_format::{Arithmetic, DataType, Opcode};
@@ -49,6 +50,8 @@ pub struct ShrinkOptions {
     pub float_unit: bool,
     /// How activation ranges are chosen.
     pub ranges: RangeMethod,
+    /// How weights of layers that are computed in floats are stored.
+    pub float_weights: FloatWeights,
     /// Whether to leave out names, labels and the card.
     pub strip: bool,
     /// What is asked of the artifact.
@@ -77,6 +80,7 @@ impl ShrinkOptions {
             arithmetic,
             float_unit: true,
             ranges: RangeMethod::default(),
+            float_weights: FloatWeights::default(),
             strip: false,
             goal: Goal::default(),
             explore: false,
@@ -317,23 +321,39 @@ pub fn shrink_model(
         };
         lower(graph, precision).map_err(|error| ShrinkError::Lower { path: folder.model.clone(), error })
     };
+    // The network with float weights of 16 bits, where there are any and it is what is made.
+    let mut halved: Option<Graph> = None;
     let found = match &quantizer {
         Some(quantizer) => search(quantizer, options.goal, &judge, options.explore)?,
         None => {
-            let program = lowered(&model.graph)?;
+            let mut rounded = model.graph.clone();
+            let layers = if options.float_weights == FloatWeights::Single { 0 } else { round_weights(&mut rounded) };
+            let (program, narrow) = match (options.float_weights, layers) {
+                (_, 0) => (lowered(&model.graph)?, None),
+                (FloatWeights::Half, _) => (lowered(&rounded)?, None),
+                _ => (lowered(&model.graph)?, Some(lowered(&rounded)?)),
+            };
             if options.arithmetic != Arithmetic::Float {
                 notes.extend(islands(&program));
             }
-            search::fixed(program, options.goal, &judge)?
+            let found = search::fixed(program, narrow, options.goal, &judge, options.explore)?;
+            halved = (layers > 0 && found.chosen.float_weight_bits == Some(16)).then_some(rounded);
+            found
         }
     };
     let Found { mut artifact, layers: chosen, chosen: point, tried, sensitivities } = found;
+    if options.float_weights == FloatWeights::Half && point.float_weight_bits != Some(16) {
+        notes.push(match point.float_weight_bits {
+            None => "--weights f16: no layer is computed in floats, so there are no float weights to store".into(),
+            Some(_) => "--weights f16: layers with weights beyond 65504 keep 32 bits".into(),
+        });
+    }
     let found_rows = judged.map_or(0, |(data, _)| data.rows());
 
     step("scoring");
     let program_of = |quantizer: Option<&Quantizer<'_>>| match quantizer {
         Some(quantizer) => quantizer.program(&chosen),
-        None => lowered(&model.graph),
+        None => lowered(halved.as_ref().unwrap_or(&model.graph)),
     };
     let labels = reference.as_ref().and_then(|reference| match &reference.truth {
         Some(Truth::Classes(labels)) => Some(labels),
@@ -350,19 +370,13 @@ pub fn shrink_model(
     };
     let mut stored = false;
     if let (Some(temperature), true) = (&temperature, options.temperature) {
-        let graph = quantizer.as_mut().map_or(&mut model.graph, |quantizer| &mut quantizer.graph);
+        let source = halved.as_mut().unwrap_or(&mut model.graph);
+        let graph = quantizer.as_mut().map_or(source, |quantizer| &mut quantizer.graph);
         stored = logits::set_temperature(graph, temperature.temperature);
         if stored {
             let program = match &quantizer {
                 Some(quantizer) => quantizer.program(&chosen)?,
-                None => {
-                    let precision = match options.arithmetic {
-                        Arithmetic::Float => Precision::Float,
-                        arithmetic => Precision::Quantized { arithmetic },
-                    };
-                    let failed = |error| ShrinkError::Lower { path: folder.model.clone(), error };
-                    lower(&model.graph, precision).map_err(failed)?
-                }
+                None => lowered(halved.as_ref().unwrap_or(&model.graph))?,
             };
             artifact = finish(dressed(folder, card.clone(), program)?)?;
         } else {

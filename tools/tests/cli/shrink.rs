@@ -183,6 +183,30 @@ fn few_calibration_rows_are_noted_on_standard_error() {
 }
 
 #[test]
+fn float_weights_take_half_the_bytes_where_that_is_asked_for_or_needed() {
+    let bench = Bench::new();
+    let whole = bench.bantam("shrink digits --float -o whole.bantam --json").json();
+    let half = bench.bantam("shrink digits --float --weights f16 -o half.bantam --json").json();
+    assert_eq!([&whole, &half].map(|value| value["choice"]["float_weight_bits"].as_u64()), [Some(32), Some(16)]);
+    let saved = number(&whole, "file_bytes") - number(&half, "file_bytes");
+    assert!(saved > 0.35 * number(&whole, "file_bytes"), "{saved}");
+    assert!(number(&half, "agreement") >= 0.99 && number(&half, "agreement") <= 1.0);
+    bench.bantam("inspect half.bantam --verify").done();
+    let limit = bench.read("half.bantam").len();
+    for (budget, narrow) in [(format!("--flash {limit}"), true), ("--max-drop 1%".into(), true), (String::new(), false)]
+    {
+        let value = bench.bantam(&format!("shrink digits --float {budget} -o chosen.bantam --json")).json();
+        assert_eq!(bench.read("chosen.bantam") == bench.read("half.bantam"), narrow, "{budget}: {}", value["choice"]);
+        assert_eq!(value["choices"].as_array().unwrap().len(), 1 + usize::from(narrow), "{budget}");
+    }
+    let parts = ["flash: the file has", "weights as they are"];
+    bench.refuses(&format!("shrink digits --float --weights f32 --flash {limit} -o chosen.bantam"), &parts);
+    let ran = bench.bantam("shrink digits --weights f16 -o chosen.bantam");
+    assert!(ran.stderr.contains("no layer is computed in floats"), "{}", ran.stderr);
+    ran.done();
+}
+
+#[test]
 fn a_target_without_a_float_unit_gets_integers_alone() {
     let bench = Bench::new();
     for (more, arithmetic) in [("cortex-m0", "tflite"), ("cortex-m4f", "onnx"), ("cortex-m0 --arithmetic onnx", "onnx")]

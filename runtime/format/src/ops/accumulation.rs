@@ -14,6 +14,8 @@ coded! {
         F32 = 4,
         /// Signed 4-bit integers, two in a byte, the first in the lower half, for 8-bit inputs.
         I4 = 5,
+        /// IEEE 754 binary16, for inputs of binary32.
+        F16 = 6,
     }
 }
 
@@ -23,8 +25,14 @@ impl WeightType {
         match self {
             Self::I8 => Some(count),
             Self::F32 => count.checked_mul(4),
+            Self::F16 => count.checked_mul(2),
             Self::I4 => Some(count.div_ceil(2)),
         }
+    }
+
+    /// Whether the weights are real numbers.
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F16)
     }
 }
 
@@ -94,7 +102,7 @@ impl Accumulation {
         let error = LoadError::WeightType { op: op.index, code: u32::from(self.weight_type) };
         let stored = WeightType::from_code(self.weight_type).ok_or(error)?;
         let wide = data_type.is_wide();
-        ensure((stored == WeightType::F32) == data_type.is_real(), error)?;
+        ensure(stored.is_float() == data_type.is_real(), error)?;
         ensure(!wide || stored == WeightType::I8, error)?;
         let weights = channels.checked_mul(taps);
         let bytes = op.check_constant(self.weights, weights.and_then(|count| stored.bytes(count)))?;

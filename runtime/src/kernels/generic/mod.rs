@@ -24,7 +24,7 @@ pub use requantize::{Finish, ROUNDING};
 pub use sum::{Sum, Sums};
 
 use super::Requantization;
-use super::weights::{ByteWeights, Weights};
+use super::weights::{ByteWeights, FloatWeights, Weights};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Arrays of numbers: any bytes are a value.
@@ -137,7 +137,7 @@ pub enum Source<'a> {
     /// Integers.
     Bytes(ByteWeights<'a>),
     /// Floats.
-    Reals(&'a [f32]),
+    Reals(FloatWeights<'a>),
 }
 
 impl Source<'_> {
@@ -145,7 +145,7 @@ impl Source<'_> {
     fn at(&self, at: usize) -> i32 {
         match self {
             Self::Bytes(weights) => weights.at(at).map_or(0, i32::from),
-            Self::Reals(weights) => weights.get(at).map_or(0, |weight| weight.to_bits().cast_signed()),
+            Self::Reals(weights) => weights.at(at).map_or(0, |weight| weight.to_bits().cast_signed()),
         }
     }
 }

@@ -27,7 +27,7 @@ pub use softmax::{log_softmax_f32, log_softmax_i8, softmax_f32, softmax_i8};
 pub use wide::{Rescaling, sigmoid_table, softmax_i16};
 
 use super::requantize::clamp_f32;
-use super::weights::{ByteWeights, RUN, Weights};
+use super::weights::{ByteWeights, FloatWeights, RUN, Weights};
 
 /// Accumulators computed before they are handed to the epilogue.
 pub const TILE: usize = 16;
@@ -141,7 +141,7 @@ impl Number for i16 {
 impl Number for f32 {
     type Accumulator = f32;
     type Weight = f32;
-    type Weights<'a> = &'a [f32];
+    type Weights<'a> = FloatWeights<'a>;
     type Bias = f32;
     const NO_WEIGHT: f32 = 0.0;
     const ZERO: f32 = 0.0;

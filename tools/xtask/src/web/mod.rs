@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use bantam_format::{
-    AlignedBytes, Arithmetic, Artifact, DataType, IoRole, Limits, Opcode, Preprocessing, SectionKind, ops,
+    AlignedBytes, Arithmetic, Artifact, DataType, IoRole, Limits, Opcode, Preprocessing, SectionKind, ops::WeightType,
 };
 
 use crate::context::Context;
@@ -80,15 +80,9 @@ fn operators(artifact: &Artifact<'_>) -> String {
     if (0..artifact.tensor_count()).any(|index| artifact.tensor(index).data_type == DataType::I16) {
         arithmetics.push("Int16");
     }
-    let halves = artifact.ops().any(|op| {
-        let weights = match op.opcode {
-            Opcode::Conv2d | Opcode::TransposeConv2d => ops::Conv2d::read(op.attributes()).accumulation,
-            Opcode::DepthwiseConv2d => ops::DepthwiseConv2d::read(op.attributes()).accumulation,
-            Opcode::FullyConnected => ops::FullyConnected::read(op.attributes()).accumulation(),
-            _ => return false,
-        };
-        weights.weight_type() == ops::WeightType::I4
-    });
+    let halves = artifact
+        .ops()
+        .any(|op| op.accumulation().is_some_and(|accumulation| accumulation.weight_type() == WeightType::I4));
     if !halves {
         arithmetics.push("WholeBytes");
     }
