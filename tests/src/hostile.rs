@@ -115,9 +115,9 @@ pub fn continue_with(graph: &Graph, seed: u64) -> Fate {
         Ok(calibration) => calibration.ranges,
         Err(error) => return Fate::NotLowered(error.to_string()),
     };
-    let (floats, weights) = (std::collections::BTreeSet::new(), std::collections::BTreeMap::new());
+    let (none, weights) = (std::collections::BTreeSet::new(), std::collections::BTreeMap::new());
     for arithmetic in [Arithmetic::Onnx, Arithmetic::Tflite] {
-        let precision = Precision::Int8 { ranges: &ranges, floats: &floats, weights: &weights, arithmetic };
+        let precision = Precision::Int8 { ranges: &ranges, wide: &none, floats: &none, weights: &weights, arithmetic };
         if let Err(error) = lower(graph, precision).map(build_and_run) {
             return Fate::NotLowered(error.to_string());
         }

@@ -51,7 +51,7 @@ impl<'a> Exact<'a> {
         arithmetic: Arithmetic,
         bits: WeightBits,
     ) -> Result<Self, TrainError> {
-        let parameters = activation_parameters(graph, ranges, arithmetic)?;
+        let parameters = activation_parameters(graph, ranges, &BTreeSet::new(), arithmetic)?;
         Ok(Self { ranges, parameters, floats: BTreeSet::new(), arithmetic, bits })
     }
 
@@ -80,6 +80,7 @@ impl<'a> Exact<'a> {
         }
         let precision = Precision::Int8 {
             ranges: self.ranges,
+            wide: &BTreeSet::new(),
             floats: &self.floats,
             weights: &layers,
             arithmetic: self.arithmetic,

@@ -65,8 +65,9 @@ pub(super) fn check(
     ranges: &Ranges,
     arithmetic: Arithmetic,
 ) -> Result<Result<Measured, String>, String> {
-    let (floats, weights) = (BTreeSet::new(), BTreeMap::new());
-    let program = match lower(graph, Precision::Int8 { ranges, floats: &floats, weights: &weights, arithmetic }) {
+    let (none, weights) = (BTreeSet::new(), BTreeMap::new());
+    let precision = Precision::Int8 { ranges, wide: &none, floats: &none, weights: &weights, arithmetic };
+    let program = match lower(graph, precision) {
         Ok(program) => program,
         Err(LowerError::Unsupported(nodes)) => {
             let reasons: Vec<&str> = nodes.iter().map(|node| node.reason.as_str()).collect();

@@ -68,7 +68,8 @@ pub(super) struct Shrink {
     #[arg(long, value_name = "NUMBER", value_parser = parse_count)]
     macs: Option<u64>,
     /// Largest loss of accuracy on the evaluation data, such as 0.5%. Without --flash the smallest file within it is made,
-    /// with 4-bit weights wherever they lose little enough
+    /// with 4-bit weights wherever they lose little enough; where 8-bit activations lose more, some get 16 bits (not with
+    /// --arithmetic onnx)
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     max_drop: Option<f64>,
     /// Write a page that shows what was done and what it cost
@@ -155,6 +156,7 @@ impl Shrink {
                 None => FloatWeights::Chosen,
             },
             strip: self.strip,
+            may_widen: !matches!(self.arithmetic, Some(ArithmeticChoice::Onnx)),
             goal: Goal {
                 limits: Limits { ram: self.ram, flash: self.flash },
                 macs: self.macs,
@@ -239,6 +241,9 @@ fn context(options: &ShrinkOptions, shrunk: &Shrunk, target: Option<(String, Pre
     let folder = &options.folder;
     let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let arithmetic = match shrunk.artifact.model().artifact().arithmetic() {
+        Arithmetic::Tflite if !shrunk.point.sixteen_bit_layers.is_empty() => {
+            "8- and 16-bit integers, rounded as TensorFlow Lite Micro does"
+        }
         Arithmetic::Float => "32-bit floats",
         Arithmetic::Tflite => "8-bit integers, rounded as TensorFlow Lite Micro does",
         _ => "8-bit integers, rounded as ONNX Runtime does",
@@ -263,6 +268,9 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, cost: Option<&(String, Pred
         }
         Arithmetic::Float => "32-bit floats".to_owned(),
         _ if shrunk.calibration_rows == 0 => "the 8-bit integers it already has".to_owned(),
+        _ if !shrunk.point.sixteen_bit_layers.is_empty() => {
+            format!("8- and 16-bit integers, ranges from {}", counted(shrunk.calibration_rows, "calibration row"))
+        }
         _ => format!("8-bit integers, ranges from {}", counted(shrunk.calibration_rows, "calibration row")),
     };
     print(&format!("{}: {} to {numbers}", options.folder.name, options.folder.model.display()));
@@ -308,6 +316,11 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, cost: Option<&(String, Pred
         rows.add_row(["", "", &figure, &about]);
     }
     print_table(&rows);
+    if !shrunk.point.sixteen_bit_layers.is_empty() {
+        let names: Vec<String> = shrunk.point.sixteen_bit_layers.iter().map(|name| short(name)).collect();
+        print("");
+        print(&format!("  16-bit activations in {}", names.join(", ")));
+    }
     if !shrunk.point.four_bit_layers.is_empty() {
         let names: Vec<String> = shrunk.point.four_bit_layers.iter().map(|name| short(name)).collect();
         print("");

@@ -25,6 +25,11 @@ pub enum ExportError {
         "the file would not have the integers of the artifact, which rounds as TensorFlow Lite Micro does; leave out --arithmetic tflite"
     )]
     Arithmetic,
+    /// 16-bit activations.
+    #[error(
+        "the network has 16-bit activations, which operators of QDQ ONNX files are not checked with; a larger --max-drop may do without"
+    )]
+    Wide,
     /// An operator.
     #[error("node '{node}' ({operator}) cannot be written as ONNX")]
     Operator {
@@ -65,7 +70,10 @@ pub fn export(
     layers: &BTreeMap<ValueId, Layer>,
     name: &str,
 ) -> Result<Vec<u8>, ExportError> {
-    if quantizer.options.arithmetic != Arithmetic::Onnx {
+    if !quantizer.wide.is_empty() {
+        return Err(ExportError::Wide);
+    }
+    if quantizer.arithmetic != Arithmetic::Onnx {
         return Err(ExportError::Arithmetic);
     }
     write(&quantizer.graph, Some(Integers { quantizer, layers }), name)

@@ -389,6 +389,11 @@ impl Graph {
         }
     }
 
+    /// Lets graph outputs that carry `old` carry `new`.
+    pub fn set_outputs(&mut self, old: ValueId, new: ValueId) {
+        self.outputs.iter_mut().filter(|port| port.value == old).for_each(|port| port.value = new);
+    }
+
     /// Removes a node. Its results stay as values without a source: replace their uses first.
     pub fn remove_node(&mut self, id: NodeId) {
         self.detach(id);

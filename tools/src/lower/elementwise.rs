@@ -331,6 +331,10 @@ pub(super) fn lower_clip(builder: &mut Builder<'_>, node: &Node, activation: &Ac
     if builder.computes_floats(node) {
         let Activation { min, max } = ordered(*activation);
         ops::FloatClamp { clamp_min: min, clamp_max: max }.write(&mut attributes);
+    } else if activation.is_none() && builder.parameters(node.inputs[0]).wide != builder.parameters(node.output()).wide
+    {
+        let [from, to] = [node.inputs[0], node.output()].map(|value| wide::Scale::of(builder.parameters(value)));
+        return wide::rescale(builder, node, input, from, to);
     } else if builder.parameters(node.output()).wide {
         return wide::clip(builder, node, input, *activation);
     } else if builder.parameters(node.inputs[0]) != builder.parameters(node.output()) {

@@ -40,6 +40,8 @@ pub enum Precision<'a> {
     Int8 {
         /// Smallest and largest value of each activation.
         ranges: &'a BTreeMap<ValueId, (f32, f32)>,
+        /// Activations of 16-bit integers, which the arithmetic `tflite` has.
+        wide: &'a BTreeSet<ValueId>,
         /// Activations that stay in floating point, quantised where an integer op reads them.
         floats: &'a BTreeSet<ValueId>,
         /// Integers chosen for the layer that makes a value; other layers round to the nearest 8-bit ones.
@@ -96,16 +98,17 @@ impl fmt::Display for Unsupported {
     }
 }
 
-/// Scale and zero point of every activation that a program of 8-bit integers will have.
+/// Scale and zero point of every activation that a program of integers will have: of 16 bits where `wide` names it, else of 8.
 ///
 /// # Errors
 /// [`LowerError::NoRange`] where a range is missing.
 pub fn activation_parameters(
     graph: &Graph,
     ranges: &BTreeMap<ValueId, (f32, f32)>,
+    wide: &BTreeSet<ValueId>,
     arithmetic: Arithmetic,
 ) -> Result<BTreeMap<ValueId, Parameters>, LowerError> {
-    parameters::from_ranges(graph, ranges, arithmetic)
+    parameters::from_ranges(graph, ranges, wide, arithmetic)
 }
 
 /// Lowers a graph.
@@ -120,7 +123,7 @@ pub fn lower(graph: &Graph, precision: Precision<'_>) -> Result<Program, LowerEr
             parameters.retain(|&value, _| graph.value(value).dtype != DataType::F32);
             parameters
         }
-        Precision::Int8 { ranges, arithmetic, .. } => parameters::from_ranges(graph, ranges, arithmetic)?,
+        Precision::Int8 { ranges, wide, arithmetic, .. } => parameters::from_ranges(graph, ranges, wide, arithmetic)?,
         Precision::Quantized { .. } => parameters::from_graph(graph),
     };
     let mut builder = Builder::new(graph, precision, parameters);

@@ -6,17 +6,19 @@ use crate::graph::{Graph, Node, NodeId, Op, ValueId};
 use crate::quantize::Parameters;
 use crate::tensor::DataType;
 use bantam_format::Arithmetic;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Chooses scale and zero point of every activation: from its range, or fixed by its producer.
 pub(super) fn from_ranges(
     graph: &Graph,
     ranges: &BTreeMap<ValueId, (f32, f32)>,
+    wide: &BTreeSet<ValueId>,
     arithmetic: Arithmetic,
 ) -> Result<BTreeMap<ValueId, Parameters>, LowerError> {
     let covering = |value: ValueId| {
-        let (min, max) = ranges.get(&value).ok_or_else(|| LowerError::NoRange(graph.value(value).name.clone()))?;
-        Ok(Parameters::covering(*min, *max))
+        let &(min, max) = ranges.get(&value).ok_or_else(|| LowerError::NoRange(graph.value(value).name.clone()))?;
+        let is_wide = wide.contains(&value);
+        Ok(if is_wide { Parameters::covering_wide(min, max) } else { Parameters::covering(min, max) })
     };
     let mut parameters = BTreeMap::new();
     for port in graph.inputs() {
@@ -29,19 +31,22 @@ pub(super) fn from_ranges(
         if graph.value(output).dtype != DataType::F32 {
             continue;
         }
-        // The operand's parameters, if it has any.
-        let same = |value: ValueId| parameters.get(&value).copied().map_or_else(|| covering(output), Ok);
-        let chosen = match &node.op {
-            Op::Softmax(_) | Op::Unary(Unary::Sigmoid) => Parameters::PROBABILITY,
-            Op::Unary(Unary::Tanh) | Op::L2Normalize(_) => Parameters::SIGNED_UNIT,
-            Op::LogSoftmax(_) => Parameters::LOGARITHM,
-            Op::MaxPool2d(_) | Op::Reshape(_) | Op::Clip(_) => same(node.inputs[0])?,
-            Op::AveragePool2d(_) if arithmetic == Arithmetic::Tflite => same(node.inputs[0])?,
-            Op::Transpose(_) | Op::Slice(_) | Op::Gather(_) | Op::Resize(_) => same(node.inputs[0])?,
-            Op::Pad(pad) => {
+        let is_wide = wide.contains(&output);
+        // The operand's parameters, if it has any of this width; of an operand in the other one those that its producer settles.
+        let same = |value: ValueId| {
+            let operand = parameters.get(&value).copied().filter(|operand: &Parameters| operand.wide == is_wide);
+            let settled = || graph.producer(value).and_then(|made| fixed(&graph.node(made)?.op, is_wide));
+            operand.or_else(settled).map_or_else(|| covering(output), Ok)
+        };
+        let chosen = match (&node.op, fixed(&node.op, is_wide)) {
+            (_, Some(fixed)) => fixed,
+            (Op::MaxPool2d(_) | Op::Reshape(_) | Op::Clip(_), _) => same(node.inputs[0])?,
+            (Op::AveragePool2d(_), _) if arithmetic == Arithmetic::Tflite => same(node.inputs[0])?,
+            (Op::Transpose(_) | Op::Slice(_) | Op::Gather(_) | Op::Resize(_), _) => same(node.inputs[0])?,
+            (Op::Pad(pad), _) => {
                 let operand = same(node.inputs[0])?;
-                let held = operand.dequantize(i8::MIN)..=operand.dequantize(i8::MAX);
-                if held.contains(&pad.value) { operand } else { covering(output)? }
+                let [low, high] = operand.bounds();
+                if (low..=high).contains(&pad.value) { operand } else { covering(output)? }
             }
             _ => covering(output)?,
         };
@@ -52,6 +57,17 @@ pub(super) fn from_ranges(
         parameters.insert(output, chosen);
     }
     Ok(parameters)
+}
+
+/// The parameters of results that always have the same ones.
+const fn fixed(op: &Op, wide: bool) -> Option<Parameters> {
+    match (op, wide) {
+        (Op::Softmax(_) | Op::Unary(Unary::Sigmoid | Unary::Tanh), true) => Some(Parameters::WIDE_UNIT),
+        (Op::Softmax(_) | Op::Unary(Unary::Sigmoid), false) => Some(Parameters::PROBABILITY),
+        (Op::Unary(Unary::Tanh) | Op::L2Normalize(_), false) => Some(Parameters::SIGNED_UNIT),
+        (Op::LogSoftmax(_), false) => Some(Parameters::LOGARITHM),
+        _ => None,
+    }
 }
 
 /// Whether a node takes the smaller of a constant and of sums that nothing else reads.

@@ -96,8 +96,13 @@ fn check(graph: &Graph) {
         execute_observed(graph, &inputs(graph, row), see).unwrap();
     }
     for arithmetic in [Arithmetic::Onnx, Arithmetic::Tflite] {
-        let precision =
-            Precision::Int8 { ranges: &ranges, floats: &BTreeSet::new(), weights: &BTreeMap::new(), arithmetic };
+        let precision = Precision::Int8 {
+            ranges: &ranges,
+            wide: &BTreeSet::new(),
+            floats: &BTreeSet::new(),
+            weights: &BTreeMap::new(),
+            arithmetic,
+        };
         for (got, expected) in run(graph, precision).iter().flatten().zip(expected.iter().flatten()) {
             assert_eq!(got.len(), expected.len());
             let range = expected.iter().fold(0f32, |range, x| range.max(x.abs())) * 2.0;

@@ -59,6 +59,12 @@ impl Histogram {
         (self.min, self.max, counts)
     }
 
+    /// The smallest and the largest value.
+    #[must_use]
+    pub const fn bounds(&self) -> (f32, f32) {
+        (self.min, self.max)
+    }
+
     fn width(&self) -> f64 {
         (f64::from(self.max) - f64::from(self.min)) / BINS as f64
     }

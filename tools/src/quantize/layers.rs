@@ -115,6 +115,15 @@ pub fn quantize_layers(
 }
 
 impl Layer {
+    /// The weights beside inputs of another scale: the same integers, with the bias in its steps.
+    #[must_use]
+    pub fn reading(&self, input_scale: f32) -> QuantizedWeights {
+        let mut weights = self.weights.clone();
+        let ratio = f64::from(self.input_scale) / f64::from(input_scale);
+        weights.bias.iter_mut().for_each(|bias| *bias = (f64::from(*bias) * ratio).round_ties_even() as i32);
+        weights
+    }
+
     /// The layer's weights at another width, with the bias that belongs to them.
     #[must_use]
     pub fn at(&self, real: &[f32], real_bias: &[f32], bits: WeightBits) -> QuantizedWeights {
@@ -162,7 +171,7 @@ fn stored(graph: &Graph, twin: Twin<'_>, value: ValueId, mut tensor: Tensor) -> 
     if let Some(parameters) = twin.parameters.get(&value).filter(|_| real)
         && let Ok(items) = tensor.as_mut_slice::<f32>()
     {
-        items.iter_mut().for_each(|x| *x = parameters.dequantize(parameters.quantize(*x)));
+        items.iter_mut().for_each(|x| *x = parameters.rounded(*x));
     }
     tensor
 }

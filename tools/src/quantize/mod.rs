@@ -22,6 +22,7 @@ pub mod rounding;
 pub mod statistics;
 pub mod weights;
 pub mod wide;
+pub mod widen;
 
 pub use calibrate::{Calibration, CalibrationError, calibrate};
 pub use half::FloatWeights;

@@ -34,6 +34,29 @@ impl Parameters {
         Self { scale, zero_point: zero_point.clamp(-128.0, 127.0) as i8, wide: false }
     }
 
+    /// The same with the 65,535 values of 16 bits that lie symmetrically around zero.
+    #[must_use]
+    pub fn covering_wide(min: f32, max: f32) -> Self {
+        let scale = min.abs().max(max.abs()) / 32767.0;
+        Self { scale: if scale.is_normal() { scale } else { 1.0 }, zero_point: 0, wide: true }
+    }
+
+    /// The smallest and the largest real number.
+    #[must_use]
+    pub fn bounds(self) -> [f32; 2] {
+        if self.wide {
+            [i16::MIN, i16::MAX].map(|q| self.dequantize_wide(q))
+        } else {
+            [i8::MIN, i8::MAX].map(|q| self.dequantize(q))
+        }
+    }
+
+    /// The real number that the integer for `x` stands for.
+    #[must_use]
+    pub fn rounded(self, x: f32) -> f32 {
+        if self.wide { self.dequantize_wide(self.quantize_wide(x)) } else { self.dequantize(self.quantize(x)) }
+    }
+
     /// `saturate(round_half_even(x / scale) + zero_point)`; NaN gives the zero point.
     #[must_use]
     pub fn quantize(self, x: f32) -> i8 {

@@ -46,12 +46,14 @@ pub fn accuracy_against_bytes(shrunk: &Shrunk) -> Markup {
         @for point in &points {
             @let chosen = *point == shrunk.point;
             circle class=(if chosen { "chosen" } else { "dot" }) cx=(n(x.at(point.file_bytes as f64))) cy=(n(y.at(point.quality.score))) r=(if chosen { "5" } else { "3" }) {
-                title { (point.file_bytes) " bytes, " (shown(1, point.quality.score)) ", " (point.four_bit_layers.len()) " layers of 4 bits" }
+                title { (point.file_bytes) " bytes, " (shown(1, point.quality.score)) ", " (point.four_bit_layers.len()) " layers of 4 bits"
+                    @if !point.sixteen_bit_layers.is_empty() { ", " (point.sixteen_bit_layers.len()) " operators of 16" }
+                }
             }
         }
     };
     html! {
-        (figure("plot-accuracy-bytes", "Each point is a choice of 4- and 8-bit weights that was tried; the large one was taken, the line joins those that nothing beats", &svg(214.0, "accuracy against bytes", &content)))
+        (figure("plot-accuracy-bytes", "Each point is a choice of widths that was tried; the large one was taken, the line joins those that nothing beats", &svg(214.0, "accuracy against bytes", &content)))
     }
 }
 

@@ -138,6 +138,9 @@ fn trade(shrunk: &Shrunk) -> Markup {
                 "."
             }
         }
+        @if !shrunk.point.sixteen_bit_layers.is_empty() {
+            p { "16-bit activations: " (shrunk.point.sixteen_bit_layers.join(", ")) }
+        }
         @if shrunk.point.float_weight_bits == Some(16) {
             p { "The weights of layers that are computed in floats have 16 bits." }
         } @else if shrunk.point.four_bit_layers.is_empty() {

@@ -26,6 +26,7 @@ mod tests {
         Point {
             four_bit_layers: vec![],
             refined: false,
+            sixteen_bit_layers: vec![],
             float_weight_bits: None,
             file_bytes,
             arena_bytes: 0,

@@ -1,11 +1,13 @@
-//! Which layers keep 8-bit weights and which take 4: the search under a budget.
+//! Which layers keep 8-bit weights and which take 4, and which activations need 16 bits: the search under a budget.
 //!
 //! [`sensitivity`] tells what each layer costs alone. Layers are taken to 4 bits in the order of loss per byte saved, those that are
 //! narrow by nature ([`Tier`]) last; every choice is quantised anew as a whole, written and scored, so that what is
-//! chosen is what was measured. Then single layers go back where the budget leaves room, or change places where it is missed. Nothing is
+//! chosen is what was measured. Then single layers go back where the budget leaves room, or change places where it is missed. Where 8 bits
+//! throughout lose too much, activations take 16 in the order of what that gains per element ([`gains`]), beside 8-bit weights. Nothing is
 //! drawn at random: the same input gives the same choice.
 
 mod front;
+mod gains;
 mod sensitivity;
 mod unmet;
 
@@ -14,7 +16,7 @@ pub use sensitivity::{Sensitivity, Tier};
 pub use unmet::Unmet;
 
 use crate::fit::Limits;
-use crate::graph::ValueId;
+use crate::graph::{NodeId, ValueId};
 use crate::lower::Program;
 use crate::quantize::WeightBits;
 use crate::quantize::layers::Layer;
@@ -23,6 +25,7 @@ use crate::subject::ArtifactFile;
 use bantam::Model;
 use bantam_format::Op;
 use bantam_format::ops::WeightType;
+use gains::Gain;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,6 +68,8 @@ pub struct Point {
     pub four_bit_layers: Vec<String>,
     /// Whether these were rounded anew by what the layers give (the objective of AdaRound).
     pub refined: bool,
+    /// Names of the operators with 16-bit activations.
+    pub sixteen_bit_layers: Vec<String>,
     /// Bits of the weights of layers that are computed in floats: 16 where all have so few, else 32; none without such layers.
     pub float_weight_bits: Option<usize>,
     /// Size of the artifact.
@@ -91,9 +96,11 @@ pub struct Judge<'a> {
 
 /// What the search found.
 #[derive(Debug)]
-pub struct Found {
+pub struct Found<'a> {
     /// The artifact.
     pub artifact: ArtifactFile,
+    /// The network with 16-bit activations, where it is made of that.
+    pub widened: Option<Quantizer<'a>>,
     /// Its layers with weights.
     pub layers: BTreeMap<ValueId, Layer>,
     /// The choice it is.
@@ -116,7 +123,7 @@ pub fn fixed(
     goal: Goal,
     judge: &Judge<'_>,
     explore: bool,
-) -> Result<Found, ShrinkError> {
+) -> Result<Found<'static>, ShrinkError> {
     let attempt = |program: Program| -> Result<(ArtifactFile, Point), ShrinkError> {
         let artifact = (judge.assemble)(program)?;
         let point = Point::of(&artifact, (vec![], false), None, (judge.quality)(&artifact)?);
@@ -135,7 +142,7 @@ pub fn fixed(
         return Err(ShrinkError::Unmet(Box::new(Unmet::new(goal, tried, peak))));
     };
     let (artifact, point) = made.swap_remove(chosen);
-    Ok(Found { artifact, layers: BTreeMap::new(), chosen: point, tried, sensitivities: vec![] })
+    Ok(Found { artifact, widened: None, layers: BTreeMap::new(), chosen: point, tried, sensitivities: vec![] })
 }
 
 impl Point {
@@ -148,7 +155,17 @@ impl Point {
         let (model, file_bytes) = (artifact.model(), artifact.bytes().len());
         let (arena_bytes, macs) = (model.arena_bytes(), model.artifact().macs());
         let float_weight_bits = float_weight_bits(&model);
-        Self { four_bit_layers, refined, float_weight_bits, file_bytes, arena_bytes, macs, logit_error, quality }
+        Self {
+            four_bit_layers,
+            refined,
+            sixteen_bit_layers: vec![],
+            float_weight_bits,
+            file_bytes,
+            arena_bytes,
+            macs,
+            logit_error,
+            quality,
+        }
     }
 }
 
@@ -185,30 +202,47 @@ impl Goal {
         self.max_drop.is_none_or(|most| point.quality.drop <= most + 1e-12)
     }
 
+    fn is_within_memory(&self, point: &Point) -> bool {
+        self.is_within_fixed_limits(point) && self.fits(point)
+    }
+
     fn is_met_by(&self, point: &Point) -> bool {
-        self.is_within_fixed_limits(point) && self.fits(point) && self.holds(point)
+        self.is_within_memory(point) && self.holds(point)
     }
 }
 
 /// Layers with 4-bit weights.
 type Four = BTreeSet<ValueId>;
 
-struct Search<'a> {
-    quantizer: &'a Quantizer<'a>,
-    judge: &'a Judge<'a>,
+/// What a choice is made of.
+struct Made<'a> {
+    artifact: ArtifactFile,
+    layers: BTreeMap<ValueId, Layer>,
+    /// The network with 16-bit activations.
+    widened: Option<Quantizer<'a>>,
+}
+
+struct Search<'s, 'a> {
+    quantizer: &'s Quantizer<'a>,
+    judge: &'s Judge<'s>,
     goal: Goal,
     sensitivities: Vec<Sensitivity>,
     tried: Vec<(Four, Point)>,
-    /// The artifacts of the choices tried.
-    made: Vec<(ArtifactFile, BTreeMap<ValueId, Layer>)>,
+    /// The choices tried, made.
+    made: Vec<Made<'a>>,
 }
 
 /// Finds the most accurate artifact that fits, or, where only a largest drop is given, the smallest one within it. With neither, all
-/// layers keep 8 bits. `explore` also tries what a picture of the front needs.
+/// layers keep 8 bits. Where these lose more than the largest drop, activations get 16. `explore` also tries what a picture of the front needs.
 ///
 /// # Errors
 /// [`ShrinkError::Unmet`] where nothing meets the goal; what quantising, writing and scoring may refuse.
-pub fn search(quantizer: &Quantizer<'_>, goal: Goal, judge: &Judge<'_>, explore: bool) -> Result<Found, ShrinkError> {
+pub fn search<'a>(
+    quantizer: &Quantizer<'a>,
+    goal: Goal,
+    judge: &Judge<'_>,
+    explore: bool,
+) -> Result<Found<'a>, ShrinkError> {
     let mut search = Search { quantizer, judge, goal, sensitivities: vec![], tried: vec![], made: vec![] };
     (judge.step)("quantising");
     let first = search.attempt(&Four::new())?;
@@ -216,7 +250,7 @@ pub fn search(quantizer: &Quantizer<'_>, goal: Goal, judge: &Judge<'_>, explore:
     let narrows = explore || needs_narrow || goal.max_drop.is_some();
     if narrows {
         (judge.step)("measuring layers");
-        let int8 = &search.made[first].1;
+        let int8 = &search.made[first].layers;
         search.sensitivities = sensitivity::measure(quantizer, int8, search.tried[first].1.logit_error.unwrap_or(0.0))?;
     }
     let chosen = search.choose(first)?;
@@ -225,12 +259,12 @@ pub fn search(quantizer: &Quantizer<'_>, goal: Goal, judge: &Judge<'_>, explore:
         search.explore()?;
     }
     let Search { sensitivities, tried, mut made, .. } = search;
-    let (artifact, layers) = made.swap_remove(chosen);
+    let Made { artifact, layers, widened } = made.swap_remove(chosen);
     let tried: Vec<Point> = tried.into_iter().map(|(_, point)| point).collect();
-    Ok(Found { artifact, layers, chosen: tried[chosen].clone(), tried, sensitivities })
+    Ok(Found { artifact, widened, layers, chosen: tried[chosen].clone(), tried, sensitivities })
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// The index of the choice that meets the goal best.
     fn choose(&mut self, first: usize) -> Result<usize, ShrinkError> {
         if !self.goal.is_within_fixed_limits(&self.tried[first].1) {
@@ -243,7 +277,7 @@ impl Search<'_> {
                 if self.holds(first) {
                     Ok(first)
                 } else {
-                    Err(self.unmet())
+                    self.widen(first)
                 }
             }
         }
@@ -251,7 +285,7 @@ impl Search<'_> {
 
     fn unmet(&self) -> ShrinkError {
         let points = self.tried.iter().map(|(_, point)| point.clone()).collect();
-        let peak = self.made.first().map(|(artifact, _)| crate::fit::peak(&artifact.model()));
+        let peak = self.made.first().map(|made| crate::fit::peak(&made.artifact.model()));
         ShrinkError::Unmet(Box::new(Unmet::new(self.goal, points, peak)))
     }
 
@@ -281,7 +315,10 @@ impl Search<'_> {
     }
 
     fn attempt_as(&mut self, four: &Four, refined: bool) -> Result<usize, ShrinkError> {
-        if let Some(index) = self.tried.iter().position(|(known, point)| known == four && point.refined == refined) {
+        let same = |(known, point): &(Four, Point)| {
+            known == four && point.refined == refined && point.sixteen_bit_layers.is_empty()
+        };
+        if let Some(index) = self.tried.iter().position(same) {
             return Ok(index);
         }
         if !self.tried.is_empty() {
@@ -296,8 +333,62 @@ impl Search<'_> {
         let names = four.iter().map(|&value| self.quantizer.graph.value(value).name.clone()).collect();
         let point = Point::of(&artifact, (names, refined), Some(logit_error), quality);
         self.tried.push((four.clone(), point));
-        self.made.push((artifact, layers));
+        self.made.push(Made { artifact, layers, widened: None });
         Ok(self.tried.len() - 1)
+    }
+
+    /// 16-bit activations where they gain most, until little enough is lost; then none that are not needed beside the others.
+    fn widen(&mut self, first: usize) -> Result<usize, ShrinkError> {
+        if !self.quantizer.options.may_widen || !self.goal.is_within_memory(&self.tried[first].1) {
+            return Err(self.unmet());
+        }
+        (self.judge.step)("measuring 16-bit activations");
+        let gains = gains::measure(self.quantizer, &self.made[first].layers)?;
+        let mut taken: Vec<&[Gain]> = vec![];
+        let mut found = None;
+        for group in gains.chunks(gains.len().div_ceil(MOST_STEPS).max(1)) {
+            taken.push(group);
+            match self.attempt_wide(&taken)?.map(|index| (index, &self.tried[index].1)) {
+                Some((index, point)) if self.goal.is_met_by(point) => {
+                    found = Some(index);
+                    break;
+                }
+                Some((_, point)) if self.goal.is_within_memory(point) => {}
+                // Too large, or of neighbours that have no form together.
+                _ => drop(taken.pop()),
+            }
+        }
+        let mut best = found.ok_or_else(|| self.unmet())?;
+        // Without the last one the goal was not met.
+        for at in (0..taken.len() - 1).rev() {
+            let mut fewer = taken.clone();
+            fewer.remove(at);
+            if let Some(index) = self.attempt_wide(&fewer)?
+                && self.goal.is_met_by(&self.tried[index].1)
+            {
+                (best, taken) = (index, fewer);
+            }
+        }
+        Ok(best)
+    }
+
+    /// Quantises, writes and scores a choice of 16-bit activations; none where the lowering has no form of it.
+    fn attempt_wide(&mut self, gains: &[&[Gain]]) -> Result<Option<usize>, ShrinkError> {
+        let nodes: BTreeSet<NodeId> = gains.iter().copied().flatten().flat_map(|gain| &gain.nodes).copied().collect();
+        (self.judge.step)(&format!("searching: {} choices tried", self.tried.len()));
+        let wide = self.quantizer.widened(&nodes)?;
+        let layers = wide.layers(&Widths::new())?;
+        let Ok(program) = wide.program(&layers) else { return Ok(None) };
+        let logit_error = wide.error(&program);
+        let artifact = (self.judge.assemble)(program)?;
+        let quality = (self.judge.quality)(&artifact)?;
+        let graph = &self.quantizer.graph;
+        let names = nodes.iter().filter_map(|&id| graph.node(id)).map(|node| node.name.clone()).collect();
+        let point =
+            Point { sixteen_bit_layers: names, ..Point::of(&artifact, (vec![], false), Some(logit_error), quality) };
+        self.tried.push((Four::new(), point));
+        self.made.push(Made { artifact, layers, widened: Some(wide) });
+        Ok(Some(self.tried.len() - 1))
     }
 
     /// The first `count` layers in the order in which they are narrowed.
@@ -371,7 +462,7 @@ impl Search<'_> {
     /// The smallest choice within the largest drop: layers that cost too much are passed over.
     fn smallest(&mut self, first: usize) -> Result<usize, ShrinkError> {
         if !self.holds(first) {
-            return Err(self.unmet());
+            return self.widen(first);
         }
         let mut best = first;
         let order: Vec<ValueId> = self.sensitivities.iter().map(|layer| layer.value).collect();

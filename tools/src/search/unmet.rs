@@ -113,6 +113,10 @@ impl fmt::Display for Unmet {
         write!(f, "\n  the best found, smaller ones first:")?;
         for point in self.front() {
             let narrow = match point.four_bit_layers.len() {
+                0 if point.sixteen_bit_layers.len() == 1 => "16-bit activations in 1 operator".to_owned(),
+                0 if !point.sixteen_bit_layers.is_empty() => {
+                    format!("16-bit activations in {} operators", point.sixteen_bit_layers.len())
+                }
                 0 if point.logit_error.is_none() && point.float_weight_bits == Some(16) => {
                     "float weights of 16 bits".to_owned()
                 }
@@ -152,6 +156,7 @@ mod tests {
         Point {
             four_bit_layers,
             refined: false,
+            sixteen_bit_layers: vec![],
             float_weight_bits: None,
             file_bytes,
             arena_bytes: 2048,

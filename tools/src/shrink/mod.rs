@@ -54,6 +54,9 @@ pub struct ShrinkOptions {
     pub float_weights: FloatWeights,
     /// Whether to leave out names, labels and the card.
     pub strip: bool,
+    /// Whether activations may have 16 bits where 8 lose more than the goal allows; the network is computed in the arithmetic
+    /// `tflite` then.
+    pub may_widen: bool,
     /// What is asked of the artifact.
     pub goal: Goal,
     /// Whether to try choices that nothing asks for, for a picture of what there is.
@@ -82,6 +85,7 @@ impl ShrinkOptions {
             ranges: RangeMethod::default(),
             float_weights: FloatWeights::default(),
             strip: false,
+            may_widen: true,
             goal: Goal::default(),
             explore: false,
             temperature: false,
@@ -341,7 +345,11 @@ pub fn shrink_model(
             found
         }
     };
-    let Found { mut artifact, layers: chosen, chosen: point, tried, sensitivities } = found;
+    let Found { mut artifact, widened, layers: chosen, chosen: point, tried, sensitivities } = found;
+    if widened.is_some() {
+        quantizer = widened;
+        notes.push(wide_note(&tried, &point, options.arithmetic));
+    }
     if options.float_weights == FloatWeights::Half && point.float_weight_bits != Some(16) {
         notes.push(match point.float_weight_bits {
             None => "--weights f16: no layer is computed in floats, so there are no float weights to store".into(),
@@ -614,6 +622,24 @@ fn calibration_notes(quantizer: &Quantizer<'_>, data: Option<&Dataset>) -> Vec<S
         notes.push(note.into());
     }
     notes
+}
+
+/// Says why activations have 16 bits, and what that means.
+fn wide_note(tried: &[Point], point: &Point, asked: Arithmetic) -> String {
+    let nodes = match point.sixteen_bit_layers.len() {
+        1 => "1 operator computes".to_owned(),
+        count => format!("{count} operators compute"),
+    };
+    let lost = tried.first().map_or(f64::NAN, |first| first.quality.drop * 100.0);
+    let rounding = if asked == Arithmetic::Tflite {
+        ""
+    } else {
+        ", and all is rounded as TensorFlow Lite Micro does, which has such"
+    };
+    format!(
+        "8-bit activations lose {lost:.2} %, more than --max-drop allows: {nodes} with 16-bit ones{rounding}; a page needs a \
+         build of its own for them (cargo xtask web --for)"
+    )
 }
 
 /// Warns of labels that say little.

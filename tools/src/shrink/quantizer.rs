@@ -3,11 +3,13 @@
 use super::logits::Logits;
 use super::{ShrinkError, ShrinkOptions};
 use crate::data::Dataset;
-use crate::graph::{Graph, Op, ValueId};
+use crate::graph::{Graph, NodeId, Op, ValueId};
 use crate::lower::{Precision, Program, activation_parameters, lower};
 use crate::quantize::equalize::{Reach, equalize};
 use crate::quantize::layers::{Layer, Twin, quantize_layers};
-use crate::quantize::{Calibration, Parameters, WeightBits, calibrate, normalize_inputs};
+use crate::quantize::widen::{Widened, widen};
+use crate::quantize::{Calibration, Parameters, QuantizedWeights, WeightBits, calibrate, normalize_inputs};
+use bantam_format::Arithmetic;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Width of the weights of the layer that makes a value; 8 bits for others.
@@ -28,10 +30,14 @@ pub struct Quantizer<'a> {
     /// Pairs of layers between which channels were equalised.
     pub equalized_pairs: usize,
     data: &'a Dataset,
+    /// How accumulators are requantised.
+    pub arithmetic: Arithmetic,
     /// What was asked for.
     pub options: &'a ShrinkOptions,
     /// Activations that stay in floating point.
     pub floats: BTreeSet<ValueId>,
+    /// Activations of 16 bits.
+    pub wide: BTreeSet<ValueId>,
     /// Scale and zero point of each activation.
     pub parameters: BTreeMap<ValueId, Parameters>,
     logits: Logits,
@@ -53,7 +59,8 @@ impl<'a> Quantizer<'a> {
         let calibrated = |graph: Graph, equalized_pairs: usize| -> Result<Self, ShrinkError> {
             let calibration = calibrate(&graph, data, options.ranges)
                 .map_err(|error| ShrinkError::Calibration { path: path(), error: Box::new(error) })?;
-            let parameters = activation_parameters(&graph, &calibration.ranges, options.arithmetic)
+            let wide = BTreeSet::new();
+            let parameters = activation_parameters(&graph, &calibration.ranges, &wide, options.arithmetic)
                 .map_err(|error| ShrinkError::Lower { path: options.folder.model.clone(), error })?;
             let (floats, logits, normalizes) = (floats.clone(), logits.clone(), !floats.is_empty());
             Ok(Self {
@@ -62,8 +69,10 @@ impl<'a> Quantizer<'a> {
                 normalizes,
                 equalized_pairs,
                 data,
+                arithmetic: options.arithmetic,
                 options,
                 floats,
+                wide,
                 parameters,
                 logits,
                 eight_bit: None,
@@ -101,6 +110,46 @@ impl<'a> Quantizer<'a> {
         Ok(best)
     }
 
+    /// The same network with 16-bit activations where these nodes write them, in the arithmetic that has such.
+    ///
+    /// # Errors
+    /// [`ShrinkError::Lower`]; [`ShrinkError::Normalize`]: a bug in the pass.
+    pub fn widened(&self, nodes: &BTreeSet<NodeId>) -> Result<Self, ShrinkError> {
+        let Widened { graph, wide, converted } = widen(&self.graph, nodes, &self.floats).map_err(|error| {
+            ShrinkError::Normalize { path: self.data.path().to_owned(), error: Box::new(error.into()) }
+        })?;
+        let mut calibration = self.calibration.clone();
+        for (&conversion, value) in &converted {
+            let known = (self.calibration.ranges.get(value), self.calibration.histograms.get(value));
+            if let (Some(&range), Some(histogram)) = known {
+                calibration.ranges.insert(conversion, range);
+                calibration.histograms.insert(conversion, histogram.clone());
+            }
+        }
+        // There are integers enough for all that was seen.
+        for value in &wide {
+            if let Some(histogram) = calibration.histograms.get(value) {
+                calibration.ranges.insert(*value, histogram.bounds());
+            }
+        }
+        let arithmetic = Arithmetic::Tflite;
+        let parameters = activation_parameters(&graph, &calibration.ranges, &wide, arithmetic)
+            .map_err(|error| ShrinkError::Lower { path: self.options.folder.model.clone(), error })?;
+        let (floats, logits) = (self.floats.clone(), self.logits.clone());
+        Ok(Self { graph, calibration, arithmetic, floats, wide, parameters, logits, eight_bit: None, ..*self })
+    }
+
+    /// The integers of layers beside other activations.
+    #[must_use]
+    pub fn rescaled(&self, layers: &BTreeMap<ValueId, Layer>) -> BTreeMap<ValueId, QuantizedWeights> {
+        let input_scale = |value: ValueId| {
+            let node = self.graph.node(self.graph.producer(value)?)?;
+            Some(self.parameters.get(&node.inputs[0])?.scale)
+        };
+        let weights = |(&value, layer): (&ValueId, &Layer)| Some((value, layer.reading(input_scale(value)?)));
+        layers.iter().filter_map(weights).collect()
+    }
+
     /// Chooses the integers of every layer with weights.
     ///
     /// # Errors
@@ -132,12 +181,20 @@ impl<'a> Quantizer<'a> {
     /// # Errors
     /// [`ShrinkError::Lower`].
     pub fn program(&self, layers: &BTreeMap<ValueId, Layer>) -> Result<Program, ShrinkError> {
-        let weights = layers.iter().map(|(&value, layer)| (value, layer.weights.clone())).collect();
+        self.program_of(layers.iter().map(|(&value, layer)| (value, layer.weights.clone())).collect())
+    }
+
+    /// The program with these weights.
+    ///
+    /// # Errors
+    /// [`ShrinkError::Lower`].
+    pub fn program_of(&self, weights: BTreeMap<ValueId, QuantizedWeights>) -> Result<Program, ShrinkError> {
         let precision = Precision::Int8 {
             ranges: &self.calibration.ranges,
+            wide: &self.wide,
             floats: &self.floats,
             weights: &weights,
-            arithmetic: self.options.arithmetic,
+            arithmetic: self.arithmetic,
         };
         lower(&self.graph, precision)
             .map_err(|error| ShrinkError::Lower { path: self.options.folder.model.clone(), error })

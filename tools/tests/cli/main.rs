@@ -20,3 +20,4 @@ mod report;
 mod run;
 mod shrink;
 mod speed;
+mod wide;

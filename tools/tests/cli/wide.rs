@@ -1,0 +1,109 @@
+//! `bantam shrink` where 8-bit activations lose too much.
+
+use super::arrays::{floats, integers, npz};
+use super::bench::Bench;
+use super::networks::{edit, node, port};
+use bantam::{AlignedBytes, Model, Session, ops};
+use bantam_tools::reference::pb::{TensorProto, tensor_proto::DataType};
+use bantam_tools::subject::ArtifactFile;
+
+fn number(value: &serde_json::Value, key: &str) -> f64 {
+    value[key].as_f64().unwrap_or_else(|| panic!("{key} is {}", value[key]))
+}
+
+/// A network of `x` and a small `s` whose hidden values, 100 x + s and 100 x - s beside a constant, differ by less than the 256th part of
+/// their range; the class is the sign of s. What 8-bit weights say of both cancels, so all that is lost is lost in activations.
+fn small_differences() -> Bench {
+    let bench = Bench::new();
+    edit(&bench, "digits/model.onnx", "small.onnx", |graph| {
+        let constant = |name: &str, dims: &[i64], items: &[f32]| TensorProto {
+            name: name.into(),
+            dims: dims.to_vec(),
+            data_type: DataType::Float as i32,
+            float_data: items.to_vec(),
+            ..Default::default()
+        };
+        graph.initializer = vec![
+            constant("w", &[2, 2], &[100.0, 100.0, 1.0, -1.0]),
+            constant("b", &[2], &[2.0, 2.0]),
+            constant("v", &[2, 2], &[-1.0, 1.0, 1.0, -1.0]),
+            constant("c", &[2], &[0.0, 0.0]),
+        ];
+        graph.node = vec![
+            node("Gemm", &["x", "w", "b"], "sum"),
+            node("Relu", &["sum"], "hidden"),
+            node("Gemm", &["hidden", "v", "c"], "logits"),
+        ];
+        graph.input = vec![port("x", DataType::Float, &[1, 2])];
+        graph.output = vec![port("logits", DataType::Float, &[1, 2])];
+    });
+    let rows = 400;
+    let small = |row: usize| if row % 2 == 0 { 1.0 } else { -1.0 } * (0.1 + 0.3 * (row / 2 % 20) as f32 / 20.0);
+    let inputs: Vec<f32> = (0..rows).flat_map(|row| [(row * 37 % rows) as f32 / rows as f32, small(row)]).collect();
+    let classes: Vec<i64> = (0..rows).map(|row| i64::from(small(row) < 0.0)).collect();
+    bench.write(
+        "small.npz",
+        &npz(&[("x", floats(&[rows as u64, 2], &inputs)), ("y", integers(&[rows as u64], &classes))]),
+    );
+    bench
+}
+
+const SHRINK: &str = "shrink small.onnx --calibrate small.npz --eval small.npz";
+
+#[test]
+fn activations_take_16_bits_where_8_lose_more_than_is_allowed() {
+    let bench = small_differences();
+    let narrow = bench.bantam(&format!("{SHRINK} --arithmetic tflite -o narrow.bantam --json")).json();
+    assert_eq!(number(&narrow, "float_top1"), 1.0);
+    assert!(number(&narrow, "top1") < 0.95, "{}", narrow["top1"]);
+    assert_eq!(narrow["choice"]["sixteen_bit_layers"], serde_json::json!([]));
+    let wide = bench.bantam(&format!("{SHRINK} --max-drop 1% -o wide.bantam --json")).json();
+    assert!(number(&wide, "top1") >= 0.99, "{}", wide["top1"]);
+    assert_eq!(wide["choice"]["sixteen_bit_layers"], serde_json::json!(["node_sum", "node_logits"]));
+    assert!(number(&wide["choices"][0]["quality"], "drop") > 0.01, "{}", wide["choices"]);
+    assert!(number(&wide, "arena_bytes") > number(&narrow, "arena_bytes"));
+    assert!(wide["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().contains("16-bit")));
+    bench.bantam("inspect wide.bantam --verify").done();
+    let text = bench.bantam(&format!("{SHRINK} --max-drop 1% -o again.bantam --report report.html")).done();
+    assert!(text.contains("to 8- and 16-bit integers") && text.contains("  16-bit activations in node_sum"), "{text}");
+    assert_eq!(bench.read("wide.bantam"), bench.read("again.bantam"));
+    let report = String::from_utf8(bench.read("report.html")).unwrap();
+    assert!(report.contains("16-bit activations: node_sum, node_logits"));
+}
+
+#[test]
+fn what_has_no_16_bit_integers_is_named() {
+    let bench = small_differences();
+    let parts = ["max-drop: what fits loses", "1.00% is allowed"];
+    bench.refuses(&format!("{SHRINK} --max-drop 1% --arithmetic onnx -o small.bantam"), &parts);
+    let parts = ["--emit-onnx", "16-bit activations"];
+    bench.refuses(&format!("{SHRINK} --max-drop 1% --emit-onnx small8.onnx -o small.bantam"), &parts);
+    // The arena of the 8-bit network, in which 16-bit activations have no room.
+    let narrow = bench.bantam(&format!("{SHRINK} -o narrow.bantam --json")).json();
+    let ram = number(&narrow, "arena_bytes");
+    let parts = ["max-drop: what fits loses", "16-bit activations in 2 operators"];
+    bench.refuses(&format!("{SHRINK} --max-drop 1% --ram {ram} -o small.bantam"), &parts);
+}
+
+#[test]
+fn every_way_to_run_gives_the_same_16_bit_integers() {
+    let bench = small_differences();
+    bench.bantam(&format!("{SHRINK} --max-drop 1% -o wide.bantam")).done();
+    let artifact = ArtifactFile::load(&bench.path("wide.bantam")).unwrap();
+    let model: Model<'_> = artifact.model();
+    let bytes = |count: usize| AlignedBytes::zeroed(count);
+    let mut arenas = [0; 2].map(|_| bytes(Session::arena_bytes(&model, &ops::ALL)));
+    let mut pack = bytes(Session::pack_bytes(&model, &ops::ALL));
+    let [first, second] = &mut arenas;
+    let mut plain = Session::new(&model, first.bytes_mut(), &ops::ALL).unwrap();
+    let mut packed = Session::packed(&model, second.bytes_mut(), &ops::ALL, pack.bytes_mut()).unwrap();
+    for seed in 0..200u32 {
+        let input = [seed.wrapping_mul(97) as u8, seed.wrapping_mul(59) as u8];
+        let outputs = [&mut plain, &mut packed].map(|session| {
+            session.input_bytes_mut(0).unwrap().copy_from_slice(&input);
+            session.run().unwrap();
+            session.output_bytes(0).unwrap().to_vec()
+        });
+        assert_eq!(outputs[0], outputs[1], "{input:?}");
+    }
+}
