@@ -1,4 +1,4 @@
-//! Lowered graphs against the graph executor: in f32 nearly equal, in 8 bits within a few steps of the result's range.
+//! Lowered graphs against the graph executor: in f32 nearly equal, in integers within a few steps of the result's range.
 
 use super::{Precision, lower};
 use crate::execute::{execute, execute_observed};
@@ -9,6 +9,7 @@ use crate::graph::ops::{
 use crate::graph::{Activation, Graph, Op, ValueId};
 use crate::plan;
 use crate::quantize::Parameters;
+use crate::quantize::widen::{can_be_wide, widen};
 use crate::tensor::{DataType, Tensor};
 use bantam::{AlignedBytes, DataType as DeviceType, Model, Session};
 use bantam_format::Arithmetic;
@@ -74,7 +75,7 @@ fn run(graph: &Graph, precision: Precision<'_>) -> Vec<Vec<Vec<f32>>> {
     rows.collect()
 }
 
-/// The artifacts in f32 and in 8 bits compute what the graph does.
+/// The artifacts in f32, in 8 bits, and in 16 bits between inputs and outputs compute what the graph does.
 fn check(graph: &Graph) {
     graph.validate().unwrap();
     let expected: Vec<Vec<Vec<f32>>> =
@@ -95,19 +96,28 @@ fn check(graph: &Graph) {
         };
         execute_observed(graph, &inputs(graph, row), see).unwrap();
     }
-    for arithmetic in [Arithmetic::Onnx, Arithmetic::Tflite] {
-        let precision = Precision::Int8 {
-            ranges: &ranges,
-            wide: &BTreeSet::new(),
-            floats: &BTreeSet::new(),
-            weights: &BTreeMap::new(),
-            arithmetic,
-        };
+    let all = graph.nodes().filter(|(_, node)| can_be_wide(graph, node)).map(|(id, _)| id).collect();
+    let widened = widen(graph, &all, &BTreeSet::new()).unwrap();
+    for (conversion, value) in &widened.converted {
+        let range = ranges[value];
+        ranges.insert(*conversion, range);
+    }
+    let (none, weights) = (BTreeSet::new(), BTreeMap::new());
+    for (graph, wide, arithmetic) in [
+        (graph, &none, Arithmetic::Onnx),
+        (graph, &none, Arithmetic::Tflite),
+        (&widened.graph, &widened.wide, Arithmetic::Tflite),
+    ] {
+        let precision = Precision::Int8 { ranges: &ranges, wide, floats: &none, weights: &weights, arithmetic };
         for (got, expected) in run(graph, precision).iter().flatten().zip(expected.iter().flatten()) {
             assert_eq!(got.len(), expected.len());
             let range = expected.iter().fold(0f32, |range, x| range.max(x.abs())) * 2.0;
             for (got, expected) in got.iter().zip(expected) {
-                assert!((got - expected).abs() <= TOLERANCE * range, "{arithmetic:?} {got} {expected}\n{graph}");
+                let wide = wide.len();
+                assert!(
+                    (got - expected).abs() <= TOLERANCE * range,
+                    "{arithmetic:?}, {wide} wide: {got} {expected}\n{graph}"
+                );
             }
         }
     }
