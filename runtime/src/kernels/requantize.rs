@@ -291,7 +291,7 @@ impl ClampFloat {
 }
 
 /// Clamps to `[low, high]`; NaN stays NaN.
-pub(super) fn clamp_f32(value: f32, [low, high]: [f32; 2]) -> f32 {
+pub fn clamp_f32(value: f32, [low, high]: [f32; 2]) -> f32 {
     if value < low {
         low
     } else if value > high {

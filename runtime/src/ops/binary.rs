@@ -6,6 +6,7 @@ use super::{Context, Source};
 use crate::kernels::direct;
 use crate::kernels::dispatch::Backend;
 use crate::kernels::generic::{Sum, Sums};
+use crate::kernels::requantize::clamp_f32;
 use crate::kernels::scalar::{self, FixedPointBinary, FixedPointSum, LinearBinary, RealBinary, Walk};
 use crate::views::Element;
 use bantam_format::ops::{self, BinaryKind};
@@ -69,8 +70,8 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         // Loops of their own, in vectors, where programs may be larger.
         let quick = S::PACKS && !cfg!(target_arch = "wasm32");
         match kind {
-            BinaryKind::Add if quick => combine(context, |a, b| scalar::binary_f32(BinaryKind::Add, clamp, a, b)),
-            BinaryKind::Mul if quick => combine(context, |a, b| scalar::binary_f32(BinaryKind::Mul, clamp, a, b)),
+            BinaryKind::Add if quick => combine(context, |a, b| clamp_f32(a + b, clamp)),
+            BinaryKind::Mul if quick => combine(context, |a, b| clamp_f32(a * b, clamp)),
             kind => combine(context, |a, b| scalar::binary_f32(kind, clamp, a, b)),
         }
     } else if context.is(DataType::I32) {

@@ -7,8 +7,8 @@
 
 use super::loops::{Channels, Layout, Matrix, Panel, VECTORS, Windows};
 use super::pack::{Sizes, part, take, take_mut};
-use super::requantize::pack_tables;
-use super::{Ask, Kernel, block, panels, start};
+use super::requantize::{Epilogues, pack_epilogue};
+use super::{Ask, Kernel, block, panels};
 use crate::kernels::Convolution;
 use core::ops::Range;
 use zerocopy::IntoBytes;
@@ -62,27 +62,17 @@ impl Convolve<'_> {
             }
             Ask::Pack { mut packed, weights, bias, scales } => {
                 let taps = geometry.taps();
-                let excess = loops.excess(zero_point);
-                let weight = |channel: Option<usize>, tap: usize| match channel {
-                    Some(channel) if tap < taps => weights.at(channel * self.strides[0] + tap * self.strides[1]),
-                    _ => 0,
-                };
-                let starts = take_mut(&mut packed, channels)?;
-                for (index, word) in starts.iter_mut().enumerate() {
-                    let channel = shape.channel(index);
-                    let bias = channel.and_then(|channel| bias.get(channel).copied());
-                    *word = start(bias, excess, taps, &|tap| weight(channel, tap));
-                }
-                let tables = take_mut(&mut packed, tables_of)?;
-                if let Some(scales) = scales {
-                    pack_tables(scales, layout.lanes, &|index| shape.channel(index), tables);
-                }
+                pack_epilogue(
+                    &Epilogues { layout, channels, taps, excess: loops.excess(zero_point), bias, scales },
+                    &|index| shape.channel(index),
+                    &|channel, tap| weights.at(channel * self.strides[0] + tap * self.strides[1]),
+                    &mut packed,
+                )?;
                 // Panels of `VECTORS` vectors, then one of the rest.
                 let mut target = take_mut(&mut packed, shape.weights())?;
                 let mut channel = 0;
                 while channel < channels {
-                    let inside = channel % shape.group_lanes();
-                    let lanes = (VECTORS * layout.lanes).min(shape.group_lanes() - inside);
+                    let (_, lanes) = shape.panel(channel);
                     let (panel, after) = core::mem::take(&mut target).split_at_mut_checked(lanes * shape.depth)?;
                     target = after;
                     let row = |lane| shape.channel(channel + lane).map(|channel| channel * self.strides[0]);
@@ -105,8 +95,8 @@ impl Convolve<'_> {
                 let mut turn = 0;
                 let pixels = out_height * out_width;
                 for image in 0..images {
-                    let input = place.input.checked_add(image.checked_mul(height * width * pixel)?)?;
-                    let output = place.output.checked_add(image.checked_mul(pixels * out_pixel)?)?;
+                    let input = place.input + image * height * width * pixel;
+                    let output = place.output + image * pixels * out_pixel;
                     while let Some(range) = block(turn, pixels, shape.rows, place.down) {
                         turn += 1;
                         // All groups before the first output: it may lie over what they read.
@@ -121,8 +111,7 @@ impl Convolve<'_> {
                         let (mut weights, mut first) = (weights, 0);
                         while channel < channels {
                             let group = channel / shape.group_lanes();
-                            let inside = channel % shape.group_lanes();
-                            let lanes = (VECTORS * layout.lanes).min(shape.group_lanes() - inside);
+                            let (inside, lanes) = shape.panel(channel);
                             if inside == 0 {
                                 first = group * shape.channels * layout.value;
                             }
@@ -170,8 +159,8 @@ struct Shape {
     source: Convolution,
     /// Where the windows of the convolution lie in it.
     windows: Windows,
-    /// Rows of the input from one row of the output to the next, and those that one spans, where rows are gathered.
-    lines: Option<[usize; 2]>,
+    /// Rows of the input from one row of the output to the next, and those that one spans; nought where windows are gathered.
+    lines: [usize; 2],
 }
 
 impl Shape {
@@ -188,24 +177,24 @@ impl Shape {
         let rows = if overwrites { pixels } else { rows.max(layout.rows).min(pixels) };
         let windows = Windows { runs: [depth, 0], columns: [usize::MAX, depth.saturating_mul(4)], row: 0 };
         let words = rows.saturating_mul(depth);
-        let (runs, source, lines) = (1, *geometry, None);
-        let shape = Self { layout, groups, channels, vectors, runs, depth, rows, words, source, windows, lines };
-        let scattered = spreads || overwrites || groups > 1 || geometry.dilation[1] > 1;
-        if scattered { shape } else { shape.of_rows().unwrap_or(shape) }
+        let (runs, source, lines) = (1, *geometry, [0; 2]);
+        let mut shape = Self { layout, groups, channels, vectors, runs, depth, rows, words, source, windows, lines };
+        let overlaps = geometry.stride[1] < geometry.kernel[1] && geometry.dilation[1] == 1;
+        if overlaps && groups == 1 && !spreads && !overwrites {
+            shape.gather_rows();
+        }
+        shape
     }
 
-    /// The same with rows of the input gathered; `None` where windows do not overlap in them.
+    /// Has whole rows of the input gathered, unless they are too large.
     ///
     /// The parser has checked that padding is narrower than a window and that windows reach no further than padding, so what rows
     /// with their padding are long is counted without overflow.
-    fn of_rows(self) -> Option<Self> {
-        let Self { mut source, layout: Layout { group, .. }, .. } = self;
-        let ([row_stride, stride], [out_height, out_width, _]) = (source.stride, source.output);
-        let ([runs, width], channels) = (source.kernel, source.input[2]);
-        if stride >= width {
-            return None;
-        }
-        let extent = runs.saturating_sub(1) * source.dilation[0] + 1;
+    fn gather_rows(&mut self) {
+        let (group, channels) = (self.layout.group.max(1), self.source.input[2]);
+        let ([row_stride, stride], [out_height, out_width, _]) = (self.source.stride, self.source.output);
+        let ([runs, width], dilation) = (self.source.kernel, self.source.dilation[0]);
+        let extent = runs.saturating_sub(1) * dilation + 1;
         let columns = out_width.saturating_sub(1) * stride + width;
         let (line, run) = ((columns * channels).div_ceil(group), (width * channels).div_ceil(group));
         // Output rows at a time.
@@ -213,31 +202,35 @@ impl Shape {
         let rows = fitting.min(out_height);
         let spanned = |rows: usize| rows.saturating_sub(1) * row_stride + extent;
         // The last run may be filled up with what stands behind the last line.
-        let words = spanned(rows).checked_mul(line)?.checked_add(1)?;
-        source.kernel = [1, columns];
-        source.stride[0] = 1;
-        source.output = [spanned(out_height), 1, 1];
-        let windows = Windows {
-            runs: [run, 4 * line * source.dilation[0]],
-            columns: [out_width, stride * channels * (4 / group.max(1))],
+        let words = spanned(rows).saturating_mul(line).saturating_add(1);
+        if words > LIMIT {
+            return;
+        }
+        (self.runs, self.depth, self.rows, self.words) = (runs, runs * run, rows * out_width, words);
+        self.lines = [row_stride, extent];
+        self.windows = Windows {
+            runs: [run, 4 * line * dilation],
+            columns: [out_width, stride * channels * (4 / group)],
             row: 4 * line * row_stride,
         };
-        let (rows, depth, lines) = (rows * out_width, runs * run, Some([row_stride, extent]));
-        (words <= LIMIT).then_some(Self { runs, depth, rows, words, source, windows, lines, ..self })
+        self.source.kernel = [1, columns];
+        self.source.stride[0] = 1;
+        self.source.output = [spanned(out_height), 1, 1];
+    }
+
+    /// The windows to gather for a range of output pixels.
+    fn gathered(&self, pixels: &Range<usize>) -> Range<usize> {
+        let ([stride, extent], [width, _]) = (self.lines, self.windows.columns);
+        if extent == 0 {
+            return pixels.clone();
+        }
+        let first = pixels.start / width.max(1) * stride;
+        first..first + (pixels.len() / width.max(1)).saturating_sub(1) * stride + extent
     }
 
     /// Words of a run.
     fn run_words(&self) -> usize {
         (self.depth / self.runs.max(1)).max(1)
-    }
-
-    /// The windows to gather for a range of output pixels.
-    fn gathered(&self, pixels: &Range<usize>) -> Range<usize> {
-        let Self { lines: Some([stride, extent]), windows: Windows { columns: [width, _], .. }, .. } = *self else {
-            return pixels.clone();
-        };
-        let first = pixels.start / width.max(1) * stride;
-        first..first + (pixels.len() / width.max(1)).saturating_sub(1) * stride + extent
     }
 
     /// Channels of a group, filled up to whole vectors.
@@ -248,6 +241,12 @@ impl Shape {
     /// Those of all groups.
     fn padded(&self) -> usize {
         self.groups.saturating_mul(self.group_lanes())
+    }
+
+    /// The place in its group of the first channel of a panel, and how many are in it.
+    fn panel(&self, channel: usize) -> (usize, usize) {
+        let inside = channel % self.group_lanes();
+        (inside, (VECTORS * self.layout.lanes).min(self.group_lanes() - inside))
     }
 
     /// The channel that is packed at an index.

@@ -6,8 +6,8 @@
 
 use super::loops::{Channels, Layout, Matrix, Strip, VECTORS, Windows};
 use super::pack::{Sizes, part, take, take_mut};
-use super::requantize::pack_tables;
-use super::{Ask, Kernel, block, start, word};
+use super::requantize::{Epilogues, pack_epilogue};
+use super::{Ask, Kernel, block, word};
 use crate::kernels::Convolution;
 use zerocopy::IntoBytes;
 
@@ -49,8 +49,9 @@ impl Depthwise<'_> {
         let (tables_of, weights_of) = (padded.checked_mul(layout.table)?, padded.checked_mul(slots / product)?);
         match self.ask {
             Ask::Measure(sizes) => {
-                let packed = [padded, tables_of, slots, weights_of].map(part);
-                let packed = packed.into_iter().fold(0, usize::saturating_add);
+                let packed = [padded, tables_of, slots, weights_of]
+                    .iter()
+                    .fold(0, |sum: usize, &words| sum.saturating_add(part(words)));
                 *sizes = Sizes { packed, scratch: part(shape.words()?) };
             }
             Ask::Pack { mut packed, weights, bias, scales } => {
@@ -59,15 +60,12 @@ impl Depthwise<'_> {
                     true => weights.at(tap * channels + channel),
                     false => 0,
                 };
-                let starts = take_mut(&mut packed, padded)?;
-                for (channel, word) in starts.iter_mut().enumerate() {
-                    *word = start(bias.get(channel).copied(), excess, taps, &|tap| weight(tap, channel));
-                }
-                let channel = |index| (index < channels).then_some(index);
-                let tables = take_mut(&mut packed, tables_of)?;
-                if let Some(scales) = scales {
-                    pack_tables(scales, layout.lanes, &channel, tables);
-                }
+                pack_epilogue(
+                    &Epilogues { layout, channels: padded, taps, excess, bias, scales },
+                    &|index| (index < channels).then_some(index),
+                    &|channel, tap| weight(tap, channel),
+                    &mut packed,
+                )?;
                 let places = take_mut(&mut packed, slots)?;
                 let width = geometry.kernel[1].max(1);
                 for (tap, place) in places.iter_mut().enumerate() {
@@ -104,8 +102,8 @@ impl Depthwise<'_> {
                 let advance = shape.strip * row_stride;
                 let down = place.down && place.input != place.output;
                 for image in 0..images {
-                    let input = place.input.checked_add(image.checked_mul(height * width * pixel)?)?;
-                    let output = place.output.checked_add(image.checked_mul(out_height * out_width * out_pixel)?)?;
+                    let input = place.input + image * height * width * pixel;
+                    let output = place.output + image * out_height * out_width * out_pixel;
                     let mut turn = 0;
                     while let Some(strip) = block(turn, out_height, shape.strip, down) {
                         turn += 1;

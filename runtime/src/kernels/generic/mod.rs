@@ -164,14 +164,6 @@ pub struct Place<'a, T> {
     pub down: bool,
 }
 
-/// Where the sums of a channel start: its bias, less the weights times what activations exceed theirs by.
-fn start(bias: Option<i32>, excess: i32, taps: usize, weight: &dyn Fn(usize) -> i32) -> u32 {
-    // Most often there is nothing to be taken off.
-    let taps = if excess == 0 { 0 } else { taps };
-    let sum = (0..taps).fold(0_i32, |sum, tap| sum.wrapping_add(weight(tap)));
-    bias.unwrap_or(0).wrapping_sub(excess.wrapping_mul(sum)).cast_unsigned()
-}
-
 /// Puts the weights of a group into a word, the first one lowest.
 #[inline(always)]
 fn word(group: usize, weight: impl Fn(usize) -> i32) -> u32 {

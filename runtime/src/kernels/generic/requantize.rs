@@ -1,6 +1,8 @@
 //! The epilogue as vectors compute it: the formulas of [`crate::kernels::requantize`], and tables that packing has
 //! filled up to whole vectors.
 
+use super::loops::Layout;
+use super::pack::take_mut;
 use crate::kernels::requantize::Requantization;
 use bantam_format::ops::FloatEpilogue;
 
@@ -46,9 +48,50 @@ impl Finish {
     }
 }
 
-/// Packs the tables of vectors of `lanes` channels: multipliers, shifts, and what [`quick`] makes of them. `channel` tells which
-/// channel an entry is of; `None` fills up, with the multiplier nought.
-pub fn pack_tables(
+/// What is packed of all channels beside their weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Epilogues<'a> {
+    /// How operands are packed.
+    pub layout: Layout,
+    /// How many there are, those that fill up vectors included.
+    pub channels: usize,
+    /// Weights of each.
+    pub taps: usize,
+    /// What activations exceed theirs by.
+    pub excess: i32,
+    /// A word for each, or none.
+    pub bias: &'a [i32],
+    /// Multipliers and shifts of an integer epilogue.
+    pub scales: Option<&'a Requantization<'a>>,
+}
+
+/// Packs where the sums of channels start, each at its bias less the weights times what activations exceed theirs by, and the
+/// tables. `channel` tells which channel an entry is of; `None` fills up, with the multiplier nought.
+pub fn pack_epilogue(
+    &Epilogues { layout, channels, taps, excess, bias, scales }: &Epilogues<'_>,
+    channel: &dyn Fn(usize) -> Option<usize>,
+    weight: &dyn Fn(usize, usize) -> i32,
+    packed: &mut &mut [u8],
+) -> Option<()> {
+    for (index, word) in take_mut(packed, channels)?.iter_mut().enumerate() {
+        let Some(channel) = channel(index) else {
+            *word = 0;
+            continue;
+        };
+        // Most often there is nothing to be taken off.
+        let taps = if excess == 0 { 0 } else { taps };
+        let sum = (0..taps).fold(0_i32, |sum, tap| sum.wrapping_add(weight(channel, tap)));
+        *word = bias.get(channel).map_or(0, |&bias| bias).wrapping_sub(excess.wrapping_mul(sum)).cast_unsigned();
+    }
+    let tables = take_mut(packed, channels.checked_mul(layout.table)?)?;
+    if let Some(scales) = scales {
+        pack_tables(scales, layout.lanes, channel, tables);
+    }
+    Some(())
+}
+
+/// Packs the tables of vectors of `lanes` channels: multipliers, shifts, and what [`quick`] makes of them.
+fn pack_tables(
     scales: &Requantization<'_>,
     lanes: usize,
     channel: &dyn Fn(usize) -> Option<usize>,

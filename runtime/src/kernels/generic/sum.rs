@@ -3,11 +3,11 @@
 
 use super::requantize::{ROUNDING, power, quick};
 use super::{Channels, Kernel, Matrix};
-use crate::kernels::scalar::{FixedPointBinary, FixedPointSum};
+use crate::kernels::scalar::FixedPointBinary;
 use bantam_format::ops::BinaryKind;
 
 /// Elements at a time.
-const RUN: usize = 32;
+const RUN: usize = 16;
 
 /// A sum, prepared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,7 +44,10 @@ impl Sum {
             tie: 1.0,
         };
         if tflite {
-            FixedPointSum::new(parameters)?;
+            // Others may overflow.
+            if multipliers.iter().any(|&(multiplier, shift)| multiplier >> 31 != 0 || !(-31..=0).contains(&shift)) {
+                return None;
+            }
             let [factor, tie] = quick(multiplier.cast_signed(), Some(shift));
             let real =
                 |multiplier: u32, shift: i8| multiplier.cast_signed() as f32 * power(i32::from(shift) - 11) * factor;
