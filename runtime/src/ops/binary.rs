@@ -118,7 +118,9 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         {
             return add(context, &sum);
         }
+        // A page is spared the code.
         if S::PACKS
+            && !cfg!(target_arch = "wasm32")
             && let Some(done) = add_packed(context, &parameters)
         {
             return done;
@@ -151,15 +153,17 @@ fn add_packed<S: Source>(context: &mut Context<'_, S>, parameters: &FixedPointBi
     if !whole || backend == Backend::Scalar {
         return None;
     }
-    let sum = Sum::new(parameters, context.arithmetic() == Arithmetic::Tflite)?;
+    let tflite = context.arithmetic() == Arithmetic::Tflite;
+    let sum = Sum::new(parameters, tflite)?;
+    let linear = LinearBinary::new(parameters);
     let swaps = second.meets(&output);
     let own = usize::from(swaps);
     context.in_place::<i8>(own)?;
     let (values, data) = context.operands::<i8, i8>(1 - own)?;
     let sum = if swaps { sum.swapped() } else { sum };
     let exact = |a: i8, b: i8| {
-        let (a, b) = if swaps { (b, a) } else { (a, b) };
-        parameters.compute(a.into(), b.into()) as i8
+        let (a, b) = if swaps { (b.into(), a.into()) } else { (a.into(), b.into()) };
+        (if tflite { parameters.compute(a, b) } else { linear.compute(a, b) }) as i8
     };
     Some(backend.run(false, Sums { sum, data, values, exact: &exact }))
 }
@@ -177,14 +181,14 @@ fn integers<T: Element + Into<i32>, S: Source>(
         }
         return combine_words(context, |a: T, b| narrow(parameters.compute(a.into(), b.into())));
     }
-    let scales = multipliers.map(|(multiplier, _)| f32::from_bits(multiplier));
     if !wide && context.arithmetic() != Arithmetic::Tflite && kind.is_integer_arithmetic() {
-        let parameters = LinearBinary { kind, zero_points, clamp, scales };
+        let parameters = LinearBinary::new(parameters);
         return combine_words(context, |a: T, b| narrow(parameters.compute(a.into(), b.into())));
     }
     if !context.links_real_values() {
         return None;
     }
+    let scales = multipliers.map(|(multiplier, _)| f32::from_bits(multiplier));
     let parameters = RealBinary { kind, zero_points, clamp, scales };
     if kind.is_comparison() {
         return compare_words(context, |a: T, b| parameters.compare(a.into(), b.into()));

@@ -63,9 +63,9 @@ impl Convolve<'_> {
             Ask::Pack { mut packed, weights, bias, scales } => {
                 let taps = geometry.taps();
                 pack_epilogue(
-                    &Epilogues { layout, channels, taps, excess: loops.excess(zero_point), bias, scales },
+                    &Epilogues { layout, channels, excess: loops.excess(zero_point), bias, scales },
                     &|index| shape.channel(index),
-                    &|channel, tap| weights.at(channel * self.strides[0] + tap * self.strides[1]),
+                    &|channel| weights.sum([channel * self.strides[0], self.strides[1]], taps),
                     &mut packed,
                 )?;
                 // Panels of `VECTORS` vectors, then one of the rest.

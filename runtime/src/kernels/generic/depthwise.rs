@@ -61,9 +61,9 @@ impl Depthwise<'_> {
                     false => 0,
                 };
                 pack_epilogue(
-                    &Epilogues { layout, channels: padded, taps, excess, bias, scales },
+                    &Epilogues { layout, channels: padded, excess, bias, scales },
                     &|index| (index < channels).then_some(index),
-                    &|channel, tap| weight(tap, channel),
+                    &|channel| weights.sum([channel, channels], taps),
                     &mut packed,
                 )?;
                 let places = take_mut(&mut packed, slots)?;

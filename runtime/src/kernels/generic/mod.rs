@@ -141,6 +141,22 @@ pub enum Source<'a> {
 }
 
 impl Source<'_> {
+    /// The sum of `count` integers, `step` apart.
+    fn sum(&self, [first, step]: [usize; 2], count: usize) -> i32 {
+        let mut sum = 0_i32;
+        if let (Self::Bytes(weights), false) = (self, cfg!(target_arch = "wasm32")) {
+            panels::runs(weights, [first, step], count, 0, |run| {
+                sum = run.iter().fold(sum, |sum, &weight| sum.wrapping_add(weight.into()));
+                Some(())
+            });
+            return sum;
+        }
+        for index in 0..count {
+            sum = sum.wrapping_add(self.at(first + index * step));
+        }
+        sum
+    }
+
     /// A weight as it is packed: an integer, or the bits of a float. Nought beyond the last one.
     fn at(&self, at: usize) -> i32 {
         match self {

@@ -56,7 +56,7 @@ fn copy<T: Copy, E: From<T> + Default + FromBytes + IntoBytes>(run: &[T], words:
 /// Calls `each` with the weights at `first`, `first + step` and so on, `count` in all, several at a time: a multiple of
 /// four but for the last ones.
 #[inline(always)]
-fn runs<T: Copy, W: Weights<T>>(
+pub fn runs<T: Copy, W: Weights<T>>(
     weights: &W,
     [first, step]: [usize; 2],
     count: usize,

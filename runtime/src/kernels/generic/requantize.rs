@@ -55,8 +55,6 @@ pub struct Epilogues<'a> {
     pub layout: Layout,
     /// How many there are, those that fill up vectors included.
     pub channels: usize,
-    /// Weights of each.
-    pub taps: usize,
     /// What activations exceed theirs by.
     pub excess: i32,
     /// A word for each, or none.
@@ -66,11 +64,11 @@ pub struct Epilogues<'a> {
 }
 
 /// Packs where the sums of channels start, each at its bias less the weights times what activations exceed theirs by, and the
-/// tables. `channel` tells which channel an entry is of; `None` fills up, with the multiplier nought.
+/// tables. `channel` tells which channel an entry is of, `sum` that of its weights; `None` fills up, with the multiplier nought.
 pub fn pack_epilogue(
-    &Epilogues { layout, channels, taps, excess, bias, scales }: &Epilogues<'_>,
+    &Epilogues { layout, channels, excess, bias, scales }: &Epilogues<'_>,
     channel: &dyn Fn(usize) -> Option<usize>,
-    weight: &dyn Fn(usize, usize) -> i32,
+    sum: &dyn Fn(usize) -> i32,
     packed: &mut &mut [u8],
 ) -> Option<()> {
     for (index, word) in take_mut(packed, channels)?.iter_mut().enumerate() {
@@ -78,9 +76,7 @@ pub fn pack_epilogue(
             *word = 0;
             continue;
         };
-        // Most often there is nothing to be taken off.
-        let taps = if excess == 0 { 0 } else { taps };
-        let sum = (0..taps).fold(0_i32, |sum, tap| sum.wrapping_add(weight(channel, tap)));
+        let sum = if excess == 0 { 0 } else { sum(channel) };
         *word = bias.get(channel).map_or(0, |&bias| bias).wrapping_sub(excess.wrapping_mul(sum)).cast_unsigned();
     }
     let tables = take_mut(packed, channels.checked_mul(layout.table)?)?;

@@ -153,6 +153,12 @@ pub struct LinearBinary {
 }
 
 impl LinearBinary {
+    /// That of a record whose multipliers are the bits of floats.
+    pub fn new(parameters: &FixedPointBinary) -> Self {
+        let &FixedPointBinary { kind, zero_points, clamp, multipliers, .. } = parameters;
+        Self { kind, zero_points, clamp, scales: multipliers.map(|(multiplier, _)| f32::from_bits(multiplier)) }
+    }
+
     /// The result for two elements.
     pub fn compute(&self, first: i32, second: i32) -> i32 {
         let ([first_zero, second_zero, output_zero], [first_scale, second_scale, scale]) =
