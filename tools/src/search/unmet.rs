@@ -36,7 +36,7 @@ impl Unmet {
             ));
         }
         if let Some(most) = self.goal.max_drop {
-            let fits = |point: &&Point| self.goal.limits.flash.is_none_or(|flash| point.file_bytes <= flash);
+            let fits = |point: &&Point| self.goal.is_within_memory(point);
             let fitting = self.points.iter().filter(fits).min_by(|a, b| a.quality.drop.total_cmp(&b.quality.drop));
             if let Some(point) = fitting.filter(|point| point.quality.drop > most) {
                 advice.push(format!(
@@ -44,12 +44,16 @@ impl Unmet {
                     percent(point.quality.drop)
                 ));
             }
-            let held =
-                self.points.iter().filter(|point| point.quality.drop <= most).min_by_key(|point| point.file_bytes);
-            if let Some(point) =
-                held.filter(|point| self.goal.limits.flash.is_some_and(|flash| point.file_bytes > flash))
-            {
-                advice.push(format!("--flash {}: the smallest file within the drop allowed", point.file_bytes));
+            let held = || self.points.iter().filter(|point| point.quality.drop <= most);
+            let file = held().map(|point| point.file_bytes).min();
+            if let Some(bytes) = file.filter(|&bytes| self.goal.limits.flash.is_some_and(|flash| bytes > flash)) {
+                advice.push(format!("--flash {bytes}: the smallest file within the drop allowed"));
+            }
+            let arena = held().map(|point| point.arena_bytes).min();
+            let narrow =
+                self.points.iter().any(|point| self.goal.limits.ram.is_some_and(|ram| point.arena_bytes <= ram));
+            if let Some(bytes) = arena.filter(|&bytes| narrow && self.goal.limits.ram.is_some_and(|ram| bytes > ram)) {
+                advice.push(format!("--ram {bytes}: the smallest arena within the drop allowed"));
             }
         }
         let least = |of: fn(&Point) -> u64| self.points.iter().map(of).min().unwrap_or(0);
@@ -104,9 +108,9 @@ impl fmt::Display for Unmet {
                 best.file_bytes
             )?;
         } else if let Some(most) = self.goal.max_drop {
-            let fits = |point: &&Point| self.goal.limits.flash.is_none_or(|flash| point.file_bytes <= flash);
+            let fits = |point: &&Point| self.goal.is_within_memory(point);
             let least = self.points.iter().filter(fits).map(|point| point.quality.drop).fold(f64::INFINITY, f64::min);
-            if least > most {
+            if least > most && least.is_finite() {
                 write!(f, "\n  max-drop: what fits loses {} at least, {} is allowed", percent(least), percent(most))?;
             }
         }

@@ -63,7 +63,7 @@ fn budgets_that_nothing_meets_say_what_would_have_to_give() {
     let parts = ["macs: a run multiplies 41024 times, 31024 more than the 10000 allowed", "--macs 41024"];
     bench.refuses("shrink digits --macs 10k -o small.bantam", &parts);
     let parts = ["max-drop: what fits loses", "0.00% is allowed", "all weights of 8 bits", "--max-drop 0.17%"];
-    bench.refuses("shrink digits --max-drop 0 -o small.bantam", &parts);
+    bench.refuses("shrink digits --max-drop 0 --arithmetic onnx -o small.bantam", &parts);
     bench.refuses(
         "shrink digits --float --flash 4k -o small.bantam",
         &["flash: the file has", "more than the 4096 allowed"],
