@@ -75,17 +75,19 @@ pub fn widen(graph: &Graph, nodes: &BTreeSet<NodeId>, floats: &BTreeSet<ValueId>
             if !real || wide.contains(&value) == nodes.contains(&id) {
                 continue;
             }
-            if !known.contains_key(&value) {
-                let width = if wide.contains(&value) { "narrow" } else { "wide" };
-                let name = format!("{}/{width}", graph.value(value).name);
-                let conversion = graph.insert_before(id, name, Op::Clip(Activation::NONE), &[value])?;
-                known.insert(value, conversion);
-                converted.insert(conversion, value);
-                if !wide.contains(&value) {
-                    wide.insert(conversion);
-                }
+            if let Some(&conversion) = known.get(&value) {
+                *input = conversion;
+                continue;
             }
-            *input = known[&value];
+            let width = if wide.contains(&value) { "narrow" } else { "wide" };
+            let name = format!("{}/{width}", graph.value(value).name);
+            let conversion = graph.insert_before(id, name, Op::Clip(Activation::NONE), &[value])?;
+            known.insert(value, conversion);
+            converted.insert(conversion, value);
+            if !wide.contains(&value) {
+                wide.insert(conversion);
+            }
+            *input = conversion;
         }
         if inputs != node.inputs {
             graph.set_inputs(id, &inputs)?;

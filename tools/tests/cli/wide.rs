@@ -38,7 +38,8 @@ fn small_differences() -> Bench {
         graph.output = vec![port("logits", DataType::Float, &[1, 2])];
     });
     let rows = 400;
-    let small = |row: usize| if row % 2 == 0 { 1.0 } else { -1.0 } * (0.1 + 0.3 * (row / 2 % 20) as f32 / 20.0);
+    let small =
+        |row: usize| if row.is_multiple_of(2) { 1.0 } else { -1.0 } * (0.1 + 0.3 * (row / 2 % 20) as f32 / 20.0);
     let inputs: Vec<f32> = (0..rows).flat_map(|row| [(row * 37 % rows) as f32 / rows as f32, small(row)]).collect();
     let classes: Vec<i64> = (0..rows).map(|row| i64::from(small(row) < 0.0)).collect();
     bench.write(
@@ -109,7 +110,7 @@ fn every_way_to_run_gives_the_same_16_bit_integers() {
         for seed in 0..100usize {
             let outputs = [&mut plain, &mut packed].map(|session| {
                 let input = session.input_bytes_mut(0).unwrap().iter_mut().enumerate();
-                input.for_each(|(index, byte)| *byte = ((seed + 1) * (index * 59 + 97) >> 3) as u8);
+                input.for_each(|(index, byte)| *byte = (((seed + 1) * (index * 59 + 97)) >> 3) as u8);
                 session.run().unwrap();
                 session.output_bytes(0).unwrap().to_vec()
             });
