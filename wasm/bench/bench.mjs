@@ -128,6 +128,7 @@ async function alternate(browser, engines, files) {
 
 const rows = [];
 const browser = await launch();
+const browserVersion = browser.version();
 try {
   for (const [index, { model, dtype, ...paths }] of models.entries()) {
     const files = Object.fromEntries(Object.keys(paths).map((kind) => [kind, `/models/${index}/${kind}`]));
@@ -143,6 +144,8 @@ try {
       }
       rows.push(row);
     }
+    const { ready_ms, download_bytes } = await ready(browser, "empty", {});
+    rows.push({ model, dtype, engine: "empty", version: null, median_ms: null, p10_ms: null, p90_ms: null, ready_ms, download_bytes });
   }
 } finally {
   await browser.close();
@@ -161,5 +164,6 @@ if (flag === "--json") {
     const spread = row.median_ms === null ? "n/a" : `${number(row.p10_ms, 3)} to ${number(row.p90_ms, 3)}`;
     print([row.model, row.dtype, row.engine, number(row.median_ms, 3), spread, number(row.ready_ms, 0), number(row.download_bytes, 0), ratio]);
   }
-  console.log("single thread, cross-origin isolated; the last column above 1: bantam is slower");
+  console.log("single thread, cross-origin isolated; the last column above 1: bantam is slower; empty is a page without an engine");
+  console.log(Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", "), "in Chromium", browserVersion);
 }

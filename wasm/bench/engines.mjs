@@ -5,6 +5,11 @@ const reals = (length) => Float32Array.from({ length }, (_, at) => Math.sin(at *
 
 /** Name to a function that loads a model and gives what runs it once, inputs filled and outputs read. */
 export const engines = {
+  /** No engine: what a page takes by itself. */
+  async empty() {
+    return () => {};
+  },
+
   async bantam({ bantam }) {
     const { load } = await import("/dist/index.js");
     const model = await load(bantam);

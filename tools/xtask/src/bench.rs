@@ -25,11 +25,13 @@ const TINY: [[&str; 4]; 4] = [
 ];
 
 /// A model that is measured.
-struct Network {
-    name: &'static str,
-    dtype: &'static str,
-    onnx: PathBuf,
-    tflite: Option<PathBuf>,
+pub struct Network {
+    pub name: &'static str,
+    /// `int8` or `float32`.
+    pub dtype: &'static str,
+    pub onnx: PathBuf,
+    /// The same layers for TensorFlow Lite, where there are.
+    pub tflite: Option<PathBuf>,
 }
 
 /// Builds the command and measures it and its peers on every model.
@@ -133,7 +135,7 @@ fn models_folder(context: &Context) -> PathBuf {
 }
 
 /// The networks that are there, and those that are made now.
-fn networks(context: &Context, python: &Path) -> Result<Vec<Network>> {
+pub fn networks(context: &Context, python: &Path) -> Result<Vec<Network>> {
     let made = models_folder(context);
     Run::new(python).arg(context.root.join("tools/bench/models.py")).arg(&made).status()?;
     let mut networks = Vec::new();

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::{node, package};
+use crate::bench::{self, Network};
 use crate::context::Context;
 use crate::process::Run;
 use crate::python;
@@ -70,7 +71,8 @@ fn install(context: &Context, work: &Path) -> Result<()> {
     fs::write(installed, lock).context("noting what is installed")
 }
 
-/// The digits model of the repository, and keyword spotting and image classification of MLPerf Tiny where they are.
+/// The digits model of the repository, and the networks of `cargo xtask bench native`. LiteRT.js takes no int8 at its borders: it gets
+/// the same model between a QUANTIZE and a DEQUANTIZE.
 fn known(context: &Context, work: &Path) -> Result<Vec<Triple>> {
     let shrink = |source: &Path, output: &Path, float: bool| {
         let run = context.cargo().args(["run", "--quiet", "--release", "--", "shrink", "--json"]).arg(source);
@@ -85,31 +87,19 @@ fn known(context: &Context, work: &Path) -> Result<Vec<Triple>> {
         onnx: Some(digits.join("model.onnx")),
         tflite: None,
     }];
-    let shared = context.root.join("../shared/mlperf-tiny");
-    if !shared.is_dir() {
-        eprintln!("skipped: no ../shared/mlperf-tiny: kws and ic are not measured");
-        return Ok(models);
-    }
-    for (name, tflite) in [("kws", "kws_ref_model.tflite"), ("ic", "pretrainedResnet_quant.tflite")] {
-        for (dtype, onnx) in [("int8", format!("{name}_int8_qdq.onnx")), ("float32", format!("{name}_float.onnx"))] {
-            let onnx = shared.join(onnx);
-            let output = work.join(format!("{name}_{dtype}.bantam"));
-            let tflite = match dtype {
-                "int8" => {
-                    float_borders(context, &shared.join(tflite), &work.join(format!("{name}_float_borders.tflite")))?
-                }
-                _ => Some(shared.join("pretrainedResnet_float.tflite")).filter(|_| name == "ic"),
-            };
-            let bantam = Some(shrink(&onnx, &output, dtype == "float32")?);
-            models.push(Triple { name: name.to_owned(), dtype, bantam, onnx: Some(onnx), tflite });
-        }
+    let python = python::environment(context, "bench")?;
+    for Network { name, dtype, onnx, tflite } in bench::networks(context, &python)? {
+        let tflite = match tflite {
+            Some(path) if dtype == "int8" => {
+                let borders = work.join(format!("{name}_float_borders.tflite"));
+                let script = context.root.join("wasm/bench/float_borders.py");
+                Run::new(&python).arg(script).arg(path).arg(&borders).status()?;
+                Some(borders)
+            }
+            tflite => tflite,
+        };
+        let bantam = shrink(&onnx, &work.join(format!("{name}_{dtype}.bantam")), dtype == "float32")?;
+        models.push(Triple { name: name.to_owned(), dtype, bantam: Some(bantam), onnx: Some(onnx), tflite });
     }
     Ok(models)
-}
-
-/// LiteRT.js takes no int8 at its borders: the same model between a QUANTIZE and a DEQUANTIZE.
-fn float_borders(context: &Context, source: &Path, target: &Path) -> Result<Option<PathBuf>> {
-    let python = python::environment(context, "bench")?;
-    Run::new(python).arg(context.root.join("wasm/bench/float_borders.py")).arg(source).arg(target).status()?;
-    Ok(Some(target.to_owned()))
 }
