@@ -105,29 +105,55 @@ macro_rules! integers_256 {
         #[inline(always)]
         fn finish_pair(self, sums: [__m256i; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 8]; 2] {
             let [table, other] = tables;
-            let ([first, second], [(first_rows, _), (second_rows, _)]) =
-                (sums, tables.map(|table| table.as_chunks::<8>()));
-            let (Some(first_rows), Some(second_rows)) = (first_rows.first_chunk(), second_rows.first_chunk()) else {
+            let (Some(rows), Some(other_rows)) =
+                (table.as_chunks::<8>().0.first_chunk(), other.as_chunks::<8>().0.first_chunk())
+            else {
                 return [[0; 8]; 2];
             };
-            let (first, first_unsure) = self.quick(first, finish, first_rows);
-            let (second, second_unsure) = self.quick(second, finish, second_rows);
-            if first_unsure | second_unsure != 0 {
-                let [first, second] = sums;
+            let [first, second] = sums;
+            let (a, a_unsure) = self.quick(first, finish, rows);
+            let (b, b_unsure) = self.quick(second, finish, other_rows);
+            if a_unsure | b_unsure != 0 {
                 return [
                     Products::<i8>::finish(self, first, finish, table),
                     Products::<i8>::finish(self, second, finish, other),
                 ];
             }
-            let words = intrinsic!(_mm256_packs_epi32(first, second));
-            let zero_point = intrinsic!(_mm256_set1_epi16(finish.zero_point as i16));
-            let words = intrinsic!(_mm256_add_epi16(words, zero_point));
+            let words = self.narrow(a, b, finish);
             let bytes = intrinsic!(_mm256_packs_epi16(words, words));
-            let halves = intrinsic!(_mm256_set_epi32(0, 0, 0, 0, 5, 1, 4, 0));
-            let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, halves));
+            let bytes = intrinsic!(_mm256_max_epi8(bytes, _mm256_set1_epi8(finish.clamp[0] as i8)));
+            let order = intrinsic!(_mm256_set_epi32(0, 0, 0, 0, 5, 1, 4, 0));
+            let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, order));
             let bytes = intrinsic!(_mm256_castsi256_si128(bytes));
             let mut stored = [[0; 8]; 2];
             memory!(_mm_storeu_si128(core::ptr::from_mut(&mut stored).cast(), bytes));
+            stored
+        }
+
+        #[inline(always)]
+        fn finish_rows(self, sums: [[__m256i; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; 8]; 2]; 2] {
+            let [table, other] = tables;
+            let (Some(rows), Some(other_rows)) =
+                (table.as_chunks::<8>().0.first_chunk(), other.as_chunks::<8>().0.first_chunk())
+            else {
+                return [[[0; 8]; 2]; 2];
+            };
+            let [[first, second], [third, fourth]] = sums;
+            let (a, a_unsure) = self.quick(first, finish, rows);
+            let (b, b_unsure) = self.quick(second, finish, other_rows);
+            let (c, c_unsure) = self.quick(third, finish, rows);
+            let (d, d_unsure) = self.quick(fourth, finish, other_rows);
+            if a_unsure | b_unsure | c_unsure | d_unsure != 0 {
+                return sums.map(|sums| Products::<i8>::finish_pair(self, sums, finish, tables));
+            }
+            let words = self.narrow(a, b, finish);
+            let more = self.narrow(c, d, finish);
+            let bytes = intrinsic!(_mm256_packs_epi16(words, more));
+            let bytes = intrinsic!(_mm256_max_epi8(bytes, _mm256_set1_epi8(finish.clamp[0] as i8)));
+            let order = intrinsic!(_mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0));
+            let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, order));
+            let mut stored = [[[0; 8]; 2]; 2];
+            memory!(_mm256_storeu_si256(core::ptr::from_mut(&mut stored).cast(), bytes));
             stored
         }
 
@@ -192,20 +218,28 @@ macro_rules! integers_256 {
 macro_rules! quick_256 {
     ($name:ident) => {
         impl $name {
-            /// A vector of clamped products, and which of them are not sure.
+            /// Two vectors of rounded products as outputs of 16 bits, not yet clamped from below.
+            #[inline(always)]
+            fn narrow(self, first: __m256i, second: __m256i, finish: &Finish) -> __m256i {
+                let words = intrinsic!(_mm256_packs_epi32(first, second));
+                intrinsic!(_mm256_adds_epi16(words, _mm256_set1_epi16(finish.zero_point as i16)))
+            }
+
+            /// A vector of rounded products, and which of them are not sure. They are clamped from above, as beyond 2^31 they
+            /// would be negative; what is far below stays so when it is made narrow.
             #[inline(always)]
             fn quick(self, sums: __m256i, finish: &Finish, [_, _, factors, ties]: &[[u32; 8]; 4]) -> (__m256i, i32) {
                 let [low, high] = finish.bounds();
                 let factors = intrinsic!(_mm256_castsi256_ps(Products::<i8>::load(self, factors)));
                 let value = intrinsic!(_mm256_cvtepi32_ps(sums));
                 let value = intrinsic!(_mm256_mul_ps(value, factors));
-                let value = intrinsic!(_mm256_max_ps(value, _mm256_set1_ps(low as f32)));
                 let value = intrinsic!(_mm256_min_ps(value, _mm256_set1_ps(high as f32)));
                 // Nearest, ties to even: the only rounding mode that Rust programs run in.
-                let output = intrinsic!(_mm256_cvtps_epi32(value));
                 if !finish.tflite {
-                    return (output, 0);
+                    return (intrinsic!(_mm256_cvtps_epi32(value)), 0);
                 }
+                let value = intrinsic!(_mm256_max_ps(value, _mm256_set1_ps(low as f32)));
+                let output = intrinsic!(_mm256_cvtps_epi32(value));
                 let ties = intrinsic!(_mm256_castsi256_ps(Products::<i8>::load(self, ties)));
                 let whole = intrinsic!(_mm256_cvtepi32_ps(output));
                 let distance = intrinsic!(_mm256_sub_ps(value, whole));

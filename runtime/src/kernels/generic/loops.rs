@@ -158,14 +158,32 @@ impl<T, P: Products<T>> Of<T, P> {
     }
 }
 
-/// Multiplies all rows of a block by a panel of as many vectors as there are names in brackets.
+/// Multiplies all rows of a block by a panel of as many vectors as there are names in brackets; the sums of a row become outputs,
+/// or those of two rows at once.
 macro_rules! panel {
-    ($products:ident, $panel:ident, $output:ident, $names:tt, $width:literal, |$sums:ident, $into:ident| $finish:expr) => {{
+    (
+        $products:ident, $panel:ident, $output:ident, $names:tt, $width:literal,
+        |$sums:ident| $finish:expr, |$first:ident, $second:ident| $finish_two:expr
+    ) => {{
         let weights = P::vectors($panel.weights).as_chunks::<$width>().0.get(..$panel.depth)?;
         let starts = P::vectors($panel.starts).first_chunk::<$width>()?;
         let start = starts.map(|start| $products.load(&start));
         let runs = $panel.windows.runs;
         let (mut row, mut place) = (0, Place::default());
+        macro_rules! put {
+            ($outputs:expr) => {{
+                Self::put(&$outputs, $output.get_mut(row * $panel.row_bytes..)?.get_mut(..$panel.bytes)?);
+                row += 1;
+            }};
+        }
+        macro_rules! put_two {
+            ($a:ident, $b:ident) => {{
+                let ($first, $second) = ($a, $b);
+                let [first, second] = $finish_two;
+                put!(first);
+                put!(second);
+            }};
+        }
         while row < $panel.rows {
             let left = $panel.rows - row;
             // Two of four are better than one of six and one of two.
@@ -187,23 +205,29 @@ macro_rules! panel {
                     tile!($products, $panel.activations, places, runs, weights, start, $names, $rows)
                 };
             }
-            // The sums of as many rows, and some more to fill up the array.
-            let sums = if P::ROWS >= 6 && count == 6 {
-                rows!([a: 0, b: 1, c: 2, d: 3, e: 4, f: 5])
-            } else if count == 4 {
+            if P::ROWS >= 6 && count == 6 {
+                let [a, b, c, d, e, f] = rows!([a: 0, b: 1, c: 2, d: 3, e: 4, f: 5]);
+                put_two!(a, b);
+                put_two!(c, d);
+                put_two!(e, f);
+            } else if P::SMALL_TILES && count == 4 {
                 let [a, b, c, d] = rows!([a: 0, b: 1, c: 2, d: 3]);
-                [a, b, c, d, a, a]
+                put_two!(a, b);
+                put_two!(c, d);
             } else if P::SMALL_TILES && count == 2 {
                 let [a, b] = rows!([a: 0, b: 1]);
-                [a, b, a, a, a, a]
+                put_two!(a, b);
             } else {
-                let [a] = rows!([a: 0]);
-                [a; 6]
-            };
-            for $sums in sums.into_iter().take(count) {
-                let $into = $output.get_mut(row * $panel.row_bytes..)?.get_mut(..$panel.bytes)?;
-                $finish;
-                row += 1;
+                // In short code one after the other; the sums of a single row, and some more to fill up the array.
+                let sums = if !P::SMALL_TILES && count == 4 {
+                    rows!([a: 0, b: 1, c: 2, d: 3])
+                } else {
+                    let [a] = rows!([a: 0]);
+                    [a; 4]
+                };
+                for $sums in sums.into_iter().take(count) {
+                    put!($finish);
+                }
             }
         }
     }};
@@ -263,15 +287,22 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
     fn multiply(&self, panel: &Panel<'_>, output: &mut [u8]) -> Option<()> {
         let (products, vector) = (self.0, P::LANES * P::VALUE);
         let second = panel.tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);
+        let (finish, tables) = (panel.finish, [panel.tables, second]);
         if !P::SMALL_TILES || panel.bytes > vector {
-            panel!(products, panel, output, [x: 0, y: 1], 2, |sums, into| {
-                Self::put(&products.finish_pair(sums, panel.finish, [panel.tables, second]), into);
-            });
+            panel!(
+                products, panel, output, [x: 0, y: 1], 2,
+                |sums| products.finish_pair(sums, finish, tables),
+                |first, second| products.finish_rows([first, second], finish, tables)
+            );
         } else {
-            panel!(products, panel, output, [x: 0], 1, |sums, into| {
-                let [sums] = sums;
-                Self::put(&products.finish(sums, panel.finish, panel.tables), into);
-            });
+            panel!(
+                products, panel, output, [x: 0], 1,
+                |sums| products.finish(sums[0], finish, panel.tables),
+                |first, second| [
+                    products.finish(first[0], finish, panel.tables),
+                    products.finish(second[0], finish, panel.tables)
+                ]
+            );
         }
         Some(())
     }

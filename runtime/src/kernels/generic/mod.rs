@@ -92,6 +92,12 @@ pub trait Products<T>: Copy {
         let ([first, second], [table, other]) = (sums, tables);
         [self.finish(first, finish, table), self.finish(second, finish, other)]
     }
+    /// The same for two rows.
+    #[inline(always)]
+    fn finish_rows(self, sums: [[Self::Vector; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[Self::Values; 2]; 2] {
+        let [first, second] = sums;
+        [self.finish_pair(first, finish, tables), self.finish_pair(second, finish, tables)]
+    }
 }
 
 /// A job that [`Simd`] runs.
