@@ -7,6 +7,7 @@
 //! sums are off for whole models that it holds up to them.
 
 pub mod fit;
+mod gather;
 mod terms;
 
 use bantam::{Model, ops};

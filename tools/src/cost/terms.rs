@@ -1,12 +1,13 @@
 //! What an op's instructions may depend on.
 
-use bantam_format::overlap::{WINDOW_VALUES, strip};
+use super::gather::{Counts, Gathering, part};
+use bantam_format::overlap::strip;
 use bantam_format::{Arithmetic, DataType, Op, Opcode, ops};
 
 /// Output channels whose sums a convolution holds at once.
 const TILE: usize = 32;
 /// Output pixels whose sums a convolution makes at a time.
-const PIXELS: usize = 4;
+pub(super) const PIXELS: usize = 4;
 /// Outputs of a row that a depthwise convolution holds at once.
 const LINE_TILE: usize = 32;
 
@@ -53,6 +54,8 @@ struct Sums {
     plain: bool,
     /// Whether its weights have 4 bits.
     halves: bool,
+    /// Elements of the memory around the input: before it, and behind it.
+    room: [usize; 2],
 }
 
 impl Sums {
@@ -78,20 +81,20 @@ impl Sums {
         };
         let plain = accumulation.is_plain(artifact.constants(), channels, taps);
         let halves = accumulation.weight_type() == ops::WeightType::I4;
-        Self { geometry, taps, groups, plain: plain && artifact.arithmetic() == Arithmetic::Tflite, halves }
+        let plain = plain && artifact.arithmetic() == Arithmetic::Tflite;
+        let (input, output) = (op.input(0).range(), op.output(0).range());
+        let room = [input.start.saturating_sub(output.start), output.end.saturating_sub(input.end)];
+        Self { geometry, taps, groups, plain, halves, room }
     }
 }
 
 /// A convolution gathers the windows of four pixels, in parts where they are large, and multiplies them by the weights of one
 /// channel after the other in words; it makes outputs of tiles of channels.
 fn convolution(sums: &Sums) -> Vec<f64> {
-    let &Sums { ref geometry, taps, groups, plain, halves } = sums;
+    let &Sums { ref geometry, taps, groups, plain, halves, room } = sums;
     let [batch, height, width, channels] = geometry.output;
-    let [kernel_height, kernel_width] = geometry.kernel;
     let group_channels = channels / groups;
-    let row = taps / kernel_height.max(1);
-    let rows = if row.is_multiple_of(4) { WINDOW_VALUES / row.max(1) } else { 0 };
-    let part = if taps <= WINDOW_VALUES || rows == 0 { WINDOW_VALUES } else { rows * row };
+    let part = part(taps, taps / geometry.kernel[0].max(1));
     let parts = taps.div_ceil(part);
     let tiles = group_channels.div_ceil(TILE);
     // Four neighbours may stand in different rows where a window is gathered once.
@@ -103,33 +106,14 @@ fn convolution(sums: &Sums) -> Vec<f64> {
     // A window of one part is gathered once, others for each tile.
     let gathered = batch * groups * if parts == 1 { 1 } else { tiles };
     let words = taps.div_ceil(4);
-    let depth = row / kernel_width.max(1);
-    let together = groups == 1 && geometry.dilation[1] == 1;
-    // Pixels whose values are copied first, the rows and the values of these; rows at the border of the input; words widened,
-    // and made nought.
-    let [mut copies, mut copied_rows, mut copied_values, mut border, mut widened, mut cleared] = [0; 6];
-    for across in (0..width).map(|at| geometry.inside(1, at).1) {
-        for down in (0..height).map(|at| geometry.inside(0, at).1) {
-            let inside = across == kernel_width;
-            let values = down * across * depth;
-            if !(depth.is_multiple_of(4) || together && row.is_multiple_of(4) && inside) {
-                copies += 1;
-                copied_rows += down;
-                copied_values += values;
-                widened += words;
-            } else {
-                border += if together && inside { 0 } else { kernel_height * if together { 1 } else { kernel_width } };
-                widened += values / 4;
-                cleared += if inside && down == kernel_height { 0 } else { words };
-            }
-        }
-    }
+    let Counts { calls, four_rows, four_quads, rows, quads, cleared, blanks, alone: pixels, runs, values } =
+        Gathering { geometry, taps, part, groups, once, room }.counts();
     // Weights of 4 bits are copied first, and those of the last channel where words would reach beyond them.
     let copied = if halves { steps * group_channels } else { steps * usize::from(!taps.is_multiple_of(4)) };
     // Fewer than four pixels are requantised one by one.
     let stored = lines * (whole + rest) * group_channels;
     let count = |number: usize| number as f64;
-    vec![
+    let mut terms = vec![
         1.0,
         count(steps),
         count(steps * tiles * parts),
@@ -138,15 +122,11 @@ fn convolution(sums: &Sums) -> Vec<f64> {
         count(alone * group_channels * words),
         if plain { count(stored) } else { 0.0 },
         if plain { 0.0 } else { count(batch * height * width * channels) },
-        count(gathered * height * width * parts),
-        count(gathered * widened),
-        count(gathered * cleared),
-        count(gathered * border),
-        count(gathered * copies),
-        count(gathered * copied_rows),
-        count(gathered * copied_values),
         count(copied * taps),
-    ]
+    ];
+    let steps = [calls, four_rows, four_quads, rows, quads, cleared, blanks, pixels, runs, values];
+    terms.extend(steps.map(|number| count(gathered * number)));
+    terms
 }
 
 /// A depthwise convolution sets lines of a channel aside and sums windows over them, in pairs where they have 3 x 3 taps.
@@ -185,13 +165,13 @@ fn depthwise(sums: &Sums) -> Vec<f64> {
 }
 
 /// The window of an operator, with which its attributes begin, and the images it moves over. Pairs are height, then width.
-struct Geometry {
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    dilation: [usize; 2],
-    pad: [usize; 2],
-    input: [usize; 4],
-    output: [usize; 4],
+pub(super) struct Geometry {
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub dilation: [usize; 2],
+    pub pad: [usize; 2],
+    pub input: [usize; 4],
+    pub output: [usize; 4],
 }
 
 impl Geometry {
@@ -211,7 +191,7 @@ impl Geometry {
     }
 
     /// The first tap that lies inside the input along an axis, and how many do, of the window at `position`.
-    fn inside(&self, axis: usize, position: usize) -> (usize, usize) {
+    pub fn inside(&self, axis: usize, position: usize) -> (usize, usize) {
         let tap = |tap: &usize| {
             let at = position * self.stride[axis] + tap * self.dilation[axis];
             (self.pad[axis]..self.pad[axis] + self.input[axis + 1]).contains(&at)
@@ -229,7 +209,7 @@ impl Geometry {
     }
 
     /// Whether each output pixel sees just the input pixel at its own place.
-    fn is_pointwise(&self) -> bool {
+    pub fn is_pointwise(&self) -> bool {
         self.kernel == [1; 2] && self.stride == [1; 2] && self.input[1..3] == self.output[1..3]
     }
 

@@ -27,33 +27,42 @@ macro_rules! extension {
     };
 }
 
-/// Widens runs of values, `step` apart, into the part of the quads that is a pixel's (0 to 3), as many values of each run
-/// as fill quads. Where something does not fit nothing is done.
+/// Widens runs of values into the parts of the quads that are of these pixels (of 0 to 3), as many values of each run as fill
+/// quads. The steps are from run to run, and from pixel to pixel. Where something does not fit nothing is done.
 pub fn widen(
     values: &[i8],
-    step: usize,
+    [step, pixel_step]: [usize; 2],
     zero_point: i32,
     [runs, length]: [usize; 2],
     quads: &mut [Quad],
-    pixel: usize,
+    pixels: Range<usize>,
 ) {
     let words = length / 4;
-    let last = runs.checked_sub(1).and_then(|last| last.checked_mul(step)?.checked_add(length));
+    let run = runs.checked_sub(1).and_then(|last| last.checked_mul(step)?.checked_add(length));
+    let last = run.and_then(|run| pixels.len().checked_sub(1)?.checked_mul(pixel_step)?.checked_add(run));
     let reads = last.is_some_and(|end| end <= values.len());
     let writes = runs.checked_mul(words).is_some_and(|count| count > 0 && count <= quads.len());
-    if !reads || !writes || pixel > 3 {
+    if !reads || !writes || pixels.end > 4 {
         return;
     }
     let minus = zero_point.wrapping_neg().cast_unsigned() & 0xffff;
-    let into = quads.as_mut_ptr().cast::<[u32; 2]>().wrapping_add(pixel);
-    let job =
-        Runs { offset: minus << 16 | minus, runs, words, skip: step.wrapping_sub(words.wrapping_mul(4)).cast_signed() };
-    // SAFETY: there is a run and a word; `reads` tells that the values have all runs, `writes` that there are as many
-    // quads, of which one part each is written.
-    unsafe { widen_words(values.as_ptr(), into, &job) };
+    let skip = step.wrapping_sub(words.wrapping_mul(4)).cast_signed();
+    let job = Runs { offset: minus << 16 | minus, runs, words, skip, pixel_step };
+    let (mut from, into) = (values.as_ptr(), quads.as_mut_ptr());
+    if pixels.len() == 4 {
+        // SAFETY: there is a run and a word; `reads` tells that the values have all runs of all pixels, `writes` that there are
+        // as many quads.
+        unsafe { widen_fours(from, into, &job) };
+        return;
+    }
+    for pixel in pixels {
+        // SAFETY: as above; of the quads one part each is written, and there are four.
+        unsafe { widen_words(from, into.cast::<[u32; 2]>().wrapping_add(pixel), &job) };
+        from = from.wrapping_add(pixel_step);
+    }
 }
 
-/// What [`widen_words`] takes. The order of fields is that of its loads.
+/// What [`widen_words`] and [`widen_fours`] take. The order of fields is that of its loads.
 #[repr(C)]
 #[allow(dead_code)] // the assembly reads them
 struct Runs {
@@ -63,6 +72,7 @@ struct Runs {
     words: usize,
     /// Bytes from the last word of a run to the first of the next.
     skip: isize,
+    pixel_step: usize,
 }
 
 /// Widens the words of runs, each into the first part of a quad.
@@ -105,12 +115,73 @@ unsafe extern "C" fn widen_words(values: *const i8, into: *mut [u32; 2], job: &R
     )
 }
 
-/// Makes a pixel's part of the quads nought.
-pub fn clear(quads: &mut [Quad], pixel: usize) {
-    for quad in quads {
-        if let Some(own) = quad.as_chunks_mut::<2>().0.get_mut(pixel) {
-            *own = [0; 2];
+/// Loads a word at r0, or so far behind it, and widens it into two registers.
+macro_rules! widened {
+    ($address:literal, $even:literal, $odd:literal) => {
+        concat!(
+            "ldr ",
+            $odd,
+            ", ",
+            $address,
+            "\n sxtab16 ",
+            $even,
+            ", r12, ",
+            $odd,
+            "\n sxtab16 ",
+            $odd,
+            ", r12, ",
+            $odd,
+            ", ror #8\n"
+        )
+    };
+}
+
+/// Widens the words of the runs of four pixels, each four into a quad. On the stack: runs left, words (+4), skip (+8).
+///
+/// # Safety
+/// There is at least one run of at least one word; those of all pixels must be readable, and as many quads writable.
+#[unsafe(naked)]
+unsafe extern "C" fn widen_fours(values: *const i8, into: *mut Quad, job: &Runs) {
+    naked_asm!(
+        extension!(),
+        "push {{r4-r11, lr}}",
+        "ldm r2, {{r4-r8}}",
+        "push {{r5-r7}}",
+        "mov r12, r4",
+        // From the first pixel to the second, and to the last.
+        "mov r2, r8",
+        "add r3, r2, r2, lsl #1",
+        "2:",
+        "ldr lr, [sp, #4]",
+        "3:",
+        widened!("[r0, r2]", "r6", "r7"),
+        widened!("[r0, r2, lsl #1]", "r8", "r9"),
+        widened!("[r0, r3]", "r10", "r11"),
+        widened!("[r0], #4", "r4", "r5"),
+        "stm r1!, {{r4-r11}}",
+        "subs lr, #1",
+        "bne 3b",
+        "ldr r4, [sp, #8]",
+        "ldr r5, [sp]",
+        "add r0, r4",
+        "subs r5, #1",
+        "str r5, [sp]",
+        "bne 2b",
+        "add sp, #12",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
+/// Makes some of a pixel's four values nought in every quad that is `step` behind another.
+pub fn clear(quads: &mut [Quad], step: usize, pixel: usize, values: Range<usize>) {
+    let kept = |value: usize| if values.contains(&value) { 0 } else { 0xffff };
+    let (even, odd) = (kept(0) | kept(2) << 16, kept(1) | kept(3) << 16);
+    let mut at = 0_usize;
+    while let Some(quad) = quads.get_mut(at) {
+        if let Some([first, second]) = quad.as_chunks_mut::<2>().0.get_mut(pixel) {
+            (*first, *second) = (*first & even, *second & odd);
         }
+        at = at.saturating_add(step.max(1));
     }
 }
 

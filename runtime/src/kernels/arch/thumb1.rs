@@ -9,35 +9,48 @@ use crate::kernels::direct::{Lines, Windows, lies_inside, suffices};
 use crate::kernels::requantize::Requantization;
 
 use core::arch::naked_asm;
+use core::ops::Range;
 
 /// Four neighbouring values of four pixels, less the zero point: a word each.
 pub type Quad = [[i32; 4]; 4];
 
-/// Widens runs of values, `step` apart, into the part of the quads that is a pixel's (0 to 3), as many values of each run
-/// as fill quads.
+/// Widens runs of values, as [`portable`](crate::kernels::direct::portable) does.
 pub fn widen(
     values: &[i8],
-    step: usize,
+    [step, pixel_step]: [usize; 2],
     zero_point: i32,
     [runs, length]: [usize; 2],
     quads: &mut [Quad],
-    pixel: usize,
+    pixels: Range<usize>,
 ) {
-    for (run, quads) in quads.chunks_mut((length / 4).max(1)).take(runs).enumerate() {
-        let values = values.get(run.wrapping_mul(step)..).unwrap_or(&[]);
-        for (pixels, &value) in quads.as_flattened_mut().iter_mut().zip(values).take(length) {
+    for (index, pixel) in pixels.enumerate() {
+        let put = |pixels: &mut [i32; 4], value: i8| {
             if let Some(own) = pixels.get_mut(pixel) {
                 *own = i32::from(value).wrapping_sub(zero_point);
             }
+        };
+        let mut from = index.wrapping_mul(pixel_step);
+        for quads in quads.chunks_mut((length / 4).max(1)).take(runs) {
+            let values = values.get(from..).unwrap_or(&[]);
+            // Written out: devices are compiled for size.
+            for ([a, b, c, d], &[first, second, third, fourth]) in quads.iter_mut().zip(values.as_chunks().0) {
+                put(a, first);
+                put(b, second);
+                put(c, third);
+                put(d, fourth);
+            }
+            from = from.wrapping_add(step);
         }
     }
 }
 
-/// Makes a pixel's part of the quads nought.
-pub fn clear(quads: &mut [Quad], pixel: usize) {
-    for pixels in quads.as_flattened_mut() {
-        if let Some(own) = pixels.get_mut(pixel) {
-            *own = 0;
+/// Makes some of a pixel's four values nought in every quad that is `step` behind another.
+pub fn clear(quads: &mut [Quad], step: usize, pixel: usize, values: Range<usize>) {
+    for quad in quads.iter_mut().step_by(step.max(1)) {
+        for pixels in quad.get_mut(values.clone()).unwrap_or(&mut []) {
+            if let Some(own) = pixels.get_mut(pixel) {
+                *own = 0;
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod convolution;
 mod depthwise;
+mod gather;
 #[cfg(any(test, not(bantam_dsp)))]
 #[cfg_attr(any(bantam_riscv, bantam_thumb1), allow(dead_code))]
 pub mod portable;
@@ -153,8 +154,15 @@ struct Inside {
 
 impl Inside {
     /// Of the windows of output row `y`.
+    #[inline(always)]
     fn rows(geometry: &Convolution, y: usize) -> Self {
         let Convolution { kernel, stride, dilation, pad, input, .. } = geometry;
+        // Most often all of them.
+        let extent = kernel[0].wrapping_sub(1).wrapping_mul(dilation[0]);
+        let position = y.wrapping_mul(stride[0]).wrapping_sub(pad[0]);
+        if position < input[0] && position.wrapping_add(extent) < input[0] {
+            return Self { tap: 0, taps: kernel[0], position };
+        }
         Self::new([kernel[0], stride[0], dilation[0], pad[0], input[0]], y)
     }
 
@@ -164,12 +172,9 @@ impl Inside {
         Self::new([kernel[1], stride[1], dilation[1], pad[1], input[1]], x)
     }
 
+    #[inline(never)]
     fn new([kernel, stride, dilation, pad, input]: [usize; 5], at: usize) -> Self {
         let start = at.saturating_mul(stride);
-        let extent = kernel.saturating_sub(1).saturating_mul(dilation);
-        if start >= pad && (start - pad).saturating_add(extent) < input {
-            return Self { tap: 0, taps: kernel, position: start - pad };
-        }
         // Taps before a position of the padded input.
         let before = |position: usize| {
             let distance = position.saturating_sub(start);

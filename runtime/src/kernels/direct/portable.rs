@@ -8,32 +8,37 @@ use core::ops::Range;
 /// Four neighbouring values of four pixels, less the zero point.
 pub type Quad = [[i16; 4]; 4];
 
-/// Widens runs of values, `step` apart, into the part of the quads that is a pixel's (0 to 3), as many values of each run
-/// as fill quads.
+/// Widens runs of values into the parts of the quads that are of these pixels (of 0 to 3), as many values of each run as fill
+/// quads. The steps are from run to run, and from pixel to pixel.
 pub fn widen(
     values: &[i8],
-    step: usize,
+    [step, pixel_step]: [usize; 2],
     zero_point: i32,
     [runs, length]: [usize; 2],
     quads: &mut [Quad],
-    pixel: usize,
+    pixels: Range<usize>,
 ) {
-    let zero_point = zero_point as i16;
-    for (run, quads) in quads.chunks_mut((length / 4).max(1)).take(runs).enumerate() {
-        let values = values.get(run.wrapping_mul(step)..).unwrap_or(&[]);
-        for (values, quad) in values.as_chunks().0.iter().zip(quads) {
-            if let Some(own) = quad.get_mut(pixel) {
-                *own = values.map(|value: i8| i16::from(value).wrapping_sub(zero_point));
+    let wide = |value: i8| i16::from(value).wrapping_sub(zero_point as i16);
+    for (index, pixel) in pixels.enumerate() {
+        let mut from = index.wrapping_mul(pixel_step);
+        for quads in quads.chunks_mut((length / 4).max(1)).take(runs) {
+            let values = values.get(from..).unwrap_or(&[]);
+            // Written out: devices are compiled for size.
+            for (&[a, b, c, d], quad) in values.as_chunks().0.iter().zip(quads) {
+                if let Some(own) = quad.get_mut(pixel) {
+                    *own = [wide(a), wide(b), wide(c), wide(d)];
+                }
             }
+            from = from.wrapping_add(step);
         }
     }
 }
 
-/// Makes a pixel's part of the quads nought.
-pub fn clear(quads: &mut [Quad], pixel: usize) {
-    for quad in quads {
-        if let Some(own) = quad.get_mut(pixel) {
-            *own = [0; 4];
+/// Makes some of a pixel's four values nought in every quad that is `step` behind another.
+pub fn clear(quads: &mut [Quad], step: usize, pixel: usize, values: Range<usize>) {
+    for quad in quads.iter_mut().step_by(step.max(1)) {
+        if let Some(own) = quad.get_mut(pixel).and_then(|own| own.get_mut(values.clone())) {
+            own.iter_mut().for_each(|value| *value = 0);
         }
     }
 }
