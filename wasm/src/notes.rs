@@ -11,7 +11,8 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Adds a number.
+    /// Adds a number. One function: there are many calls.
+    #[inline(never)]
     pub(crate) fn push(&mut self, number: f64) {
         if let Some(place) = self.numbers.get_mut(self.count) {
             *place = number;

@@ -61,7 +61,7 @@ impl<'p> Image<'p> {
         Region { left: (self.width - width) / 2, top: (self.height - height) / 2, width, height }
     }
 
-    /// Hands over the bytes of an input of this size: rows, columns, channels.
+    /// Hands over the bytes of an input of this size, each with its channel: rows, columns, channels.
     pub(super) fn resample(
         &self,
         region: Region,
@@ -69,7 +69,7 @@ impl<'p> Image<'p> {
         channels: ImageChannels,
         background: u8,
         [height, width]: [usize; 2],
-        mut take: impl FnMut(u8),
+        mut take: impl FnMut(usize, u8),
     ) {
         let [height, width] = [height, width].map(|side| u32::try_from(side).unwrap_or(1));
         let (rows, columns) = (Axis::new(filter, region.height, height), Axis::new(filter, region.width, width));
@@ -81,7 +81,9 @@ impl<'p> Image<'p> {
                     ImageChannels::Bgr => [blue, green, red],
                     _ => [brightness([red, green, blue]); 3],
                 };
-                bytes.into_iter().take(channels.count()).for_each(&mut take);
+                for (channel, byte) in bytes.into_iter().enumerate().take(channels.count()) {
+                    take(channel, byte);
+                }
             }
         }
     }
@@ -142,7 +144,7 @@ mod tests {
         let image = Image::new(pixels, width, height).unwrap();
         let region = image.region(ImageFit::Stretch, 0, h, w);
         let mut bytes = Vec::new();
-        image.resample(region, filter, ImageChannels::Grey, 0, [h, w], |byte| bytes.push(byte));
+        image.resample(region, filter, ImageChannels::Grey, 0, [h, w], |_, byte| bytes.push(byte));
         bytes
     }
 
@@ -176,7 +178,7 @@ mod tests {
         let region = image.region(ImageFit::Stretch, 0, 1, 2);
         let bytes = |channels| {
             let mut bytes = Vec::new();
-            image.resample(region, ImageFilter::Area, channels, 200, [1, 2], |byte| bytes.push(byte));
+            image.resample(region, ImageFilter::Area, channels, 200, [1, 2], |_, byte| bytes.push(byte));
             bytes
         };
         assert_eq!(bytes(ImageChannels::Rgb), [255, 0, 0, 200, 200, 200]);

@@ -30,12 +30,10 @@ impl Session<'_, '_> {
         let region = image.region(fit, shorter_side, height, width);
         // Parsing has checked the table and the shape: nothing below finds anything missing.
         let bytes = input.tensor.data_type.bytes();
-        let tables = table.chunks_exact(bytes.saturating_mul(256)).cycle();
-        let elements = self.input_bytes_mut(index).map_err(PrepareError::Run)?.chunks_exact_mut(bytes);
-        let mut places = elements.zip(tables);
-        image.resample(region, filter, channels, background, [height, width], |byte| {
-            if let Some((element, table)) = places.next() {
-                let entry = table.chunks_exact(bytes).nth(usize::from(byte)).unwrap_or(&[]);
+        let mut elements = self.input_bytes_mut(index).map_err(PrepareError::Run)?.chunks_exact_mut(bytes);
+        image.resample(region, filter, channels, background, [height, width], |channel, byte| {
+            let entry = channel.saturating_mul(256).saturating_add(usize::from(byte)).saturating_mul(bytes);
+            if let (Some(element), Some(entry)) = (elements.next(), table.get(entry..)) {
                 for (to, &from) in element.iter_mut().zip(entry) {
                     *to = from;
                 }
