@@ -1,7 +1,8 @@
 //! Rows changed at random in ways that keep their meaning.
 //!
 //! Images are moved, mirrored and cropped; spectra of sound are moved in time, made louder or softer (which adds to logarithms)
-//! and given noise. Any row may be mixed with another one. What is drawn depends on the seed, the epoch and the row alone.
+//! and given noise. Any row may be mixed with another one, an image also be given a part of another one. What is drawn depends on the
+//! seed, the epoch and the row alone.
 
 use crate::random::{around, generator, normal, signed, unit};
 use std::str::FromStr;
@@ -29,13 +30,47 @@ pub struct Augmentation {
     /// Share of the rows that are mixed with another one (Zhang and others 2018): what the teacher says between rows is as good a lesson as
     /// what it says of them (Beyer and others 2022).
     pub mix: f32,
+    /// Share of the images in which a rectangle is that of another one, of those that are not mixed (Yun and others 2019).
+    pub cutmix: f32,
+}
+
+/// What a row is mixed with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Partner {
+    /// The other row.
+    pub row: usize,
+    /// Its share, up to a half.
+    pub share: f32,
+    /// Top, left, height and width of the rectangle that is all of the other image; none where every element is mixed.
+    pub patch: Option<[usize; 4]>,
+}
+
+impl Partner {
+    /// One row with its part of the other. `shape` is `[1, ..]`.
+    #[must_use]
+    pub fn mixed(&self, mut own: Vec<f32>, other: &[f32], shape: &[usize]) -> Vec<f32> {
+        match (self.patch, shape) {
+            (Some([top, left, height, width]), &[_, _, across, channels]) => {
+                for y in top..top + height {
+                    let row = (y * across + left) * channels..(y * across + left + width) * channels;
+                    own[row.clone()].copy_from_slice(&other[row]);
+                }
+            }
+            _ => {
+                own.iter_mut().zip(other).for_each(|(own, other)| *own = *own * (1.0 - self.share) + other * self.share)
+            }
+        }
+        own
+    }
 }
 
 impl Augmentation {
-    /// For photographs of bytes.
-    pub const IMAGES: Self = Self { rows: 3, columns: 3, flip: true, crop: 0.1, gain: 0.0, noise: 0.0, mix: 0.5 };
+    /// For photographs.
+    pub const IMAGES: Self =
+        Self { rows: 4, columns: 4, flip: true, crop: 0.2, gain: 0.0, noise: 0.0, mix: 0.5, cutmix: 0.3 };
     /// For the front end's spectra, in its units.
-    pub const SOUND: Self = Self { rows: 3, columns: 0, flip: false, crop: 0.0, gain: 12.0, noise: 6.0, mix: 0.0 };
+    pub const SOUND: Self =
+        Self { rows: 3, columns: 0, flip: false, crop: 0.0, gain: 12.0, noise: 6.0, mix: 0.0, cutmix: 0.0 };
 
     /// The row changed as its seed, epoch and number say. `shape` is `[1, ..]`; other than images, rows are only given gain and
     /// noise.
@@ -79,11 +114,23 @@ impl Augmentation {
         items
     }
 
-    /// The row to mix with row `number` of `count`, and its share, up to a half; none for a row that stays whole.
+    /// What to mix row `number` of `count` with; none for a row that stays whole.
     #[must_use]
-    pub fn partner(&self, count: usize, seed: u64, epoch: usize, number: usize) -> Option<(usize, f32)> {
+    pub fn partner(&self, count: usize, shape: &[usize], seed: u64, epoch: usize, number: usize) -> Option<Partner> {
         let mut random = generator(seed, &[MIX, epoch as u64, number as u64]);
-        (unit(&mut random) < self.mix && count > 0).then(|| (random.below(count), 0.5 * unit(&mut random)))
+        let drawn = unit(&mut random);
+        if count == 0 || drawn >= self.mix + self.cutmix {
+            return None;
+        }
+        let (row, share) = (random.below(count), 0.5 * unit(&mut random));
+        if drawn < self.mix {
+            return Some(Partner { row, share, patch: None });
+        }
+        let &[_, rows, columns, _] = shape else { return None };
+        let [height, width] = [rows, columns].map(|size| (libm::sqrtf(share) * size as f32) as usize);
+        let (top, left) = (random.below(rows - height + 1), random.below(columns - width + 1));
+        let share = (height * width) as f32 / (rows * columns).max(1) as f32;
+        Some(Partner { row, share, patch: Some([top, left, height, width]) })
     }
 }
 
@@ -95,7 +142,7 @@ fn position(at: usize, by: isize, size: usize) -> f32 {
 impl FromStr for Augmentation {
     type Err = String;
 
-    /// `none`, `images`, `sound`, or parts joined by commas such as `rows=2,columns=2,flip,crop=0.1,gain=8,noise=4,mix=0.5`.
+    /// `none`, `images`, `sound`, or parts joined by commas such as `rows=2,columns=2,flip,crop=0.1,gain=8,noise=4,mix=0.5,cutmix=0.25`.
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "none" => return Ok(Self::default()),
@@ -119,9 +166,10 @@ impl FromStr for Augmentation {
                 "gain" => result.gain = real()?,
                 "noise" => result.noise = real()?,
                 "mix" => result.mix = real()?.min(1.0),
+                "cutmix" => result.cutmix = real()?.min(1.0),
                 _ => {
                     return Err(format!(
-                        "expected none, images, sound, or parts such as rows=2,columns=2,flip,crop=0.1,gain=8,noise=4,mix=0.5; got {part:?}"
+                        "expected none, images, sound, or parts such as rows=2,columns=2,flip,crop=0.1,gain=8,noise=4,mix=0.5,cutmix=0.25; got {part:?}"
                     ));
                 }
             }
@@ -160,6 +208,23 @@ mod tests {
         let result = gain.apply(&image, &[1, 16], 1, 1, 1);
         let change = result[0] - image[0];
         assert!(change.abs() <= 3.0 && result.iter().zip(&image).all(|(a, b)| (a - b - change).abs() < 1e-5));
+    }
+
+    #[test]
+    fn parts_of_other_images_are_put_in() {
+        let shape = [1, 4, 6, 2];
+        let (own, other) = (vec![0.0f32; 48], vec![1.0f32; 48]);
+        let both = Augmentation { mix: 0.25, cutmix: 0.5, ..Augmentation::default() };
+        let partners: Vec<Option<Partner>> = (0..400).map(|row| both.partner(9, &shape, 1, 1, row)).collect();
+        let count = |patch: bool| partners.iter().flatten().filter(|partner| partner.patch.is_some() == patch).count();
+        assert!((70..130).contains(&count(false)) && (160..240).contains(&count(true)));
+        for partner in partners.into_iter().flatten() {
+            let mixed = partner.mixed(own.clone(), &other, &shape);
+            assert!(partner.row < 9 && (0.0..=0.5).contains(&partner.share));
+            assert!((mixed.iter().sum::<f32>() / 48.0 - partner.share).abs() < 1e-6);
+            assert!(partner.patch.is_none() || mixed.iter().all(|&x| x == 0.0 || x == 1.0));
+        }
+        assert!((0..400).all(|row| both.partner(9, &[1, 48], 1, 1, row).is_none_or(|other| other.patch.is_none())));
     }
 
     #[test]

@@ -88,8 +88,8 @@ struct Training {
     /// Weight of where layers of the same name are active
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = parse_weight)]
     features: f64,
-    /// How rows are changed: none, images, sound, or parts such as rows=2,columns=2,flip,crop=0.1,gain=8,noise=4,mix=0.5 [default: sound for
-    /// models of recordings, none for others]
+    /// How rows are changed: none, images, sound, or parts such as rows=2,columns=2,flip,crop=0.1,gain=8,noise=4,mix=0.5,cutmix=0.25
+    /// [default: sound for models of recordings, none for others]
     #[arg(long, value_name = "PARTS")]
     augment: Option<Augmentation>,
     /// Share of the rows by which the best epoch is told

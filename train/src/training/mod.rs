@@ -267,14 +267,12 @@ fn augmented(job: &Job<'_>, rows: &[usize], epoch: usize) -> Rows {
     let mut items = Vec::with_capacity(chosen.items.len());
     for &row in rows {
         let own = changed(row);
-        let partner = augmentation.partner(job.rows.count(), seed, epoch, row);
+        let partner = augmentation.partner(job.rows.count(), &job.rows.shape, seed, epoch, row);
         if let Some(labels) = &job.rows.labels {
-            chosen.mixed.push(partner.map_or((labels[row], 0.0), |(other, share)| (labels[other], share)));
+            chosen.mixed.push(partner.map_or((labels[row], 0.0), |other| (labels[other.row], other.share)));
         }
         match partner {
-            Some((other, share)) => {
-                items.extend(own.iter().zip(changed(other)).map(|(own, other)| own * (1.0 - share) + other * share));
-            }
+            Some(partner) => items.extend(partner.mixed(own, &changed(partner.row), &job.rows.shape)),
             None => items.extend(own),
         }
     }
