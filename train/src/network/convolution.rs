@@ -6,18 +6,24 @@ use bantam_tools::graph::ops::{Conv2d, ConvTranspose2d, Padding};
 use bantam_tools::graph::{Graph, Node};
 use candle_core::{Result, Tensor};
 
-/// Weights are `[out, kh, kw, c / groups]`, as in the graph.
-pub(super) fn conv2d(conv: &Conv2d, graph: &Graph, node: &Node, operands: &[Tensor]) -> Result<Tensor> {
+/// Where the windows of a convolution lie.
+fn windows(conv: &Conv2d, graph: &Graph, node: &Node) -> Windows {
     let (input, weights) = (&graph.value(node.inputs[0]).shape, &graph.value(node.inputs[1]).shape);
     let output = &graph.value(node.output()).shape;
-    let windows = Windows {
+    Windows {
         kernel: [weights[1], weights[2]],
         stride: conv.stride,
         dilation: conv.dilation,
         padding: conv.padding,
         image: [input[1], input[2]],
         count: [output[1], output[2]],
-    };
+    }
+}
+
+/// Weights are `[out, kh, kw, c / groups]`, as in the graph.
+pub(super) fn conv2d(conv: &Conv2d, graph: &Graph, node: &Node, operands: &[Tensor]) -> Result<Tensor> {
+    let windows = windows(conv, graph, node);
+    let (input, weights) = (&graph.value(node.inputs[0]).shape, &graph.value(node.inputs[1]).shape);
     let (channels, out) = (input[3], weights[0]);
     let sums = if conv.groups == channels && out == channels && channels > 1 {
         windows.depthwise(&operands[0], &operands[1].reshape((out, windows.taps()))?)?
@@ -36,13 +42,23 @@ pub(super) fn conv2d(conv: &Conv2d, graph: &Graph, node: &Node, operands: &[Tens
 
 /// Windows times weights.
 fn product(windows: Windows, images: &Tensor, weights: &Tensor) -> Result<Tensor> {
-    let batch = images.dim(0)?;
-    let out = weights.dim(0)?;
+    let (batch, out) = (images.dim(0)?, weights.dim(0)?);
+    let [rows, columns] = windows.count;
+    let matrix = weights.flatten_from(1)?;
+    flat(windows, images)?.matmul(&matrix.t()?)?.reshape((batch, rows, columns, out))
+}
+
+/// A row for each window: tap by tap, channel by channel.
+fn flat(windows: Windows, images: &Tensor) -> Result<Tensor> {
+    let (batch, channels) = (images.dim(0)?, images.dim(3)?);
     let [rows, columns] = windows.count;
     let patches = if windows.are_pixels() { images.contiguous()? } else { windows.gather(images, 0.0)? };
-    let matrix = weights.flatten_from(1)?;
-    let patches = patches.reshape((batch * rows * columns, matrix.dim(1)?))?;
-    patches.matmul(&matrix.t()?)?.reshape((batch, rows, columns, out))
+    patches.reshape((batch * rows * columns, windows.taps() * channels))
+}
+
+/// What each pixel of the result is made of, for a convolution of one group.
+pub(super) fn rows(conv: &Conv2d, graph: &Graph, node: &Node, images: &Tensor) -> Result<Tensor> {
+    flat(windows(conv, graph, node), images)
 }
 
 fn finish(sums: Tensor, bias: Option<&Tensor>, activation: bantam_tools::graph::Activation) -> Result<Tensor> {

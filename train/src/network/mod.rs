@@ -202,7 +202,25 @@ pub fn tensor_of(host: &HostTensor) -> Result<Tensor> {
     Tensor::from_slice(items, host.shape(), &Device::Cpu)
 }
 
-fn evaluate(graph: &Graph, node: &Node, operands: &[Tensor]) -> Result<Tensor> {
+/// What each result of a convolution of one group or of a dense layer is made of, as `[results, numbers]`, in the order of the weights.
+///
+/// # Errors
+/// What candle says.
+pub(crate) fn windows_of(graph: &Graph, node: &Node, input: &Tensor) -> Result<Tensor> {
+    match &node.op {
+        Op::Conv2d(conv) => convolution::rows(conv, graph, node, input),
+        _ => {
+            let depth = input.dims().last().copied().unwrap_or(1);
+            input.contiguous()?.reshape((input.elem_count() / depth.max(1), depth))
+        }
+    }
+}
+
+/// The result of a node.
+///
+/// # Errors
+/// What candle says.
+pub(crate) fn evaluate(graph: &Graph, node: &Node, operands: &[Tensor]) -> Result<Tensor> {
     let shape = &graph.value(node.output()).shape;
     match &node.op {
         Op::Conv2d(conv) => convolution::conv2d(conv, graph, node, operands),

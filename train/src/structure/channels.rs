@@ -7,7 +7,7 @@
 
 use bantam_tools::graph::ops::{Concat, L2Normalize, LogSoftmax, Softmax};
 use bantam_tools::graph::{Graph, Node, Op, ValueId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A unit, by number.
 pub type Unit = usize;
@@ -65,6 +65,13 @@ impl Channels {
     #[must_use]
     pub fn roots(&self, value: ValueId) -> Vec<Unit> {
         self.units.get(&value).map_or_else(Vec::new, |units| units.iter().map(|&unit| self.root(unit)).collect())
+    }
+
+    /// Positions of a value's last axis that stay when the sets `gone` go.
+    #[must_use]
+    pub fn kept(&self, value: ValueId, gone: &BTreeSet<Unit>) -> Vec<usize> {
+        let roots = self.roots(value);
+        (0..roots.len()).filter(|&position| !gone.contains(&roots[position])).collect()
     }
 
     /// Sets that may go, by the layers that make them.

@@ -53,8 +53,7 @@ struct Cutter<'a> {
 impl Cutter<'_> {
     /// Positions of a value's last axis that stay.
     fn kept(&self, value: ValueId) -> Vec<usize> {
-        let roots = self.channels.roots(value);
-        (0..roots.len()).filter(|&position| !self.gone.contains(&roots[position])).collect()
+        self.channels.kept(value, self.gone)
     }
 
     fn operand(&mut self, value: ValueId) -> ValueId {

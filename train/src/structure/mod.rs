@@ -1,10 +1,16 @@
 //! Smaller graphs: whole channels taken away, chosen by how much they do.
 //!
-//! A set of joined channels counts for what layers lose that read it: the variance of each channel over the calibration rows times
-//! the square of the weights on it, as a share of all such variance in that layer. Its mean is not lost, it goes into the bias.
+//! A set of joined channels counts for what layers lose that read it when their other inputs take over what they can, as a share of the
+//! variance of their results over the calibration rows ([`elimination`]); in layers too wide for that, the variance of each channel times
+//! the square of the weights on it. Its mean is not lost, it goes into the bias. What is left is fitted to what the whole graph gave
+//! ([`refit`]).
 
 pub mod channels;
 pub mod cut;
+mod elimination;
+mod products;
+mod refit;
+mod solve;
 #[cfg(test)]
 mod tests;
 
@@ -14,13 +20,17 @@ use crate::rows::Rows;
 use bantam_tools::execute::multiply_accumulates;
 use bantam_tools::graph::{Graph, Node, Op, ValueId};
 use bantam_tools::shrink::logits;
+use candle_core::Tensor;
 use channels::{Channels, Group, Unit};
 use cut::{Means, cut};
+use elimination::Reader;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows over which channels are watched.
-const WATCHED: usize = 256;
+const WATCHED: usize = 512;
+/// Numbers that all values of those rows may have.
+const NUMBERS: usize = 1 << 28;
 
 /// What is asked of the smaller graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,70 +78,75 @@ struct Moments {
 /// [`TrainError::TooSmall`], what candle says.
 pub fn smaller(network: &Network, rows: &Rows, size: Size) -> Result<Smaller, TrainError> {
     let graph = &network.trained()?;
+    let fixed = |graph: &Graph| Network::fixed(graph).map_err(|refused| TrainError::Device(refused.to_string()));
+    let network = &fixed(graph)?;
     let channels = Channels::of(graph);
     let groups = channels.groups();
-    let rows = rows.select(
-        &(0..rows.count().min(WATCHED)).map(|row| row * rows.count() / rows.count().min(WATCHED)).collect::<Vec<_>>(),
-    );
-    let moments = Moments::of(network, &rows)?;
-    let importance = importance(graph, &channels, &moments);
+    let per_row: usize =
+        graph.nodes().map(|(_, node)| graph.value(node.output()).shape.iter().product::<usize>()).sum();
+    let watched = rows.count().min(WATCHED).min((NUMBERS / per_row.max(1)).max(1));
+    let rows = rows.select(&(0..watched).map(|row| row * rows.count() / watched).collect::<Vec<_>>());
+    let values = refit::values(network, &[rows.tensor()?])?;
+    let moments = Moments::of(graph, &values)?;
+    let mut losses = Losses::of(graph, &channels, &moments, &values)?;
+    drop(values);
+    let first = losses.all();
     let cost = |gone: &BTreeSet<Unit>| macs_without(graph, &channels, gone);
     let all = cost(&BTreeSet::new());
-    let by_importance = |group: &Group| {
-        let mut sets = group.sets.clone();
-        sets.sort_by(|a, b| importance[a].total_cmp(&importance[b]).then(a.cmp(b)));
-        sets
-    };
     let mut gone = BTreeSet::new();
     match size {
         Size::Width(width) => {
             for group in &groups {
                 let kept = ((group.sets.len() as f64 * width).ceil() as usize).clamp(1, group.sets.len());
-                gone.extend(by_importance(group).into_iter().take(group.sets.len() - kept));
+                let mut left = group.sets.clone();
+                while left.len() > kept {
+                    let index = losses.least(&left);
+                    let set = left.remove(index);
+                    losses.remove(set);
+                    gone.insert(set);
+                }
             }
         }
         Size::Share(share) => {
             let most = (all as f64 * share) as u64;
-            let mut queues: Vec<Vec<Unit>> = groups
-                .iter()
-                .map(|group| {
-                    let mut sets = by_importance(group);
-                    // One set stays.
-                    sets.pop();
-                    sets.reverse();
-                    sets
-                })
-                .collect();
+            let mut left: Vec<Vec<Unit>> = groups.iter().map(|group| group.sets.clone()).collect();
             let mut now = all;
             while now > most {
                 // The next set of each group, by what is lost for each multiply-accumulate that is saved.
-                let mut best: Option<(f64, usize)> = None;
-                for (index, queue) in queues.iter().enumerate() {
-                    let Some(&set) = queue.last() else { continue };
-                    gone.insert(set);
+                let mut best: Option<(f64, usize, usize)> = None;
+                for (group, left) in left.iter().enumerate().filter(|(_, left)| left.len() > 1) {
+                    let index = losses.least(left);
+                    gone.insert(left[index]);
                     let saved = now.saturating_sub(cost(&gone));
-                    gone.remove(&set);
-                    let price = importance[&set] / saved.max(1) as f64;
-                    if best.is_none_or(|(least, _)| price < least) {
-                        best = Some((price, index));
+                    gone.remove(&left[index]);
+                    let price = losses.of_set(left[index]) / saved.max(1) as f64;
+                    if best.is_none_or(|(least, _, _)| price < least) {
+                        best = Some((price, group, index));
                     }
                 }
-                let Some((_, index)) = best else {
+                let Some((_, group, index)) = best else {
                     return Err(TrainError::TooSmall {
                         asked: format!("{:.0} % of the multiply-accumulates", share * 100.0),
                         least: now,
                         all,
                     });
                 };
-                gone.extend(queues[index].pop());
+                let set = left[group].remove(index);
+                losses.remove(set);
+                gone.insert(set);
                 now = cost(&gone);
             }
         }
     }
+    let by_loss = |group: &Group| {
+        let mut sets = group.sets.clone();
+        sets.sort_by(|a, b| first[a].total_cmp(&first[b]).then(a.cmp(b)));
+        sets
+    };
     let reports = groups
         .iter()
         .map(|group| {
-            let half: BTreeSet<Unit> = by_importance(group).into_iter().take(group.sets.len() / 2).collect();
+            let half: BTreeSet<Unit> = by_loss(group).into_iter().take(group.sets.len() / 2).collect();
             Ok(GroupReport {
                 layers: group.layers.clone(),
                 before: group.sets.len(),
@@ -140,9 +155,10 @@ pub fn smaller(network: &Network, rows: &Rows, size: Size) -> Result<Smaller, Tr
             })
         })
         .collect::<Result<Vec<_>, TrainError>>()?;
-    let graph = cut(graph, &channels, &gone, &moments.means)?;
-    let macs = [all, macs(&graph)];
-    Ok(Smaller { graph, groups: reports, macs })
+    let less = cut(graph, &channels, &gone, &moments.means)?;
+    let less = refit::refit(network, &fixed(&less)?, &|value| channels.kept(value, &gone), &rows)?;
+    let macs = [all, macs(&less)];
+    Ok(Smaller { graph: less, groups: reports, macs })
 }
 
 /// Multiply-accumulates of one run.
@@ -179,15 +195,12 @@ fn macs_without(graph: &Graph, channels: &Channels, gone: &BTreeSet<Unit>) -> u6
 }
 
 impl Moments {
-    /// Watches what convolutions and fully connected layers read.
-    fn of(network: &Network, rows: &Rows) -> Result<Self, TrainError> {
-        let graph = network.graph();
+    /// Of what convolutions and fully connected layers read.
+    fn of(graph: &Graph, values: &BTreeMap<ValueId, Tensor>) -> Result<Self, TrainError> {
         let read: BTreeSet<ValueId> =
             graph.nodes().filter(|(_, node)| is_layer(&node.op)).map(|(_, node)| node.inputs[0]).collect();
-        let wanted: Vec<ValueId> = read.into_iter().collect();
-        let values = network.forward(&[rows.tensor()?], &wanted)?;
         let mut moments = Self::default();
-        for (value, tensor) in wanted.into_iter().zip(values) {
+        for (value, tensor) in read.into_iter().filter_map(|value| Some((value, values.get(&value)?))) {
             let width = tensor.dims().last().copied().unwrap_or(1);
             let items = tensor.flatten_all()?.to_vec1::<f32>()?;
             let (mut sums, mut squares) = (vec![0f64; width], vec![0f64; width]);
@@ -216,16 +229,37 @@ fn is_layer(op: &Op) -> bool {
     }
 }
 
-/// What each set counts for.
-fn importance(graph: &Graph, channels: &Channels, moments: &Moments) -> BTreeMap<Unit, f64> {
-    let mut importance: BTreeMap<Unit, f64> =
-        channels.groups().into_iter().flat_map(|group| group.sets).map(|set| (set, 0.0)).collect();
-    for (_, node) in graph.nodes().filter(|(_, node)| is_layer(&node.op)) {
-        let (Some(variances), Some(weights)) =
-            (moments.variances.get(&node.inputs[0]), graph.constant(node.inputs[1]).and_then(|w| w.as_f32().ok()))
-        else {
-            continue;
-        };
+/// What each set counts for, as sets are taken away.
+struct Losses {
+    readers: Vec<Reader>,
+    /// In layers without a reader: this does not change.
+    fixed: BTreeMap<Unit, f64>,
+}
+
+impl Losses {
+    fn of(
+        graph: &Graph,
+        channels: &Channels,
+        moments: &Moments,
+        values: &BTreeMap<ValueId, Tensor>,
+    ) -> Result<Self, TrainError> {
+        let fixed = channels.groups().into_iter().flat_map(|group| group.sets).map(|set| (set, 0.0)).collect();
+        let mut losses = Self { readers: Vec::new(), fixed };
+        for (_, node) in graph.nodes().filter(|(_, node)| is_layer(&node.op)) {
+            let free = channels.roots(node.inputs[0]).iter().any(|set| losses.fixed.contains_key(set));
+            match Reader::of(graph, channels, node, values)? {
+                _ if !free => {}
+                Some(reader) => losses.readers.push(reader),
+                None => losses.watch(graph, channels, moments, node),
+            }
+        }
+        Ok(losses)
+    }
+
+    /// Counts the inputs of a layer by themselves.
+    fn watch(&mut self, graph: &Graph, channels: &Channels, moments: &Moments, node: &Node) {
+        let weights = graph.constant(node.inputs[1]).and_then(|weights| weights.as_f32().ok());
+        let (Some(variances), Some(weights)) = (moments.variances.get(&node.inputs[0]), weights) else { return };
         let mut lost: Vec<f64> = vec![0.0; variances.len()];
         for (index, &weight) in weights.iter().enumerate() {
             lost[index % variances.len()] += f64::from(weight).powi(2);
@@ -233,12 +267,29 @@ fn importance(graph: &Graph, channels: &Channels, moments: &Moments) -> BTreeMap
         lost.iter_mut().zip(variances).for_each(|(lost, &variance)| *lost *= f64::from(variance));
         let all = lost.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         for (unit, lost) in channels.roots(node.inputs[0]).into_iter().zip(lost) {
-            if let Some(sum) = importance.get_mut(&unit) {
+            if let Some(sum) = self.fixed.get_mut(&unit) {
                 *sum += lost / all;
             }
         }
     }
-    importance
+
+    fn of_set(&self, set: Unit) -> f64 {
+        self.fixed[&set] + self.readers.iter().filter_map(|reader| reader.losses.get(&set)).sum::<f64>()
+    }
+
+    fn all(&self) -> BTreeMap<Unit, f64> {
+        self.fixed.keys().map(|&set| (set, self.of_set(set))).collect()
+    }
+
+    /// The place of the set that counts for least; the first of equals.
+    fn least(&self, sets: &[Unit]) -> usize {
+        let losses: Vec<f64> = sets.iter().map(|&set| self.of_set(set)).collect();
+        (0..sets.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or(0)
+    }
+
+    fn remove(&mut self, set: Unit) {
+        self.readers.iter_mut().for_each(|reader| reader.remove(set));
+    }
 }
 
 /// The mean squared change of the logits as a share of their power.
