@@ -1,7 +1,7 @@
 //! Which channels of a graph must go together.
 //!
 //! Every channel that a layer with weights makes is a unit. The last axis of each activation is a list of units, followed through
-//! whatever leaves them in place: elementwise operators, pooling, depthwise convolution, reductions of other axes, concatenation,
+//! whatever leaves them in place: elementwise operators, pooling, depthwise convolution, reductions of other axes, concatenation, parts,
 //! flattening. Where two lists meet, as in a residual sum, their units are joined: what is joined goes or stays as one. Units
 //! that reach something that reads them by place (a softmax, an output, an operator not followed here) are fixed.
 
@@ -27,7 +27,7 @@ pub struct Channels {
 /// Channels that layers share: each of its sets can be taken away by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The layers that make them.
+    /// The layers that make them, and the slices in which they are.
     pub layers: Vec<String>,
     /// Joined units, each set named by the unit that stands for it.
     pub sets: Vec<Unit>,
@@ -159,13 +159,21 @@ impl Channels {
                 let around = pad.before.last().unwrap_or(&0) + pad.after.last().unwrap_or(&0);
                 (around == 0).then_some(first).flatten()
             }
-            Op::Slice(slice) => {
-                // Rebuilding a cut of channels that are cut themselves is left out.
-                let whole = slice.ranges.last().is_some_and(|range| {
-                    range.start == 0 && range.step == 1 && range.count == first.as_ref().map_or(0, Vec::len)
-                });
-                whole.then_some(first).flatten()
-            }
+            Op::Slice(slice) => match (slice.ranges.last(), first) {
+                // What is left of every other channel is no range.
+                (Some(range), Some(units)) if range.step == 1 => {
+                    let part = units.get(range.start..range.start + range.count).unwrap_or_default().to_vec();
+                    if part.len() < units.len() {
+                        // A group of its own, so that something stays of each part.
+                        self.make(output, part.len(), &node.name, false);
+                        let own = self.units[&output].clone();
+                        self.join(&part, &own);
+                        return;
+                    }
+                    Some(units)
+                }
+                _ => None,
+            },
             Op::Concat(concat) => self.joined(graph, node, concat),
             _ => None,
         };

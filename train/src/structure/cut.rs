@@ -105,7 +105,9 @@ impl Cutter<'_> {
                 vec![self.operand(node.inputs[0])]
             }
             Op::Slice(slice) => {
-                if let Some(last) = slice.ranges.last_mut().filter(|range| range.start == 0 && range.step == 1) {
+                let before = self.kept(node.inputs[0]);
+                if let Some(last) = slice.ranges.last_mut().filter(|range| range.step == 1 && !before.is_empty()) {
+                    last.start = before.iter().filter(|&&position| position < last.start).count();
                     last.count = kept.len();
                 }
                 vec![self.operand(node.inputs[0])]

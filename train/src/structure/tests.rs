@@ -5,7 +5,8 @@ use crate::random::{generator, normal};
 use bantam_tools::execute::execute;
 use bantam_tools::graph::Activation;
 use bantam_tools::graph::ops::{
-    Binary, BinaryKind, Concat, Conv2d, FullyConnected, Padding, Reduce, ReduceKind, Reshape, Softmax,
+    Binary, BinaryKind, Concat, Conv2d, FullyConnected, Padding, Reduce, ReduceKind, Reshape, Slice, SliceRange,
+    Softmax,
 };
 use bantam_tools::tensor::{DataType, Tensor};
 
@@ -193,6 +194,52 @@ fn what_was_made_comes_back_from_onnx() {
         let (before, after) = (run(&made, &rows, row), run(&back, &rows, row));
         assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-5), "{before:?} {after:?}");
     }
+}
+
+#[test]
+fn parts_of_a_layer_lose_channels_and_keep_one_each() {
+    let mut graph = Graph::new("split");
+    let mut random = generator(3, &[]);
+    let mut constant = |graph: &mut Graph, name: &str, shape: &[usize]| {
+        let items = (0..shape.iter().product()).map(|_| 0.4 * normal(&mut random)).collect();
+        graph.add_constant(name, Tensor::from_vec(shape.to_vec(), items).unwrap())
+    };
+    let relu = FullyConnected { activation: Activation::RELU };
+    let x = graph.add_input("x", vec![1, 8, 8, 3], DataType::F32);
+    let flat = graph.add_node("flat", Op::Reshape(Reshape { shape: vec![1, 192] }), &[x]).unwrap();
+    let (w, b) = (constant(&mut graph, "w", &[10, 192]), constant(&mut graph, "b", &[10]));
+    let hidden = graph.add_node("hidden", Op::FullyConnected(relu), &[flat, w, b]).unwrap();
+    let part = |graph: &mut Graph, name: &str, start: usize, count: usize| {
+        let range = |start, count| SliceRange { start, count, step: 1 };
+        let slice = Slice { ranges: vec![range(0, 1), range(start, count)] };
+        graph.add_node(name, Op::Slice(slice), &[hidden]).unwrap()
+    };
+    let (first, second) = (part(&mut graph, "first", 0, 4), part(&mut graph, "second", 4, 6));
+    let both = graph.add_node("both", Op::Concat(Concat { axis: 1 }), &[second, first]).unwrap();
+    let (w, b) = (constant(&mut graph, "v", &[5, 10]), constant(&mut graph, "c", &[5]));
+    let dense = graph.add_node("dense", Op::FullyConnected(FullyConnected::default()), &[both, w, b]).unwrap();
+    graph.add_output("y", dense);
+    let channels = Channels::of(&graph);
+    let groups = channels.groups();
+    let sets: Vec<usize> = groups.iter().map(|group| group.sets.len()).collect();
+    assert_eq!(sets, [4, 6]);
+    // Two channels that are always nought.
+    let gone = BTreeSet::from([groups[0].sets[1], groups[1].sets[4]]);
+    for channel in [1, 8] {
+        let node = graph.nodes().find(|(_, node)| node.name == "hidden").map(|(_, node)| node.clone()).unwrap();
+        let weights = graph.constant_mut(node.inputs[1]).unwrap().as_mut_slice::<f32>().unwrap();
+        weights[channel * 192..(channel + 1) * 192].fill(0.0);
+        graph.constant_mut(node.inputs[2]).unwrap().as_mut_slice::<f32>().unwrap()[channel] = -1.0;
+    }
+    let less = cut(&graph, &channels, &gone, &Means::new()).unwrap();
+    let rows = rows(100);
+    for row in 0..20 {
+        let (before, after) = (run(&graph, &rows, row), run(&less, &rows, row));
+        assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-4), "{before:?} {after:?}");
+    }
+    let made = smaller(&Network::trainable(&graph).unwrap(), &rows, Size::Width(0.01)).unwrap();
+    assert!(made.groups.iter().all(|group| group.after == 1));
+    assert_eq!(run(&made.graph, &rows, 0).len(), 5);
 }
 
 #[test]
