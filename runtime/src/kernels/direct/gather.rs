@@ -145,13 +145,15 @@ impl<'a, F: Forms, const QUADS: usize> Windows<'a, F, QUADS> {
     #[inline(always)]
     fn rows_in(&self, part: &Range<usize>, rows: Inside, step: usize) -> Option<Rows> {
         let Inside { tap, taps, .. } = rows;
-        if !F::PARTS || part.len() == self.taps {
+        // Not `len`, which tells the length with an assertion that the compiler does not always see through.
+        let size = part.end.saturating_sub(part.start);
+        if !F::PARTS || size == self.taps {
             return Some(Rows { before: tap, inside: taps, length: self.line, skipped: 0, ahead: 0 });
         }
-        let (first, count) = (part.start.checked_div(self.line)?, part.len().checked_div(self.line)?);
+        let (first, count) = (part.start.checked_div(self.line)?, size.checked_div(self.line)?);
         let skipped = part.start.wrapping_sub(first.wrapping_mul(self.line));
-        let (count, length) = if count == 0 { (1, part.len()) } else { (count, self.line) };
-        if skipped.wrapping_add(length) > self.line || count.wrapping_mul(length) != part.len() {
+        let (count, length) = if count == 0 { (1, size) } else { (count, self.line) };
+        if skipped.wrapping_add(length) > self.line || count.wrapping_mul(length) != size {
             return None;
         }
         let end = first.wrapping_add(count);
