@@ -211,7 +211,7 @@ fn cifar(tool: &Tool) -> Result<bool> {
         return Ok(true);
     }
     let data = ["--data", IMAGES[0], "--eval", IMAGES[1], "--prune-to", "60%macs", "--augment", "images"];
-    let long = ["--batch", "32", "--epochs", "150"];
+    let long = ["--batch", "32", "--epochs", "130", "--rate", "7e-3", "--hold-out", "5%"];
     let standings = tool.distil("cifar", Path::new(CLASSIFIER), &[&data[..], &long].concat())?;
     let (teacher, student) = (named(&standings, "teacher, float")?, named(&standings, "student, float")?);
     Ok(holds("60 % of the multiply-accumulates", student.macs <= CIFAR_SHARE * teacher.macs)
