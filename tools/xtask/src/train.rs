@@ -151,7 +151,7 @@ fn digits(tool: &Tool) -> Result<bool> {
 }
 
 /// The student of the digits: 4-bit weights, nothing in the file but the network.
-const DIGITS: [&str; 15] = [
+const DIGITS: [&str; 17] = [
     "--data",
     "models/digits/training.npz",
     "--width",
@@ -160,8 +160,10 @@ const DIGITS: [&str; 15] = [
     "columns=1,mix=0.5",
     "--epochs",
     "400",
+    "--rate",
+    "1e-2",
     "--aware",
-    "60",
+    "120",
     "--aware-rate",
     "5e-3",
     "--bits",
