@@ -156,7 +156,8 @@ if (flag === "--json") {
   console.log(JSON.stringify(rows, null, 2));
 } else {
   const number = (value, digits) => (value === null ? "n/a" : value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits }));
-  const print = (cells) => console.log(cells.map((cell, at) => (at < 3 ? cell.padEnd([9, 9, 17][at]) : cell.padStart([11, 22, 10, 12, 13][at - 3]))).join(""));
+  const widths = [Math.max(...rows.map(({ model }) => model.length)) + 2, 9, 17, 11, 22, 10, 12, 13];
+  const print = (cells) => console.log(cells.map((cell, at) => (at < 3 ? cell.padEnd(widths[at]) : cell.padStart(widths[at]))).join(""));
   print(["model", "dtype", "engine", "median ms", "p10 to p90", "ready ms", "bytes down", "bantam : it"]);
   for (const row of rows) {
     const own = rows.find(({ model, dtype, engine }) => model === row.model && dtype === row.dtype && engine === "bantam");
