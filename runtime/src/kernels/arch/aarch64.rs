@@ -158,6 +158,17 @@ impl Products<i8> for Neon {
     integers!();
 
     #[inline(always)]
+    fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 4]; 2]>) -> Option<[int32x4_t; 2]> {
+        let mut words = [[[0_i16; 2]; 4]; 2];
+        let values = tap(0)?.as_flattened().iter().zip(tap(1)?.as_flattened());
+        for (word, (first, second)) in words.as_flattened_mut().iter_mut().zip(values) {
+            *word = [first, second].map(|value| i16::from(value.cast_signed()));
+        }
+        let words: [[u32; 4]; 2] = zerocopy::transmute!(words);
+        Some([Products::<i8>::load(self, &words[0]), Products::<i8>::load(self, &words[1])])
+    }
+
+    #[inline(always)]
     fn multiply_add(self, sum: int32x4_t, activations: int32x4_t, weights: int32x4_t) -> int32x4_t {
         let activations = intrinsic!(vreinterpretq_s16_s32(activations));
         let weights = intrinsic!(vreinterpretq_s16_s32(weights));

@@ -56,7 +56,7 @@ macro_rules! pairs {
     };
 }
 
-/// The same in plain code.
+/// How they are widened in plain code.
 #[allow(unused_macros)]
 macro_rules! wide_pairs {
     ($lanes:literal) => {
@@ -64,17 +64,6 @@ macro_rules! wide_pairs {
         fn widen(self, chunk: &Self::Chunk) -> [u32; $lanes] {
             let words = chunk.map(|value| i16::from(value.cast_signed()));
             zerocopy::transmute!(words)
-        }
-
-        #[inline(always)]
-        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Vector; 2]> {
-            let mut words = [[[0_i16; 2]; $lanes]; 2];
-            let values = tap(0)?.as_flattened().iter().zip(tap(1)?.as_flattened());
-            for (word, (first, second)) in words.as_flattened_mut().iter_mut().zip(values) {
-                *word = [first, second].map(|value| i16::from(value.cast_signed()));
-            }
-            let words: [[u32; $lanes]; 2] = zerocopy::transmute!(words);
-            Some([Products::<i8>::load(self, &words[0]), Products::<i8>::load(self, &words[1])])
         }
     };
 }

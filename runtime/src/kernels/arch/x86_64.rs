@@ -1,6 +1,6 @@
 //! x86-64: AVX2 with FMA, AVX-VNNI, AVX-512 with VNNI.
 
-use super::{floats, lanes, pairs, quads};
+use super::{floats, lanes, pairs, quads, wide_pairs};
 use crate::kernels::generic::{Finish, Kernel, Of, Products, Simd};
 use core::arch::x86_64::*;
 
@@ -105,11 +105,7 @@ macro_rules! integers_256 {
         #[inline(always)]
         fn finish_pair(self, sums: [__m256i; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 8]; 2] {
             let [table, other] = tables;
-            let (Some(rows), Some(other_rows)) =
-                (table.as_chunks::<8>().0.first_chunk(), other.as_chunks::<8>().0.first_chunk())
-            else {
-                return [[0; 8]; 2];
-            };
+            let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return [[0; 8]; 2] };
             let [first, second] = sums;
             let (a, a_unsure) = self.quick(first, finish, rows);
             let (b, b_unsure) = self.quick(second, finish, other_rows);
@@ -133,11 +129,7 @@ macro_rules! integers_256 {
         #[inline(always)]
         fn finish_rows(self, sums: [[__m256i; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; 8]; 2]; 2] {
             let [table, other] = tables;
-            let (Some(rows), Some(other_rows)) =
-                (table.as_chunks::<8>().0.first_chunk(), other.as_chunks::<8>().0.first_chunk())
-            else {
-                return [[[0; 8]; 2]; 2];
-            };
+            let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return [[[0; 8]; 2]; 2] };
             let [[first, second], [third, fourth]] = sums;
             let (a, a_unsure) = self.quick(first, finish, rows);
             let (b, b_unsure) = self.quick(second, finish, other_rows);
@@ -218,6 +210,12 @@ macro_rules! integers_256 {
 macro_rules! quick_256 {
     ($name:ident) => {
         impl $name {
+            /// The rows of a packed table.
+            #[inline(always)]
+            fn rows(self, table: &[u32]) -> Option<&[[u32; 8]; 4]> {
+                table.as_chunks().0.first_chunk()
+            }
+
             /// Two vectors of rounded products as outputs of 16 bits, not yet clamped from below.
             #[inline(always)]
             fn narrow(self, first: __m256i, second: __m256i, finish: &Finish) -> __m256i {
@@ -295,13 +293,8 @@ macro_rules! floats_256 {
 
 impl Products<i8> for Avx2 {
     pairs!(8);
+    wide_pairs!(8);
     integers_256!();
-
-    #[inline(always)]
-    fn widen(self, chunk: &[u8; 16]) -> [u32; 8] {
-        let words = chunk.map(|value| i16::from(value.cast_signed()));
-        zerocopy::transmute!(words)
-    }
 
     #[inline(always)]
     fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 8]; 2]>) -> Option<[__m256i; 2]> {

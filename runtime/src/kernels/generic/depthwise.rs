@@ -4,7 +4,7 @@
 //! A strip is read whole before its outputs are written, so the output may overlap the input as far as bands may, and
 //! lie exactly over it.
 
-use super::loops::{Channels, Layout, Matrix, Strip, VECTORS, Windows};
+use super::loops::{Channels, Layout, Matrix, Strip, VECTORS, Windows, blank_byte};
 use super::pack::{Sizes, part, take, take_mut};
 use super::requantize::{Epilogues, pack_epilogue};
 use super::{Ask, Kernel, block, word};
@@ -97,7 +97,7 @@ impl Depthwise<'_> {
                 let [row_stride, stride] = geometry.stride;
                 let windows =
                     Windows { runs: [0; 2], columns: [out_width, stride * out_pixel], row: row_stride * shape.line };
-                let blank = if layout.value == 1 { self.zero_point as u8 } else { 0 };
+                let blank = blank_byte(layout.value, self.zero_point);
                 let multiplier = (out_channels / channels.max(1)).max(1);
                 let advance = shape.strip * row_stride;
                 let down = place.down && place.input != place.output;

@@ -24,6 +24,12 @@ pub struct Layout {
     pub small_tiles: bool,
 }
 
+/// Each byte of an element of so many that stands for real zero.
+#[inline(always)]
+pub fn blank_byte(value: usize, zero_point: i32) -> u8 {
+    if value == 1 { zero_point as u8 } else { 0 }
+}
+
 /// How the windows of output pixels lie in memory, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Windows {
@@ -133,12 +139,6 @@ impl<T, P: Products<T>> Of<T, P> {
     #[inline(always)]
     pub fn new(products: P) -> Self {
         Self(products, PhantomData)
-    }
-
-    /// Zeros, for elements that stand for real zero.
-    #[inline(always)]
-    fn blank(zero_point: i32) -> u8 {
-        if P::VALUE == 1 { zero_point as u8 } else { 0 }
     }
 
     /// What stands under a tap.
@@ -266,7 +266,7 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
                 None => {
                     let mut values = blank.as_mut_bytes().iter_mut();
                     for value in &mut values {
-                        *value = Self::blank(zero_point);
+                        *value = blank_byte(P::VALUE, zero_point);
                     }
                     blank.as_mut_bytes().iter_mut().zip(source).for_each(|(to, &from)| *to = from);
                     &blank
@@ -320,7 +320,8 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
             let bytes = (VECTORS * vector).min(strip.pixel.saturating_sub(byte));
             let (mut at, mut place) = (byte, Place::default());
             while at < output.len() {
-                // Two pixels side by side, so that weights are loaded once for both; the last one may stand alone, and in short code each.
+                // Two pixels side by side, so that weights are loaded once for both; the last one may stand alone, and in short
+                // code each.
                 let one = strip.lines.get(byte + place.next(&strip.windows)..)?;
                 let two = P::SMALL_TILES && at + strip.pixel < output.len();
                 let other = if two { strip.lines.get(byte + place.next(&strip.windows)..)? } else { one };
