@@ -10,7 +10,7 @@
 )]
 
 use super::arch;
-use super::generic::{Kernel, Simd};
+use super::generic::{Kernel, Products};
 
 macro_rules! backends {
     ($($(#[cfg($cfg:meta)])? #[doc = $about:literal] $variant:ident($set:path) = $name:literal,)*) => {
@@ -38,8 +38,8 @@ macro_rules! backends {
             pub fn run<K: Kernel>(self, floats: bool, kernel: K) -> Option<()> {
                 match self {
                     Self::Scalar => None,
-                    $($(#[cfg($cfg)])? Self::$variant(simd) if floats => simd.run_floats(kernel),
-                    $(#[cfg($cfg)])? Self::$variant(simd) => simd.run_integers(kernel),)*
+                    $($(#[cfg($cfg)])? Self::$variant(simd) if floats => Products::<f32>::run(simd, kernel),
+                    $(#[cfg($cfg)])? Self::$variant(simd) => Products::<i8>::run(simd, kernel),)*
                 }
             }
 

@@ -118,9 +118,7 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         {
             return add(context, &sum);
         }
-        // A page is spared the code.
         if S::PACKS
-            && !cfg!(target_arch = "wasm32")
             && let Some(done) = add_packed(context, &parameters)
         {
             return done;
@@ -153,19 +151,13 @@ fn add_packed<S: Source>(context: &mut Context<'_, S>, parameters: &FixedPointBi
     if !whole || backend == Backend::Scalar {
         return None;
     }
-    let tflite = context.arithmetic() == Arithmetic::Tflite;
-    let sum = Sum::new(parameters, tflite)?;
-    let linear = LinearBinary::new(parameters);
-    let swaps = second.meets(&output);
-    let own = usize::from(swaps);
+    let sum = Sum::new(parameters, context.arithmetic() == Arithmetic::Tflite)?;
+    let swapped = second.meets(&output);
+    let own = usize::from(swapped);
     context.in_place::<i8>(own)?;
     let (values, data) = context.operands::<i8, i8>(1 - own)?;
-    let sum = if swaps { sum.swapped() } else { sum };
-    let exact = |a: i8, b: i8| {
-        let (a, b) = if swaps { (b.into(), a.into()) } else { (a.into(), b.into()) };
-        (if tflite { parameters.compute(a, b) } else { linear.compute(a, b) }) as i8
-    };
-    Some(backend.run(false, Sums { sum, data, values, exact: &exact }))
+    let sum = if swapped { sum.swapped() } else { sum };
+    Some(backend.run(false, Sums { sum, data, values, exact: parameters, swapped }))
 }
 
 /// Integers of 8 or 16 bits, which `narrow` makes of words.

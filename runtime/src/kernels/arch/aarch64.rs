@@ -1,7 +1,7 @@
 //! AArch64: NEON, which every such processor has, and the product of bytes of Armv8.4 (dotprod).
 
 use super::{floats, lanes, pairs, quads, wide_pairs};
-use crate::kernels::generic::{Finish, Kernel, Of, Products, Simd};
+use crate::kernels::generic::{Finish, Kernel, Of, Products};
 use core::arch::aarch64::*;
 
 /// One intrinsic on register values.
@@ -22,35 +22,31 @@ macro_rules! memory {
     }};
 }
 
+/// Runs kernels on elements of `$element`, compiled for the features of `$name`.
+macro_rules! run {
+    ($name:ident, $element:ty, $all:literal) => {
+        #[inline(always)]
+        fn run<K: Kernel>(self, kernel: K) -> Option<()> {
+            // Apart, so that its loops have the registers to themselves.
+            #[inline(never)]
+            #[target_feature(enable = $all)]
+            fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
+                kernel.run(&Of::<$element, _>::new(simd))
+            }
+            // SAFETY: a value of this type is made by `new` alone, where all of these features were found.
+            unsafe { inner(self, kernel) }
+        }
+    };
+}
+
 macro_rules! instruction_set {
     ($(#[$about:meta])* $name:ident, $features:literal) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name(());
 
-        impl Simd for $name {
-            #[inline(always)]
-            fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
-                #[target_feature(enable = $features)]
-                fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
-                    kernel.run(&Of::<i8, _>::new(simd))
-                }
-                // SAFETY: a value of this type is made by `new` alone, where all of these features were found.
-                unsafe { inner(self, kernel) }
-            }
-
-            #[inline(always)]
-            fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
-                #[target_feature(enable = $features)]
-                fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
-                    kernel.run(&Of::<f32, _>::new(simd))
-                }
-                // SAFETY: as above.
-                unsafe { inner(self, kernel) }
-            }
-        }
-
         impl Products<f32> for $name {
+            run!($name, f32, $features);
             floats!(4);
             type Vector = float32x4_t;
             const ROWS: usize = 6;
@@ -72,7 +68,7 @@ macro_rules! instruction_set {
 
             #[inline(always)]
             fn finish(self, sums: float32x4_t, finish: &Finish, _: &[u32]) -> [u8; 16] {
-                let [low, high] = finish.real_bounds();
+                let [low, high] = finish.bounds;
                 let low = intrinsic!(vdupq_n_f32(low));
                 let high = intrinsic!(vdupq_n_f32(high));
                 // Both give NaN where one operand is NaN.
@@ -105,7 +101,7 @@ macro_rules! integers {
         #[inline(always)]
         fn finish(self, sums: int32x4_t, finish: &Finish, table: &[u32]) -> [u8; 4] {
             let ([multipliers, shifts, ..], _) = table.as_chunks::<4>() else { return [0; 4] };
-            let [low, high] = finish.bounds();
+            let [low, high] = finish.integer_bounds();
             let bound = |bound| intrinsic!(vdupq_n_s32(bound));
             let multipliers = Products::<i8>::load(self, multipliers);
             let rounded = if finish.tflite {
@@ -153,19 +149,19 @@ impl Neon {
 }
 
 impl Products<i8> for Neon {
+    run!(Neon, i8, "neon");
     pairs!(4);
     wide_pairs!(4);
     integers!();
 
     #[inline(always)]
-    fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 4]; 2]>) -> Option<[int32x4_t; 2]> {
+    fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 4]; 2]>) -> Option<[[u32; 4]; 2]> {
         let mut words = [[[0_i16; 2]; 4]; 2];
         let values = tap(0)?.as_flattened().iter().zip(tap(1)?.as_flattened());
         for (word, (first, second)) in words.as_flattened_mut().iter_mut().zip(values) {
             *word = [first, second].map(|value| i16::from(value.cast_signed()));
         }
-        let words: [[u32; 4]; 2] = zerocopy::transmute!(words);
-        Some([Products::<i8>::load(self, &words[0]), Products::<i8>::load(self, &words[1])])
+        Some(zerocopy::transmute!(words))
     }
 
     #[inline(always)]
@@ -198,6 +194,7 @@ impl NeonDot {
 }
 
 impl Products<i8> for NeonDot {
+    run!(NeonDot, i8, "neon,dotprod");
     quads!(4, 0);
     integers!();
 

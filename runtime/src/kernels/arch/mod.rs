@@ -85,15 +85,14 @@ macro_rules! quads {
         }
 
         #[inline(always)]
-        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Vector; 2]> {
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Words; 2]> {
             let mut words = [[[0_u8; 4]; $lanes]; 2];
             let first = tap(0)?.as_flattened().iter().zip(tap(1)?.as_flattened());
             let second = tap(2)?.as_flattened().iter().zip(tap(3)?.as_flattened());
             for (word, ((a, b), (c, d))) in words.as_flattened_mut().iter_mut().zip(first.zip(second)) {
                 *word = [a, b, c, d].map(|value| value.wrapping_add($offset));
             }
-            let words: [[u32; $lanes]; 2] = zerocopy::transmute!(words);
-            Some([Products::<i8>::load(self, &words[0]), Products::<i8>::load(self, &words[1])])
+            Some(zerocopy::transmute!(words))
         }
     };
 }
@@ -114,9 +113,8 @@ macro_rules! floats {
         }
 
         #[inline(always)]
-        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Vector; 2]> {
-            let words: [[u32; $lanes]; 2] = zerocopy::transmute!(*tap(0)?);
-            Some([Products::<f32>::load(self, &words[0]), Products::<f32>::load(self, &words[1])])
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Words; 2]> {
+            Some(zerocopy::transmute!(*tap(0)?))
         }
     };
 }

@@ -1,7 +1,7 @@
 //! Instruction sets in software, for tests: products of bytes as they are on machines the tests do not run on.
 
 use super::{floats, lanes, quads};
-use crate::kernels::generic::{Finish, Kernel, Of, Products, Simd};
+use crate::kernels::generic::{Finish, Kernel, Of, Products};
 use crate::kernels::requantize::{multiply_by_quantized_multiplier, round_and_saturate};
 
 macro_rules! model {
@@ -17,17 +17,11 @@ macro_rules! model {
             }
         }
 
-        impl Simd for $name {
-            fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
+        impl Products<i8> for $name {
+            fn run<K: Kernel>(self, kernel: K) -> Option<()> {
                 kernel.run(&Of::<i8, _>::new(self))
             }
 
-            fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
-                kernel.run(&Of::<f32, _>::new(self))
-            }
-        }
-
-        impl Products<i8> for $name {
             quads!(4, $offset);
             /// Sums, or four bytes in each lane.
             type Vector = [i32; 4];
@@ -65,6 +59,10 @@ macro_rules! model {
         }
 
         impl Products<f32> for $name {
+            fn run<K: Kernel>(self, kernel: K) -> Option<()> {
+                kernel.run(&Of::<f32, _>::new(self))
+            }
+
             floats!(4);
             type Vector = [f32; 4];
             const ROWS: usize = 6;
@@ -82,7 +80,7 @@ macro_rules! model {
             }
 
             fn finish(self, sums: [f32; 4], finish: &Finish, _: &[u32]) -> [u8; 16] {
-                let [low, high] = finish.real_bounds();
+                let [low, high] = finish.bounds;
                 zerocopy::transmute!(sums.map(|sum| if sum < low { low } else if sum > high { high } else { sum }))
             }
         }

@@ -4,7 +4,7 @@
 #[cfg(not(target_feature = "relaxed-simd"))]
 use super::pairs;
 use super::{floats, lanes};
-use crate::kernels::generic::{Finish, Kernel, Of, Products, ROUNDING, Simd};
+use crate::kernels::generic::{Finish, Kernel, Of, Products, ROUNDING, Rows, Sum, finish_each, put};
 use core::arch::wasm32::*;
 
 /// A register from an array of its size.
@@ -29,6 +29,12 @@ macro_rules! float_products {
     ($name:ident) => {
         impl Products<f32> for $name {
             floats!(4);
+
+            #[inline(always)]
+            fn run<K: Kernel>(self, kernel: K) -> Option<()> {
+                kernel.run(&Of::<f32, _>::new(self))
+            }
+
             type Vector = v128;
             const ROWS: usize = 4;
             const SMALL_TILES: bool = false;
@@ -54,12 +60,22 @@ macro_rules! float_products {
 
             #[inline(always)]
             fn finish(self, sums: v128, finish: &Finish, _: &[u32]) -> [u8; 16] {
-                // NaN and the sign of nought stay: relaxed minima and maxima, which the compiler makes of others, keep neither.
-                let [low, high] = finish.real_bounds();
+                let [low, high] = finish.bounds;
                 let (low, high) = (f32x4_splat(low), f32x4_splat(high));
+                // NaN and the sign of nought stay.
+                #[cfg(not(target_feature = "relaxed-simd"))]
+                let outputs = f32x4_pmin(f32x4_pmax(sums, low), high);
+                // Of those the compiler would make relaxed ones here, which keep neither.
+                #[cfg(target_feature = "relaxed-simd")]
                 let outputs = v128_bitselect(low, sums, f32x4_lt(sums, low));
+                #[cfg(target_feature = "relaxed-simd")]
                 let outputs = v128_bitselect(high, outputs, f32x4_gt(outputs, high));
                 store!(outputs, [0; 16])
+            }
+
+            #[inline(never)]
+            fn finish_all(self, sums: &[[v128; 2]], rows: Rows<'_>) -> Option<()> {
+                finish_each::<f32, _>(self, sums, rows)
             }
         }
     };
@@ -68,6 +84,11 @@ macro_rules! float_products {
 /// What 8-bit products have in common.
 macro_rules! integers {
     () => {
+        #[inline(always)]
+        fn run<K: Kernel>(self, kernel: K) -> Option<()> {
+            kernel.run(&Of::<i8, _>::new(self))
+        }
+
         type Vector = v128;
         const ROWS: usize = 4;
         const SMALL_TILES: bool = false;
@@ -84,47 +105,80 @@ macro_rules! integers {
 
         #[inline(always)]
         fn finish(self, sums: v128, finish: &Finish, table: &[u32]) -> [u8; 4] {
-            let [outputs, _] = requantize([sums; 2], finish, [table; 2]);
+            let [outputs, _] = Products::<i8>::finish_pair(self, [sums; 2], finish, [table; 2]);
             outputs
         }
 
         #[inline(always)]
         fn finish_pair(self, sums: [v128; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 4]; 2] {
-            requantize(sums, finish, tables)
+            let mut outputs = [[0; 4]; 2];
+            let output = outputs.as_flattened_mut();
+            let _ = requantize(&[sums], Rows { finish, tables, bytes: output.len(), apart: 0, output });
+            outputs
+        }
+
+        #[inline(always)]
+        fn finish_all(self, sums: &[[v128; 2]], rows: Rows<'_>) -> Option<()> {
+            requantize(sums, rows)
         }
     };
 }
 
-/// Outputs of two vectors of sums: a product of floats is rounded; what lies too near to a tie for the `tflite`
+/// Outputs of two vectors of sums a row: a product of floats is rounded; what lies too near to a tie for the `tflite`
 /// arithmetic is done again in integers.
 #[inline(never)]
-fn requantize(sums: [v128; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 4]; 2] {
-    let (Some(first), Some(second)) =
-        (tables[0].as_chunks::<4>().0.first_chunk(), tables[1].as_chunks::<4>().0.first_chunk())
-    else {
-        return [[0; 4]; 2];
-    };
-    let bounds = finish.bounds();
-    let real_bounds = [f32x4_splat(bounds[0] as f32), f32x4_splat(bounds[1] as f32)];
-    let (mut a, a_unsure) = quick(sums[0], first, real_bounds);
-    let (mut b, b_unsure) = quick(sums[1], second, real_bounds);
-    if v128_any_true(v128_or(a_unsure, b_unsure)) {
-        a = tflite(sums[0], first, bounds);
-        b = tflite(sums[1], second, bounds);
+fn requantize(sums: &[[v128; 2]], rows: Rows<'_>) -> Option<()> {
+    let Rows { finish, tables: [first, second], bytes, apart, output } = rows;
+    let (first, second) = (first.as_chunks::<4>().0.first_chunk()?, second.as_chunks::<4>().0.first_chunk()?);
+    let zero_point = i16x8_splat(finish.zero_point as i16);
+    let (factors, ties) = ([load!(&first[2]), load!(&second[2])], [load!(&first[3]), load!(&second[3])]);
+    let mut at = 0;
+    for sums in sums {
+        let a = f32x4_mul(f32x4_convert_i32x4(sums[0]), factors[0]);
+        let b = f32x4_mul(f32x4_convert_i32x4(sums[1]), factors[1]);
+        let (mut whole_a, distance_a) = nearest(a, finish.bounds);
+        let (mut whole_b, distance_b) = nearest(b, finish.bounds);
+        if finish.tflite && v128_any_true(v128_or(f32x4_gt(distance_a, ties[0]), f32x4_gt(distance_b, ties[1]))) {
+            whole_a = tflite(sums[0], first, finish);
+            whole_b = tflite(sums[1], second, finish);
+        }
+        let words = i16x8_add(i16x8_narrow_i32x4(whole_a, whole_b), zero_point);
+        let outputs: [u8; 8] = zerocopy::transmute!(i64x2_extract_lane::<0>(i8x16_narrow_i16x8(words, words)));
+        put(&[outputs], bytes, output.get_mut(at..)?);
+        at += apart;
     }
-    let words = i16x8_add(i16x8_narrow_i32x4(a, b), i16x8_splat(finish.zero_point as i16));
-    zerocopy::transmute!(i64x2_extract_lane::<0>(i8x16_narrow_i16x8(words, words)))
+    Some(())
 }
 
-/// A vector of clamped products and which of them are not sure.
+/// The nearest whole numbers to clamped ones, as integers, and how far they are from them.
 #[inline(always)]
-fn quick(sums: v128, [_, _, factors, ties]: &[[u32; 4]; 4], [low, high]: [v128; 2]) -> (v128, v128) {
+fn nearest(value: v128, [low, high]: [f32; 2]) -> (v128, v128) {
     let rounding = f32x4_splat(ROUNDING);
-    let value = f32x4_mul(f32x4_convert_i32x4(sums), load!(factors));
-    let value = f32x4_pmin(f32x4_pmax(value, low), high);
+    let value = f32x4_pmin(f32x4_pmax(value, f32x4_splat(low)), f32x4_splat(high));
     let shifted = f32x4_add(value, rounding);
-    let distance = f32x4_abs(f32x4_sub(value, f32x4_sub(shifted, rounding)));
-    (i32x4_sub(shifted, rounding), f32x4_gt(distance, load!(ties)))
+    (i32x4_sub(shifted, rounding), f32x4_abs(f32x4_sub(value, f32x4_sub(shifted, rounding))))
+}
+
+/// [`Sum`] of eight elements, in the place of the first operands; false where not all of them are sure.
+#[inline(always)]
+pub fn sum(sum: &Sum, data: &mut [i8; 8], values: &[i8; 8]) -> bool {
+    let operand = |bytes: &[i8; 8], index: usize| {
+        let words = i16x8_extend_low_i8x16(i64x2_splat(zerocopy::transmute!(*bytes)));
+        let words = i16x8_sub(words, i16x8_splat(sum.zero_points[index] as i16));
+        let factors = f32x4_splat(sum.factors[index]);
+        let [low, high] = [i32x4_extend_low_i16x8(words), i32x4_extend_high_i16x8(words)];
+        [f32x4_mul(f32x4_convert_i32x4(low), factors), f32x4_mul(f32x4_convert_i32x4(high), factors)]
+    };
+    let ([a, b], [c, d]) = (operand(data, 0), operand(values, 1));
+    let (low, low_distance) = nearest(f32x4_add(a, c), sum.bounds);
+    let (high, high_distance) = nearest(f32x4_add(b, d), sum.bounds);
+    let distance = f32x4_pmax(low_distance, high_distance);
+    let sure = !v128_any_true(f32x4_gt(distance, f32x4_splat(sum.tie)));
+    if sure {
+        let words = i16x8_add(i16x8_narrow_i32x4(low, high), i16x8_splat(sum.zero_point as i16));
+        *data = zerocopy::transmute!(i64x2_extract_lane::<0>(i8x16_narrow_i16x8(words, words)));
+    }
+    sure
 }
 
 /// Products times powers of two, as integers, ties away from zero.
@@ -138,7 +192,8 @@ fn divide(product: v128, exponents: v128) -> v128 {
 /// is exact in 64 bits, where half is added towards the sign and the rest cut off.
 #[cold]
 #[inline(never)]
-fn tflite(sums: v128, [multipliers, shifts, ..]: &[[u32; 4]; 4], [low, high]: [i32; 2]) -> v128 {
+fn tflite(sums: v128, [multipliers, shifts, ..]: &[[u32; 4]; 4], finish: &Finish) -> v128 {
+    let [low, high] = finish.integer_bounds();
     let (multipliers, shifts) = (load!(multipliers), load!(shifts));
     let left = i32x4_max(shifts, i32x4_splat(0));
     let right = i32x4_sub(left, shifts);
@@ -163,25 +218,6 @@ fn pair(first: &[[u8; 4]; 2], second: &[[u8; 4]; 2]) -> v128 {
     i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(first, second)
 }
 
-/// An instruction set's two kinds of loops.
-macro_rules! simd {
-    ($name:ident) => {
-        impl Simd for $name {
-            #[inline(always)]
-            fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
-                kernel.run(&Of::<i8, _>::new(self))
-            }
-
-            #[inline(always)]
-            fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
-                kernel.run(&Of::<f32, _>::new(self))
-            }
-        }
-
-        float_products!($name);
-    };
-}
-
 #[cfg(not(target_feature = "relaxed-simd"))]
 mod words {
     use super::*;
@@ -197,7 +233,7 @@ mod words {
         }
     }
 
-    simd!(Simd128);
+    float_products!(Simd128);
 
     impl Products<i8> for Simd128 {
         pairs!(4);
@@ -215,9 +251,9 @@ mod words {
         }
 
         #[inline(always)]
-        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 4]; 2]>) -> Option<[v128; 2]> {
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 4]; 2]>) -> Option<[[u32; 4]; 2]> {
             let bytes = pair(tap(0)?, tap(1)?);
-            Some([i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes)])
+            Some([store!(i16x8_extend_low_i8x16(bytes), [0; 4]), store!(i16x8_extend_high_i8x16(bytes), [0; 4])])
         }
     }
 }
@@ -248,7 +284,7 @@ mod bytes {
         }
     }
 
-    simd!(RelaxedDot);
+    float_products!(RelaxedDot);
 
     impl Products<i8> for RelaxedDot {
         lanes!(4, 4, 1, 4);
@@ -266,13 +302,13 @@ mod bytes {
         }
 
         #[inline(always)]
-        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 4]; 2]>) -> Option<[v128; 2]> {
+        fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 4]; 2]>) -> Option<[[u32; 4]; 2]> {
             let offset = i8x16_splat(self.offset);
             let first = i8x16_add(pair(tap(0)?, tap(1)?), offset);
             let second = i8x16_add(pair(tap(2)?, tap(3)?), offset);
             Some([
-                i16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(first, second),
-                i16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(first, second),
+                store!(i16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(first, second), [0; 4]),
+                store!(i16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(first, second), [0; 4]),
             ])
         }
 

@@ -1,7 +1,7 @@
 //! x86-64: AVX2 with FMA, AVX-VNNI, AVX-512 with VNNI.
 
 use super::{floats, lanes, pairs, quads, wide_pairs};
-use crate::kernels::generic::{Finish, Kernel, Of, Products, Simd};
+use crate::kernels::generic::{Finish, Kernel, Of, Products};
 use core::arch::x86_64::*;
 
 /// Whether the features of a type are there: asked of the machine with `std`, else of the compiler.
@@ -32,9 +32,26 @@ macro_rules! memory {
     }};
 }
 
+/// Runs kernels on elements of `$element`, compiled for the features of `$name`.
+macro_rules! run {
+    ($name:ident, $element:ty, $all:literal) => {
+        #[inline(always)]
+        fn run<K: Kernel>(self, kernel: K) -> Option<()> {
+            // Apart, so that its loops have the registers to themselves.
+            #[inline(never)]
+            #[target_feature(enable = $all)]
+            fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
+                kernel.run(&Of::<$element, _>::new(simd))
+            }
+            // SAFETY: a value of this type is made by `new` alone, where all of these features were found.
+            unsafe { inner(self, kernel) }
+        }
+    };
+}
+
 /// A type for an instruction set.
 macro_rules! instruction_set {
-    ($(#[$about:meta])* $name:ident, $all:literal: $($feature:tt),*) => {
+    ($(#[$about:meta])* $name:ident: $($feature:tt),*) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name(());
@@ -45,45 +62,22 @@ macro_rules! instruction_set {
                 features!($($feature),*).then_some(Self(()))
             }
         }
-
-        impl Simd for $name {
-            #[inline(always)]
-            fn run_integers<K: Kernel>(self, kernel: K) -> Option<()> {
-                #[target_feature(enable = $all)]
-                fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
-                    kernel.run(&Of::<i8, _>::new(simd))
-                }
-                // SAFETY: a value of this type is made by `new` alone, where all of these features were found.
-                unsafe { inner(self, kernel) }
-            }
-
-            #[inline(always)]
-            fn run_floats<K: Kernel>(self, kernel: K) -> Option<()> {
-                #[target_feature(enable = $all)]
-                fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
-                    kernel.run(&Of::<f32, _>::new(simd))
-                }
-                // SAFETY: as above.
-                unsafe { inner(self, kernel) }
-            }
-        }
     };
 }
 
 instruction_set! {
     /// AVX2 and FMA: every x86-64 since about 2014.
-    Avx2, "avx2,fma": "avx2", "fma"
+    Avx2: "avx2", "fma"
 }
 
 instruction_set! {
     /// AVX2 with AVX-VNNI: client processors since about 2021.
-    AvxVnni, "avx2,fma,avxvnni": "avx2", "fma", "avxvnni"
+    AvxVnni: "avx2", "fma", "avxvnni"
 }
 
 instruction_set! {
     /// AVX-512 with VNNI: server processors since about 2019.
-    Avx512Vnni, "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni":
-    "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni"
+    Avx512Vnni: "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni"
 }
 
 /// 8-bit products in AVX2 registers.
@@ -106,18 +100,13 @@ macro_rules! integers_256 {
         fn finish_pair(self, sums: [__m256i; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 8]; 2] {
             let [table, other] = tables;
             let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return [[0; 8]; 2] };
-            let [first, second] = sums;
-            let (a, a_unsure) = self.quick(first, finish, rows);
-            let (b, b_unsure) = self.quick(second, finish, other_rows);
-            if a_unsure | b_unsure != 0 {
-                return [
-                    Products::<i8>::finish(self, first, finish, table),
-                    Products::<i8>::finish(self, second, finish, other),
-                ];
+            let [a, b] = [self.scale(sums[0], finish, rows), self.scale(sums[1], finish, other_rows)];
+            if finish.tflite && self.unsure(a, finish, rows) | self.unsure(b, finish, other_rows) != 0 {
+                let [outputs, _] = self.exactly([sums; 2], finish, tables);
+                return outputs;
             }
             let words = self.narrow(a, b, finish);
-            let bytes = intrinsic!(_mm256_packs_epi16(words, words));
-            let bytes = intrinsic!(_mm256_max_epi8(bytes, _mm256_set1_epi8(finish.clamp[0] as i8)));
+            let bytes = self.clamp(words, words, finish);
             let order = intrinsic!(_mm256_set_epi32(0, 0, 0, 0, 5, 1, 4, 0));
             let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, order));
             let bytes = intrinsic!(_mm256_castsi256_si128(bytes));
@@ -127,32 +116,39 @@ macro_rules! integers_256 {
         }
 
         #[inline(always)]
-        fn finish_rows(self, sums: [[__m256i; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; 8]; 2]; 2] {
+        fn finish_rows(
+            self,
+            sums: [[__m256i; 2]; 2],
+            finish: &Finish,
+            tables: [&[u32]; 2],
+            [one, two]: [&mut [[u8; 8]; 2]; 2],
+        ) {
             let [table, other] = tables;
-            let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return [[[0; 8]; 2]; 2] };
+            let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return };
             let [[first, second], [third, fourth]] = sums;
-            let (a, a_unsure) = self.quick(first, finish, rows);
-            let (b, b_unsure) = self.quick(second, finish, other_rows);
-            let (c, c_unsure) = self.quick(third, finish, rows);
-            let (d, d_unsure) = self.quick(fourth, finish, other_rows);
-            if a_unsure | b_unsure | c_unsure | d_unsure != 0 {
-                return sums.map(|sums| Products::<i8>::finish_pair(self, sums, finish, tables));
+            let [a, b] = [self.scale(first, finish, rows), self.scale(second, finish, other_rows)];
+            let [c, d] = [self.scale(third, finish, rows), self.scale(fourth, finish, other_rows)];
+            if finish.tflite {
+                let first = self.unsure(a, finish, rows) | self.unsure(b, finish, other_rows);
+                let second = self.unsure(c, finish, rows) | self.unsure(d, finish, other_rows);
+                if first | second != 0 {
+                    [*one, *two] = self.exactly(sums, finish, tables);
+                    return;
+                }
             }
-            let words = self.narrow(a, b, finish);
-            let more = self.narrow(c, d, finish);
-            let bytes = intrinsic!(_mm256_packs_epi16(words, more));
-            let bytes = intrinsic!(_mm256_max_epi8(bytes, _mm256_set1_epi8(finish.clamp[0] as i8)));
+            let bytes = self.clamp(self.narrow(a, b, finish), self.narrow(c, d, finish), finish);
             let order = intrinsic!(_mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0));
             let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, order));
-            let mut stored = [[[0; 8]; 2]; 2];
-            memory!(_mm256_storeu_si256(core::ptr::from_mut(&mut stored).cast(), bytes));
-            stored
+            let low = intrinsic!(_mm256_castsi256_si128(bytes));
+            let high = intrinsic!(_mm256_extracti128_si256::<1>(bytes));
+            memory!(_mm_storeu_si128(core::ptr::from_mut(one).cast(), low));
+            memory!(_mm_storeu_si128(core::ptr::from_mut(two).cast(), high));
         }
 
         #[inline(always)]
         fn finish(self, sums: __m256i, finish: &Finish, table: &[u32]) -> [u8; 8] {
             let ([multipliers, shifts, ..], _) = table.as_chunks::<8>() else { return [0; 8] };
-            let [low, high] = finish.bounds();
+            let [low, high] = finish.integer_bounds();
             let bound = |bound| intrinsic!(_mm256_set1_epi32(bound));
             let rounded = if finish.tflite {
                 let multipliers = Products::<i8>::load(self, multipliers);
@@ -210,40 +206,70 @@ macro_rules! integers_256 {
 macro_rules! quick_256 {
     ($name:ident) => {
         impl $name {
+            /// Outputs of two rows, not all of them sure.
+            #[inline(always)]
+            fn exactly(self, sums: [[__m256i; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; 8]; 2]; 2] {
+                #[cold]
+                #[inline(never)]
+                #[target_feature(enable = "avx2")]
+                fn apart(
+                    of: $name,
+                    sums: [[__m256i; 2]; 2],
+                    finish: &Finish,
+                    tables: [&[u32]; 2],
+                ) -> [[[u8; 8]; 2]; 2] {
+                    let [[a, b], [c, d]] = sums;
+                    let [first, second] = tables;
+                    let exact = |sums, table| Products::<i8>::finish(of, sums, finish, table);
+                    [[exact(a, first), exact(b, second)], [exact(c, first), exact(d, second)]]
+                }
+                // SAFETY: a value of this type is made by `new` alone, where AVX2 was found.
+                unsafe { apart(self, sums, finish, tables) }
+            }
+
             /// The rows of a packed table.
             #[inline(always)]
             fn rows(self, table: &[u32]) -> Option<&[[u32; 8]; 4]> {
                 table.as_chunks().0.first_chunk()
             }
 
-            /// Two vectors of rounded products as outputs of 16 bits, not yet clamped from below.
+            /// A vector of products. They are clamped from above, as beyond 2^31 they would be negative as integers; what is far below
+            /// stays so when it is made narrow.
             #[inline(always)]
-            fn narrow(self, first: __m256i, second: __m256i, finish: &Finish) -> __m256i {
+            fn scale(self, sums: __m256i, finish: &Finish, [_, _, factors, _]: &[[u32; 8]; 4]) -> __m256 {
+                let factors = intrinsic!(_mm256_castsi256_ps(Products::<i8>::load(self, factors)));
+                let value = intrinsic!(_mm256_cvtepi32_ps(sums));
+                let value = intrinsic!(_mm256_mul_ps(value, factors));
+                intrinsic!(_mm256_min_ps(value, _mm256_set1_ps(finish.bounds[1])))
+            }
+
+            /// Which of them are not sure.
+            #[inline(always)]
+            fn unsure(self, value: __m256, finish: &Finish, [_, _, _, ties]: &[[u32; 8]; 4]) -> i32 {
+                let value = intrinsic!(_mm256_max_ps(value, _mm256_set1_ps(finish.bounds[0])));
+                let whole = intrinsic!(_mm256_round_ps::<8>(value));
+                let ties = intrinsic!(_mm256_castsi256_ps(Products::<i8>::load(self, ties)));
+                let distance = intrinsic!(_mm256_sub_ps(value, whole));
+                let distance = intrinsic!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), distance));
+                let beyond = intrinsic!(_mm256_cmp_ps::<30>(distance, ties));
+                intrinsic!(_mm256_movemask_ps(beyond))
+            }
+
+            /// Two vectors of products as outputs of 16 bits, not yet clamped from below.
+            #[inline(always)]
+            fn narrow(self, first: __m256, second: __m256, finish: &Finish) -> __m256i {
+                // Nearest, ties to even: the only rounding mode that Rust programs run in.
+                let first = intrinsic!(_mm256_cvtps_epi32(first));
+                let second = intrinsic!(_mm256_cvtps_epi32(second));
                 let words = intrinsic!(_mm256_packs_epi32(first, second));
                 intrinsic!(_mm256_adds_epi16(words, _mm256_set1_epi16(finish.zero_point as i16)))
             }
 
-            /// A vector of rounded products, and which of them are not sure. They are clamped from above, as beyond 2^31 they
-            /// would be negative; what is far below stays so when it is made narrow.
+            /// Two vectors of outputs of 16 bits as bytes.
             #[inline(always)]
-            fn quick(self, sums: __m256i, finish: &Finish, [_, _, factors, ties]: &[[u32; 8]; 4]) -> (__m256i, i32) {
-                let [low, high] = finish.bounds();
-                let factors = intrinsic!(_mm256_castsi256_ps(Products::<i8>::load(self, factors)));
-                let value = intrinsic!(_mm256_cvtepi32_ps(sums));
-                let value = intrinsic!(_mm256_mul_ps(value, factors));
-                let value = intrinsic!(_mm256_min_ps(value, _mm256_set1_ps(high as f32)));
-                // Nearest, ties to even: the only rounding mode that Rust programs run in.
-                if !finish.tflite {
-                    return (intrinsic!(_mm256_cvtps_epi32(value)), 0);
-                }
-                let value = intrinsic!(_mm256_max_ps(value, _mm256_set1_ps(low as f32)));
-                let output = intrinsic!(_mm256_cvtps_epi32(value));
-                let ties = intrinsic!(_mm256_castsi256_ps(Products::<i8>::load(self, ties)));
-                let whole = intrinsic!(_mm256_cvtepi32_ps(output));
-                let distance = intrinsic!(_mm256_sub_ps(value, whole));
-                let distance = intrinsic!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), distance));
-                let beyond = intrinsic!(_mm256_cmp_ps::<30>(distance, ties));
-                (output, intrinsic!(_mm256_movemask_ps(beyond)))
+            fn clamp(self, first: __m256i, second: __m256i, finish: &Finish) -> __m256i {
+                let bytes = intrinsic!(_mm256_packs_epi16(first, second));
+                intrinsic!(_mm256_max_epi8(bytes, _mm256_set1_epi8(finish.clamp[0] as i8)))
             }
         }
     };
@@ -254,8 +280,9 @@ quick_256!(AvxVnni);
 
 /// Floats in AVX2 registers.
 macro_rules! floats_256 {
-    ($name:ident) => {
+    ($name:ident, $all:literal) => {
         impl Products<f32> for $name {
+            run!($name, f32, $all);
             floats!(8);
             type Vector = __m256;
             const ROWS: usize = 6;
@@ -277,7 +304,7 @@ macro_rules! floats_256 {
 
             #[inline(always)]
             fn finish(self, sums: __m256, finish: &Finish, _: &[u32]) -> [u8; 32] {
-                let [low, high] = finish.real_bounds();
+                let [low, high] = finish.bounds;
                 let low = intrinsic!(_mm256_set1_ps(low));
                 let high = intrinsic!(_mm256_set1_ps(high));
                 // The second operand is the result where one of them is NaN.
@@ -292,18 +319,24 @@ macro_rules! floats_256 {
 }
 
 impl Products<i8> for Avx2 {
+    run!(Avx2, i8, "avx2,fma");
     pairs!(8);
     wide_pairs!(8);
     integers_256!();
 
     #[inline(always)]
-    fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 8]; 2]>) -> Option<[__m256i; 2]> {
+    fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [[u8; 8]; 2]>) -> Option<[[u32; 8]; 2]> {
         let (first, second) = (tap(0)?, tap(1)?);
         let first = memory!(_mm_loadu_si128(core::ptr::from_ref(first).cast()));
         let second = memory!(_mm_loadu_si128(core::ptr::from_ref(second).cast()));
         let low = intrinsic!(_mm_unpacklo_epi8(first, second));
         let high = intrinsic!(_mm_unpackhi_epi8(first, second));
-        Some([intrinsic!(_mm256_cvtepi8_epi16(low)), intrinsic!(_mm256_cvtepi8_epi16(high))])
+        let low = intrinsic!(_mm256_cvtepi8_epi16(low));
+        let high = intrinsic!(_mm256_cvtepi8_epi16(high));
+        let mut words = [[0; 8]; 2];
+        memory!(_mm256_storeu_si256(core::ptr::from_mut(&mut words[0]).cast(), low));
+        memory!(_mm256_storeu_si256(core::ptr::from_mut(&mut words[1]).cast(), high));
+        Some(words)
     }
 
     #[inline(always)]
@@ -313,9 +346,10 @@ impl Products<i8> for Avx2 {
     }
 }
 
-floats_256!(Avx2);
+floats_256!(Avx2, "avx2,fma");
 
 impl Products<i8> for AvxVnni {
+    run!(AvxVnni, i8, "avx2,fma,avxvnni");
     quads!(8, 128);
     integers_256!();
 
@@ -325,9 +359,10 @@ impl Products<i8> for AvxVnni {
     }
 }
 
-floats_256!(AvxVnni);
+floats_256!(AvxVnni, "avx2,fma,avxvnni");
 
 impl Products<i8> for Avx512Vnni {
+    run!(Avx512Vnni, i8, "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni");
     quads!(16, 128);
     type Vector = __m512i;
     const ROWS: usize = 6;
@@ -350,7 +385,7 @@ impl Products<i8> for Avx512Vnni {
     #[inline(always)]
     fn finish(self, sums: __m512i, finish: &Finish, table: &[u32]) -> [u8; 16] {
         let ([multipliers, shifts, ..], _) = table.as_chunks::<16>() else { return [0; 16] };
-        let [low, high] = finish.bounds();
+        let [low, high] = finish.integer_bounds();
         let bound = |bound| intrinsic!(_mm512_set1_epi32(bound));
         let multipliers = Products::<i8>::load(self, multipliers);
         let rounded = if finish.tflite {
@@ -399,6 +434,7 @@ impl Products<i8> for Avx512Vnni {
 }
 
 impl Products<f32> for Avx512Vnni {
+    run!(Avx512Vnni, f32, "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni");
     floats!(16);
     type Vector = __m512;
     const ROWS: usize = 6;
@@ -420,7 +456,7 @@ impl Products<f32> for Avx512Vnni {
 
     #[inline(always)]
     fn finish(self, sums: __m512, finish: &Finish, _: &[u32]) -> [u8; 64] {
-        let [low, high] = finish.real_bounds();
+        let [low, high] = finish.bounds;
         let low = intrinsic!(_mm512_set1_ps(low));
         let high = intrinsic!(_mm512_set1_ps(high));
         // The second operand is the result where one of them is NaN.

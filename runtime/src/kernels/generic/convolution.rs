@@ -5,7 +5,8 @@
 //! is gathered whole before its outputs are written, so the output may overlap the input as far as bands may. That of a depthwise
 //! convolution may lie exactly over it: then there is one block.
 
-use super::loops::{Channels, Layout, Matrix, Panel, VECTORS, Windows};
+use super::Channels;
+use super::loops::{Layout, Matrix, Panel, VECTORS, Windows};
 use super::pack::{Sizes, part, take, take_mut};
 use super::requantize::{Epilogues, pack_epilogue};
 use super::{Ask, Kernel, block, panels};
@@ -79,7 +80,7 @@ impl Convolve<'_> {
                     let [run, step] = [taps / shape.runs, self.strides[1]];
                     for (index, panel) in panel.chunks_mut(lanes * shape.run_words()).enumerate() {
                         let row = |lane| Some(row(lane)? + index * run * step);
-                        panels::pack(&weights, row, [run, step], layout.group, lanes, panel)?;
+                        panels::pack(&weights, &row, [run, step], layout.group, lanes, panel)?;
                     }
                     channel += lanes;
                 }
@@ -287,7 +288,6 @@ fn gather<L: Matrix + ?Sized>(
     let [_, width, pixel] = shape.bytes(geometry.input);
     let Layout { value, group: products, .. } = shape.layout;
     let (taps, length) = (geometry.group_channels(), geometry.taps().next_multiple_of(products));
-    let element = 4 / products.max(1);
     let into = into.as_mut_bytes();
     if geometry.is_pointwise() && geometry.groups == 1 && length == taps && !spreads {
         // The windows of consecutive pixels are consecutive.
@@ -298,13 +298,7 @@ fn gather<L: Matrix + ?Sized>(
     let runs = geometry.dilation[1] == 1 && geometry.groups == 1 && !spreads;
     let out_width = geometry.output[1].max(1);
     let (mut y, mut x) = (pixels.start / out_width, pixels.start % out_width);
-    let mut at = 0;
-    let mut add = |from: Option<&[u8]>, count: usize| {
-        if count > 0 {
-            loops.gather(from, zero_point, into.get_mut(at * element..).unwrap_or_default(), count);
-        }
-        at += count;
-    };
+    let mut target = Target { loops, zero_point, into, element: 4 / products.max(1) };
     for _ in pixels.clone() {
         let [before, inside] = geometry.inside(x);
         let first = (x * geometry.stride[1] + before).saturating_sub(geometry.pad[1]);
@@ -312,23 +306,43 @@ fn gather<L: Matrix + ?Sized>(
             let row = if spreads { geometry.spreading_row(y, tap_y) } else { geometry.input_row(y, tap_y) };
             let line = row.and_then(|input_y| input.get(input_y * width * pixel..));
             if runs {
-                add(None, before * taps);
-                add(line.and_then(|line| line.get(first * pixel..)), inside * taps);
-                add(None, (geometry.kernel[1] - before - inside) * taps);
+                target.add(None, before * taps);
+                target.add(line.and_then(|line| line.get(first * pixel..)), inside * taps);
+                target.add(None, (geometry.kernel[1] - before - inside) * taps);
             } else {
                 for tap_x in 0..geometry.kernel[1] {
                     let column =
                         if spreads { geometry.spreading_column(x, tap_x) } else { geometry.input_column(x, tap_x) };
                     let at = column.map(|input_x| input_x * pixel + group * taps * value);
-                    add(line.zip(at).and_then(|(line, at)| line.get(at..)), taps);
+                    target.add(line.zip(at).and_then(|(line, at)| line.get(at..)), taps);
                 }
             }
         }
         // Products that fill up the last group have the weight nought.
-        add(None, length - geometry.taps());
+        target.add(None, length - geometry.taps());
         x += 1;
         if x == out_width {
             (x, y) = (0, y + 1);
+        }
+    }
+}
+
+/// Where gathered activations go, one after the other.
+struct Target<'a, L: ?Sized> {
+    loops: &'a L,
+    zero_point: i32,
+    into: &'a mut [u8],
+    /// Bytes that one takes.
+    element: usize,
+}
+
+impl<L: Matrix + ?Sized> Target<'_, L> {
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+    fn add(&mut self, from: Option<&[u8]>, count: usize) {
+        if count > 0 {
+            self.loops.gather(from, self.zero_point, self.into, count);
+            self.into = core::mem::take(&mut self.into).get_mut(count * self.element..).unwrap_or_default();
         }
     }
 }

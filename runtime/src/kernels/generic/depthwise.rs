@@ -1,18 +1,22 @@
-//! Depthwise convolutions. The rows of a strip are copied into scratch memory with padding around them, then every window is
-//! summed in vectors of channels.
+//! Depthwise convolutions. The rows of a strip are copied into scratch memory with padding around them; then [`Channels`] makes words
+//! of them, block by block of channels, and sums the windows.
 //!
 //! A strip is read whole before its outputs are written, so the output may overlap the input as far as bands may, and
 //! lie exactly over it.
 
-use super::loops::{Channels, Layout, Matrix, Strip, VECTORS, Windows, blank_byte};
+use super::loops::{Layout, Matrix, VECTORS, blank_byte};
 use super::pack::{Sizes, part, take, take_mut};
 use super::requantize::{Epilogues, pack_epilogue};
-use super::{Ask, Kernel, block, word};
+use super::strips::{Channels, Steps, Strip};
+use super::{Ask, Kernel, block, panels};
 use crate::kernels::Convolution;
 use zerocopy::IntoBytes;
 
 /// Scratch memory that a strip shall not exceed, if there is a choice.
 const STRIP_BYTES: usize = 32 << 10;
+
+/// The same of the words made of it for a block of channels.
+const WORDS_BYTES: usize = 64 << 10;
 
 /// Scratch memory that a strip never exceeds.
 const LIMIT: usize = 64 << 20;
@@ -42,61 +46,53 @@ impl Depthwise<'_> {
     fn run_on<L: Channels + ?Sized>(self, loops: &L) -> Option<()> {
         let geometry = self.geometry;
         let shape = Shape::new(geometry, loops.layout())?;
-        let Shape { layout, taps, pixel: out_pixel, .. } = shape;
+        let Shape { layout, steps: Steps { pixel: out_pixel, line, .. }, .. } = shape;
+        let ([height, width, channels], [out_height, out_width, out_channels]) = (geometry.input, geometry.output);
         let product = layout.group.max(1);
-        let padded = geometry.output[2].checked_next_multiple_of(layout.lanes * VECTORS)?;
-        let slots = taps.checked_next_multiple_of(product)?;
-        let (tables_of, weights_of) = (padded.checked_mul(layout.table)?, padded.checked_mul(slots / product)?);
+        // Words of a channel's weights: each row has its own.
+        let [rows, taps] = geometry.kernel;
+        let groups = taps.div_ceil(product);
+        let depth = rows.checked_mul(groups)?;
+        let padded = out_channels.checked_next_multiple_of(layout.lanes * VECTORS)?;
+        let (tables_of, weights_of) = (padded.checked_mul(layout.table)?, padded.checked_mul(depth)?);
+        let [lines_of, words_of] = shape.scratch;
         match self.ask {
             Ask::Measure(sizes) => {
-                let packed = [padded, tables_of, slots, weights_of]
+                let packed = [padded, tables_of, depth, weights_of]
                     .iter()
                     .fold(0, |sum: usize, &words| sum.saturating_add(part(words)));
-                *sizes = Sizes { packed, scratch: part(shape.words()?) };
+                *sizes = Sizes { packed, scratch: part(lines_of) + part(words_of) };
             }
             Ask::Pack { mut packed, weights, bias, scales } => {
-                let (channels, excess) = (geometry.output[2], loops.excess(self.zero_point));
-                let weight = |tap: usize, channel: usize| match channel < channels {
-                    true => weights.at(tap * channels + channel),
-                    false => 0,
-                };
+                let excess = loops.excess(self.zero_point);
                 pack_epilogue(
                     &Epilogues { layout, channels: padded, excess, bias, scales },
-                    &|index| (index < channels).then_some(index),
-                    &|channel| weights.sum([channel, channels], taps),
+                    &|index| (index < out_channels).then_some(index),
+                    &|channel| weights.sum([channel, out_channels], rows * taps),
                     &mut packed,
                 )?;
-                let places = take_mut(&mut packed, slots)?;
-                let width = geometry.kernel[1].max(1);
-                for (tap, place) in places.iter_mut().enumerate() {
-                    // What fills up the last group has weights of nought.
-                    let tap = if tap < taps { tap } else { 0 };
-                    let [y, x] = [tap / width * geometry.dilation[0], tap % width * geometry.dilation[1]];
-                    *place = u32::try_from(y * shape.line + x * out_pixel).ok()?;
+                for (index, place) in take_mut(&mut packed, depth)?.iter_mut().enumerate() {
+                    *place = u32::try_from(shape.place(geometry, [index / groups, index % groups])).ok()?;
                 }
-                // By two vectors of channels, group by group of taps.
+                // By two vectors of channels, row by row of a window.
                 let lanes = VECTORS * layout.lanes;
-                for (at, to) in take_mut(&mut packed, weights_of)?.iter_mut().enumerate() {
-                    let (block, lane) = (at / lanes, at % lanes);
-                    let (group, vectors) = (block % (slots / product), block / (slots / product));
-                    *to = word(product, |slot| match group * product + slot {
-                        tap if tap < taps => weight(tap, vectors * lanes + lane),
-                        _ => 0,
-                    });
+                for (index, panel) in take_mut(&mut packed, weights_of)?.chunks_mut((lanes * groups).max(1)).enumerate()
+                {
+                    let first = index / rows.max(1) * lanes;
+                    let start = index % rows.max(1) * taps * out_channels + first;
+                    let row = |lane| (first + lane < out_channels).then_some(start + lane);
+                    panels::pack(&weights, &row, [taps, out_channels], product, lanes, panel)?;
                 }
             }
             Ask::Run { mut packed, mut scratch, place, finish, images } => {
                 let starts = take(&mut packed, padded)?;
                 let tables = take(&mut packed, tables_of)?;
-                let taps = take(&mut packed, slots)?;
+                let places = take(&mut packed, depth)?;
                 let weights = take(&mut packed, weights_of)?;
-                let lines = take_mut(&mut scratch, shape.words()?)?.as_mut_bytes();
-                let [height, width, channels] = geometry.input;
-                let [out_height, out_width, out_channels] = geometry.output;
+                let lines = take_mut(&mut scratch, lines_of)?.as_mut_bytes();
+                let words = take_mut(&mut scratch, words_of)?.as_mut_bytes();
                 let pixel = channels * layout.value;
-                let [row_stride, stride] = geometry.stride;
-                let windows =
-                    Windows { runs: [0; 2], columns: [out_width, stride * out_pixel], row: row_stride * shape.line };
+                let row_stride = geometry.stride[0];
                 let blank = blank_byte(layout.value, self.zero_point);
                 let multiplier = (out_channels / channels.max(1)).max(1);
                 let advance = shape.strip * row_stride;
@@ -112,14 +108,14 @@ impl Depthwise<'_> {
                         let again = down || strip.start == 0;
                         let kept = if again { 0 } else { shape.rows.saturating_sub(advance) };
                         if kept > 0 {
-                            lines.copy_within(advance * shape.line..shape.rows * shape.line, 0);
+                            lines.copy_within(advance * line..shape.rows * line, 0);
                         }
-                        for row in kept..shape.rows_of(strip.len(), row_stride) {
+                        for row in kept..shape.rows_of(strip.len()) {
                             let y = (strip.start * row_stride + row).checked_sub(geometry.pad[0]);
                             let from = y.filter(|&y| y < height).and_then(|y| source.get(y * width * pixel..));
-                            let line = lines.get_mut(row * shape.line..)?.get_mut(..shape.line)?;
-                            let before = geometry.pad[1].saturating_mul(out_pixel).min(shape.line);
-                            let inside = if from.is_some() { (shape.line - before).min(width * out_pixel) } else { 0 };
+                            let line = lines.get_mut(row * line..)?.get_mut(..line)?;
+                            let before = geometry.pad[1].saturating_mul(out_pixel).min(line.len());
+                            let inside = if from.is_some() { (line.len() - before).min(width * out_pixel) } else { 0 };
                             let (before, rest) = line.split_at_mut_checked(before)?;
                             let (inside, after) = rest.split_at_mut_checked(inside)?;
                             before.fill(blank);
@@ -127,10 +123,10 @@ impl Depthwise<'_> {
                             repeat(from.unwrap_or_default(), layout.value, multiplier, inside)?;
                         }
                         let at = output + strip.start * out_width * out_pixel;
-                        let target = place.memory.get_mut(at..at + strip.len() * out_width * out_pixel)?;
-                        let strip =
-                            Strip { lines, windows, taps, weights, starts, tables, finish: &finish, pixel: out_pixel };
-                        loops.strip(&strip, target)?;
+                        let output = place.memory.get_mut(at..at + strip.len() * out_width * out_pixel)?;
+                        let words = words.get_mut(..shape.rows_of(strip.len()) * shape.words)?;
+                        let (steps, finish) = (&shape.steps, &finish);
+                        loops.strip(Strip { lines, words, steps, places, weights, starts, tables, finish, output })?;
                     }
                 }
             }
@@ -154,47 +150,73 @@ fn repeat(from: &[u8], element: usize, times: usize, to: &mut [u8]) -> Option<()
 #[derive(Clone, Copy)]
 struct Shape {
     layout: Layout,
-    /// Of a window.
-    taps: usize,
-    /// Bytes of an output pixel.
-    pixel: usize,
-    /// Bytes of a row with its padding, each element as often as channels see it.
-    line: usize,
-    /// Input rows that one output row spans.
+    steps: Steps,
+    /// Input columns from one word of a line to the next.
+    spacing: usize,
+    /// Input rows that an output row spans.
     extent: usize,
+    /// Bytes of a row of words.
+    words: usize,
     /// Output rows of a strip, and the input rows they span.
     strip: usize,
     rows: usize,
+    /// Words that the lines of a strip take with what is read behind them, and those of a block of channels.
+    scratch: [usize; 2],
 }
 
 impl Shape {
     /// `None` where the kernel does not serve: the strip is too large, or taps are few in it.
     fn new(geometry: &Convolution, layout: Layout) -> Option<Self> {
         // Padding is narrower than a window and windows reach no further, so this is counted without overflow.
-        let extent = geometry.kernel[0].saturating_sub(1) * geometry.dilation[0] + 1;
-        let span = geometry.kernel[1].saturating_sub(1) * geometry.dilation[1] + 1;
-        let [row_stride, stride] = geometry.stride;
-        let columns = geometry.output[1].saturating_sub(1) * stride + span;
-        let pixel = geometry.output[2].checked_mul(layout.value)?;
-        let line = columns.checked_mul(pixel)?;
-        let taps = (geometry.kernel[0] * geometry.kernel[1]).max(1);
-        let mut shape = Self { layout, taps, pixel, line, extent, strip: 0, rows: 0 };
-        let fitting = (STRIP_BYTES / line.max(1)).saturating_sub(extent) / row_stride.max(1);
-        shape.strip = fitting.saturating_add(1).min(geometry.output[0]);
-        shape.rows = shape.rows_of(shape.strip, row_stride);
+        let ([kernel_rows, taps], [row_stride, stride]) = (geometry.kernel, geometry.stride);
+        let ([apart, dilation], group) = (geometry.dilation, layout.group.max(1));
+        let extent = kernel_rows.saturating_sub(1) * apart + 1;
+        let width = geometry.output[1];
+        let columns = width.saturating_sub(1) * stride + taps.saturating_sub(1) * dilation + 1;
+        // A word begins where a group of a window does. The last group may reach beyond the window.
+        let groups = taps.div_ceil(group).max(1);
+        let reach = group.saturating_mul(dilation);
+        let spacing = if groups > 1 { common(stride, reach) } else { stride }.max(1);
+        let length = (width.saturating_sub(1) * stride + (groups - 1) * group * dilation) / spacing + 1;
+        let pixel = geometry.output[2].saturating_mul(layout.value);
+        // What a line and what is read of it take, and a row of words.
+        let line = columns.saturating_mul(pixel);
+        let read = (reach + length * spacing).saturating_mul(pixel);
+        let words = length.saturating_mul(VECTORS * layout.lanes * 4);
+        let fitting = (STRIP_BYTES / line.max(1)).min(WORDS_BYTES / words.max(1)).saturating_sub(extent);
+        let strip = (fitting / row_stride.max(1)).saturating_add(1).min(geometry.output[0]);
+        let rows = strip.saturating_sub(1).saturating_mul(row_stride).saturating_add(extent);
+        let behind = read.max(line).saturating_add(VECTORS * layout.lanes * layout.value);
+        let lines = rows.saturating_mul(line).saturating_add(behind) / 4 + 1;
+        let scratch = [lines, rows.saturating_mul(words / 4)];
         // Of windows dilated far most of the rows would be copied for no tap.
-        let dense = shape.rows / 4 <= shape.strip.saturating_mul(geometry.kernel[0]);
-        (dense && shape.rows.checked_mul(line)? <= LIMIT).then_some(shape)
+        let dense = rows / 4 <= strip.saturating_mul(kernel_rows);
+        if !dense || scratch.iter().any(|&words| words > LIMIT / 4) {
+            return None;
+        }
+        let steps = Steps {
+            pixel,
+            line,
+            taps: [dilation * pixel, spacing * pixel],
+            words: [length, stride / spacing],
+            windows: [width, row_stride],
+        };
+        Some(Self { layout, steps, spacing, extent, words, strip, rows, scratch })
     }
 
     /// Input rows that so many output rows span.
-    fn rows_of(&self, strip: usize, stride: usize) -> usize {
-        strip.saturating_sub(1).saturating_mul(stride).saturating_add(self.extent)
+    fn rows_of(&self, strip: usize) -> usize {
+        strip.saturating_sub(1) * self.steps.windows[1] + self.extent
     }
 
-    /// Words of all rows of a strip, and of the vectors that are read behind them.
-    fn words(&self) -> Option<usize> {
-        let behind = VECTORS * self.layout.lanes * self.layout.value;
-        Some(self.rows.checked_mul(self.line)?.checked_add(behind)?.div_ceil(4))
+    /// Where a window has the word of a group of a row.
+    fn place(&self, geometry: &Convolution, [row, group]: [usize; 2]) -> usize {
+        row * geometry.dilation[0] * self.steps.words[0]
+            + group * self.layout.group * geometry.dilation[1] / self.spacing
     }
+}
+
+/// The greatest common divisor.
+fn common(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common(b, a % b) }
 }

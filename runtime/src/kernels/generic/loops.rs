@@ -1,9 +1,9 @@
 //! The innermost loops: what is compiled for each type of elements and each way to multiply them.
 
 use super::tile::tile;
-use super::{Finish, Plain, Products};
+use super::{Channels, Finish, Kernel, Plain, Products};
 use core::marker::PhantomData;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromZeros, IntoBytes};
 
 /// Vectors of channels per panel of a matrix product.
 pub const VECTORS: usize = 2;
@@ -42,24 +42,75 @@ pub struct Windows {
 }
 
 /// Walks over windows.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    column: usize,
+#[derive(Clone, Copy, Debug)]
+struct Walk {
+    /// Where the next one lies, and the first one of its row.
+    at: usize,
     row: usize,
+    /// Those left in the row.
+    left: usize,
 }
 
-impl Place {
+impl Walk {
+    #[inline(always)]
+    fn new(windows: &Windows) -> Self {
+        Self { at: 0, row: 0, left: windows.columns[0] }
+    }
+
     /// Where the next window lies.
     #[inline(always)]
     fn next(&mut self, windows: &Windows) -> usize {
-        let [columns, apart] = windows.columns;
-        let at = self.row + self.column * apart;
-        self.column += 1;
-        if self.column == columns {
-            *self = Self { column: 0, row: self.row + windows.row };
+        let at = self.at;
+        self.at += windows.columns[1];
+        self.left = self.left.wrapping_sub(1);
+        if self.left == 0 {
+            self.row += windows.row;
+            *self = Self { at: self.row, row: self.row, left: windows.columns[0] };
         }
         at
     }
+}
+
+/// Where outputs of rows go, and how sums become them.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    /// The epilogue, and its tables for two vectors of channels.
+    pub finish: &'a Finish,
+    /// See `finish`.
+    pub tables: [&'a [u32]; 2],
+    /// Bytes of outputs of a row, at most those of two vectors, and from those to the ones of the next row.
+    pub bytes: usize,
+    /// See `bytes`.
+    pub apart: usize,
+    /// The outputs.
+    pub output: &'a mut [u8],
+}
+
+/// Stores the first `bytes` of outputs.
+#[inline(always)]
+pub fn put<V: Plain>(outputs: &[V], mut bytes: usize, mut into: &mut [u8]) {
+    for outputs in outputs {
+        let size = size_of::<V>();
+        if bytes < size || into.len() < size {
+            into.iter_mut().zip(outputs.as_bytes()).take(bytes).for_each(|(to, &from)| *to = from);
+            return;
+        }
+        let Ok((whole, rest)) = V::mut_from_prefix(into) else { return };
+        *whole = *outputs;
+        bytes -= size;
+        into = rest;
+    }
+}
+
+/// Finishes sums of two vectors, row by row.
+#[inline(always)]
+pub fn finish_each<T, P: Products<T>>(products: P, sums: &[[P::Vector; 2]], rows: Rows<'_>) -> Option<()> {
+    let mut at = 0;
+    for &sums in sums {
+        put(&products.finish_pair(sums, rows.finish, rows.tables), rows.bytes, rows.output.get_mut(at..)?);
+        at += rows.apart;
+    }
+    Some(())
 }
 
 /// What a block of gathered windows is multiplied with, and where the outputs go.
@@ -87,27 +138,6 @@ pub struct Panel<'a> {
     pub row_bytes: usize,
 }
 
-/// Output rows of a depthwise convolution.
-#[derive(Clone, Copy, Debug)]
-pub struct Strip<'a> {
-    /// Rows of the input, padding included, and at least two vectors of elements behind them.
-    pub lines: &'a [u8],
-    /// Where the windows of output pixels lie in them.
-    pub windows: Windows,
-    /// Where taps lie in a window, in bytes, filled up to whole groups.
-    pub taps: &'a [u32],
-    /// The packed weights.
-    pub weights: &'a [u32],
-    /// Initial sums.
-    pub starts: &'a [u32],
-    /// Packed tables.
-    pub tables: &'a [u32],
-    /// The epilogue.
-    pub finish: &'a Finish,
-    /// Bytes of an output pixel.
-    pub pixel: usize,
-}
-
 /// How operands are packed.
 pub trait Packing {
     /// The numbers.
@@ -122,17 +152,28 @@ pub trait Matrix: Packing {
     fn gather(&self, from: Option<&[u8]>, zero_point: i32, into: &mut [u8], count: usize);
     /// Multiplies all rows by a panel.
     fn multiply(&self, panel: &Panel<'_>, output: &mut [u8]) -> Option<()>;
+    /// The body of it.
+    fn multiply_inline(&self, panel: &Panel<'_>, output: &mut [u8]) -> Option<()>
+    where
+        Self: Sized;
 }
 
-/// The loops of depthwise convolutions.
-pub trait Channels: Packing {
-    /// Computes output rows.
-    fn strip(&self, strip: &Strip<'_>, output: &mut [u8]) -> Option<()>;
+/// [`Matrix::multiply`] as a function of its own.
+struct Multiply<'a, 'p> {
+    panel: &'a Panel<'p>,
+    output: &'a mut [u8],
+}
+
+impl Kernel for Multiply<'_, '_> {
+    #[inline(always)]
+    fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()> {
+        loops.multiply_inline(self.panel, self.output)
+    }
 }
 
 /// The loops of an instruction set for elements `T`.
 #[derive(Clone, Copy, Debug)]
-pub struct Of<T, P>(P, PhantomData<T>);
+pub struct Of<T, P>(pub(super) P, PhantomData<T>);
 
 impl<T, P: Products<T>> Of<T, P> {
     /// Those loops.
@@ -141,47 +182,52 @@ impl<T, P: Products<T>> Of<T, P> {
         Self(products, PhantomData)
     }
 
-    /// What stands under a tap.
+    /// Two rows' places for all outputs, if they have that.
     #[inline(always)]
-    fn double(window: &[u8], tap: u32) -> Option<&[P::Values; 2]> {
-        Some(<[P::Values; 2]>::ref_from_prefix(window.get(tap as usize..)?).ok()?.0)
-    }
-
-    /// Stores outputs, as many as fit.
-    #[inline(always)]
-    fn put<V: Plain>(outputs: &V, into: &mut [u8]) {
-        if let Ok((whole, _)) = V::mut_from_prefix(into) {
-            *whole = *outputs;
-        } else {
-            into.iter_mut().zip(outputs.as_bytes()).for_each(|(to, &from)| *to = from);
+    pub(super) fn whole<'a, V: Plain>(bytes: usize, one: &'a mut [u8], two: &'a mut [u8]) -> Option<[&'a mut V; 2]> {
+        if bytes < size_of::<V>() {
+            return None;
         }
+        Some([V::mut_from_prefix(one).ok()?.0, V::mut_from_prefix(two).ok()?.0])
     }
 }
+
+/// Puts two rows of `$bytes` of outputs, from `$at` on and so far from each other; `$finish` writes `$count` vectors to each of `$outputs`.
+macro_rules! put_two {
+    ($output:expr, $at:ident, [$bytes:expr, $apart:expr], $count:literal, |$outputs:ident| $finish:expr) => {{
+        let (one, two) = $output.get_mut($at..)?.split_at_mut_checked($apart)?;
+        let mut spare = [[P::Values::new_zeroed(); $count]; 2];
+        let $outputs = match Self::whole($bytes, one, two) {
+            Some(whole) => whole,
+            None => spare.each_mut(),
+        };
+        $finish;
+        if $bytes < size_of::<[P::Values; $count]>() {
+            put(&spare[0], $bytes, one);
+            put(&spare[1], $bytes, two);
+        }
+        $at += 2 * $apart;
+    }};
+}
+pub(super) use put_two;
 
 /// Multiplies all rows of a block by a panel of as many vectors as there are names in brackets; the sums of a row become outputs,
 /// or those of two rows at once.
 macro_rules! panel {
     (
         $products:ident, $panel:ident, $output:ident, $names:tt, $width:literal,
-        |$sums:ident| $finish:expr, |$first:ident, $second:ident| $finish_two:expr
+        $finish:ident, $tables:ident, |$sums:ident| $pair:expr,
+        |$first:ident, $second:ident, $outputs:ident| $finish_two:expr
     ) => {{
         let weights = P::vectors($panel.weights).as_chunks::<$width>().0.get(..$panel.depth)?;
         let starts = P::vectors($panel.starts).first_chunk::<$width>()?;
         let start = starts.map(|start| $products.load(&start));
         let runs = $panel.windows.runs;
-        let (mut row, mut place) = (0, Place::default());
-        macro_rules! put {
-            ($outputs:expr) => {{
-                Self::put(&$outputs, $output.get_mut(row * $panel.row_bytes..)?.get_mut(..$panel.bytes)?);
-                row += 1;
-            }};
-        }
-        macro_rules! put_two {
+        let (mut row, mut at, mut walk) = (0, 0, Walk::new(&$panel.windows));
+        macro_rules! two {
             ($a:ident, $b:ident) => {{
                 let ($first, $second) = ($a, $b);
-                let [first, second] = $finish_two;
-                put!(first);
-                put!(second);
+                put_two!($output, at, [$panel.bytes, $panel.row_bytes], $width, |$outputs| $finish_two);
             }};
         }
         while row < $panel.rows {
@@ -196,9 +242,10 @@ macro_rules! panel {
             } else {
                 1
             };
+            row += count;
             let mut places = [0; 6];
             for to in places.iter_mut().take(count) {
-                *to = place.next(&$panel.windows);
+                *to = walk.next(&$panel.windows);
             }
             macro_rules! rows {
                 ($rows:tt) => {
@@ -207,16 +254,16 @@ macro_rules! panel {
             }
             if P::ROWS >= 6 && count == 6 {
                 let [a, b, c, d, e, f] = rows!([a: 0, b: 1, c: 2, d: 3, e: 4, f: 5]);
-                put_two!(a, b);
-                put_two!(c, d);
-                put_two!(e, f);
+                two!(a, b);
+                two!(c, d);
+                two!(e, f);
             } else if P::SMALL_TILES && count == 4 {
                 let [a, b, c, d] = rows!([a: 0, b: 1, c: 2, d: 3]);
-                put_two!(a, b);
-                put_two!(c, d);
+                two!(a, b);
+                two!(c, d);
             } else if P::SMALL_TILES && count == 2 {
                 let [a, b] = rows!([a: 0, b: 1]);
-                put_two!(a, b);
+                two!(a, b);
             } else {
                 // In short code one after the other; the sums of a single row, and some more to fill up the array.
                 let sums = if !P::SMALL_TILES && count == 4 {
@@ -225,9 +272,11 @@ macro_rules! panel {
                     let [a] = rows!([a: 0]);
                     [a; 4]
                 };
-                for $sums in sums.into_iter().take(count) {
-                    put!($finish);
-                }
+                let sums = sums.map(|$sums| $pair);
+                let (bytes, apart, output) = ($panel.bytes, $panel.row_bytes, $output.get_mut(at..)?);
+                let rows = Rows { finish: $finish, tables: $tables, bytes, apart, output };
+                $products.finish_all(sums.get(..count)?, rows)?;
+                at += count * apart;
             }
         }
     }};
@@ -285,75 +334,31 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
 
     #[inline(always)]
     fn multiply(&self, panel: &Panel<'_>, output: &mut [u8]) -> Option<()> {
+        self.0.run(Multiply { panel, output })
+    }
+
+    #[inline(always)]
+    fn multiply_inline(&self, panel: &Panel<'_>, output: &mut [u8]) -> Option<()> {
         let (products, vector) = (self.0, P::LANES * P::VALUE);
+        // Copies, which stay in registers whatever is written.
+        let (panel, finish) = (*panel, &{ *panel.finish });
         let second = panel.tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);
-        let (finish, tables) = (panel.finish, [panel.tables, second]);
+        let tables = [panel.tables, second];
         if !P::SMALL_TILES || panel.bytes > vector {
             panel!(
-                products, panel, output, [x: 0, y: 1], 2,
-                |sums| products.finish_pair(sums, finish, tables),
-                |first, second| products.finish_rows([first, second], finish, tables)
+                products, panel, output, [x: 0, y: 1], 2, finish, tables,
+                |sums| sums,
+                |first, second, outputs| products.finish_rows([first, second], finish, tables, outputs)
             );
         } else {
             panel!(
-                products, panel, output, [x: 0], 1,
-                |sums| products.finish(sums[0], finish, panel.tables),
-                |first, second| [
-                    products.finish(first[0], finish, panel.tables),
-                    products.finish(second[0], finish, panel.tables)
-                ]
+                products, panel, output, [x: 0], 1, finish, tables,
+                |sums| [sums[0]; 2],
+                |first, second, outputs| {
+                    [outputs[0][0], outputs[1][0]] =
+                        products.finish_pair([first[0], second[0]], finish, [panel.tables; 2]);
+                }
             );
-        }
-        Some(())
-    }
-}
-
-impl<T, P: Products<T>> Channels for Of<T, P> {
-    #[inline(always)]
-    fn strip(&self, strip: &Strip<'_>, output: &mut [u8]) -> Option<()> {
-        let (products, vector) = (self.0, P::LANES * P::VALUE);
-        let (mut weights, mut tables, mut byte) = (P::vectors(strip.weights).as_chunks::<VECTORS>().0, strip.tables, 0);
-        for [first, second] in P::vectors(strip.starts).as_chunks::<VECTORS>().0 {
-            let start = [products.load(first), products.load(second)];
-            let (filter, rest) = weights.split_at_checked(strip.taps.len() / P::GROUP)?;
-            let after = tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);
-            let bytes = (VECTORS * vector).min(strip.pixel.saturating_sub(byte));
-            let (mut at, mut place) = (byte, Place::default());
-            while at < output.len() {
-                // Two pixels side by side, so that weights are loaded once for both; the last one may stand alone, and in short
-                // code each.
-                let one = strip.lines.get(byte + place.next(&strip.windows)..)?;
-                let two = P::SMALL_TILES && at + strip.pixel < output.len();
-                let other = if two { strip.lines.get(byte + place.next(&strip.windows)..)? } else { one };
-                let ([mut a, mut b], [mut c, mut d]) = (start, start);
-                let mut group = 0;
-                while group < filter.len() {
-                    let [first, second] = filter.get(group)?;
-                    let [first, second] = [products.load(first), products.load(second)];
-                    let taps = strip.taps.get(group * P::GROUP..)?;
-                    let [low, high] = products.weave(|slot| Self::double(one, *taps.get(slot)?))?;
-                    a = products.multiply_add(a, low, first);
-                    b = products.multiply_add(b, high, second);
-                    if P::SMALL_TILES {
-                        let [low, high] = products.weave(|slot| Self::double(other, *taps.get(slot)?))?;
-                        c = products.multiply_add(c, low, first);
-                        d = products.multiply_add(d, high, second);
-                    }
-                    group += 1;
-                }
-                let first = products.finish_pair([a, b], strip.finish, [tables, after]);
-                let second =
-                    if P::SMALL_TILES { products.finish_pair([c, d], strip.finish, [tables, after]) } else { first };
-                Self::put(&first, output.get_mut(at..at + bytes)?);
-                at += strip.pixel;
-                if two {
-                    Self::put(&second, output.get_mut(at..at + bytes)?);
-                    at += strip.pixel;
-                }
-            }
-            byte += VECTORS * vector;
-            weights = rest;
-            tables = after.get(P::LANES * P::TABLE..).unwrap_or(&[]);
         }
         Some(())
     }

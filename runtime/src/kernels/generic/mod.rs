@@ -13,14 +13,16 @@ mod loops;
 mod pack;
 mod panels;
 mod requantize;
+mod strips;
 mod sum;
 mod tile;
 
 pub use convolution::Convolve;
 pub use depthwise::Depthwise;
-pub use loops::{Channels, Matrix, Of};
+pub use loops::{Matrix, Of, Rows, finish_each, put};
 pub use pack::{PART, Sizes, part, take, take_mut};
 pub use requantize::{Finish, ROUNDING};
+pub use strips::Channels;
 pub use sum::{Sum, Sums};
 
 use super::Requantization;
@@ -33,12 +35,9 @@ pub trait Plain: Copy + FromBytes + IntoBytes + Immutable + KnownLayout + 'stati
 impl<T: Copy + FromBytes + IntoBytes + Immutable + KnownLayout + 'static> Plain for T {}
 
 /// An instruction set. A value of an implementing type proves that the machine has the instructions.
-pub trait Simd: Products<i8> + Products<f32> {
-    /// Runs a kernel on 8-bit integers, compiled for this instruction set.
-    fn run_integers<K: Kernel>(self, kernel: K) -> Option<()>;
-    /// The same on floats.
-    fn run_floats<K: Kernel>(self, kernel: K) -> Option<()>;
-}
+pub trait Simd: Products<i8> + Products<f32> {}
+
+impl<S: Products<i8> + Products<f32>> Simd for S {}
 
 /// Sums of products of `T` in vector registers.
 ///
@@ -65,6 +64,9 @@ pub trait Products<T>: Copy {
     /// A vector register of weights, activations or sums.
     type Vector: Copy;
 
+    /// Runs a kernel, compiled for this instruction set, as a function of its own.
+    fn run<K: Kernel>(self, kernel: K) -> Option<()>;
+
     /// Words as vectors; what fills none is left out.
     fn vectors(words: &[u32]) -> &[Self::Words];
     /// The first elements, a group per lane.
@@ -74,7 +76,7 @@ pub trait Products<T>: Copy {
     /// Activations as they are multiplied.
     fn widen(self, chunk: &Self::Chunk) -> Self::Words;
     /// The same for two vectors of channels whose words are groups of taps; `tap` gives the elements under one of them.
-    fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Vector; 2]>
+    fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Words; 2]>
     where
         Self::Values: 'a;
 
@@ -92,15 +94,27 @@ pub trait Products<T>: Copy {
         let ([first, second], [table, other]) = (sums, tables);
         [self.finish(first, finish, table), self.finish(second, finish, other)]
     }
+    /// The same for some rows, written where they belong.
+    #[inline(always)]
+    fn finish_all(self, sums: &[[Self::Vector; 2]], rows: Rows<'_>) -> Option<()> {
+        finish_each(self, sums, rows)
+    }
     /// The same for two rows.
     #[inline(always)]
-    fn finish_rows(self, sums: [[Self::Vector; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[Self::Values; 2]; 2] {
-        let [first, second] = sums;
-        [self.finish_pair(first, finish, tables), self.finish_pair(second, finish, tables)]
+    fn finish_rows(
+        self,
+        sums: [[Self::Vector; 2]; 2],
+        finish: &Finish,
+        tables: [&[u32]; 2],
+        outputs: [&mut [Self::Values; 2]; 2],
+    ) {
+        let ([first, second], [one, two]) = (sums, outputs);
+        *one = self.finish_pair(first, finish, tables);
+        *two = self.finish_pair(second, finish, tables);
     }
 }
 
-/// A job that [`Simd`] runs.
+/// A job that [`Products::run`] runs.
 pub trait Kernel {
     /// Does it; `None` where it does not serve. Implementations are `#[inline(always)]`.
     fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()>;

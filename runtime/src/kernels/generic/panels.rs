@@ -14,7 +14,7 @@ const BLOCK: usize = 128;
 /// On WebAssembly in less code instead.
 pub fn pack(
     weights: &Source<'_>,
-    row: impl Fn(usize) -> Option<usize>,
+    row: &dyn Fn(usize) -> Option<usize>,
     [taps, step]: [usize; 2],
     group: usize,
     lanes: usize,
@@ -91,7 +91,7 @@ pub fn runs<T: Copy, W: Weights<T>>(
 #[allow(clippy::too_many_arguments)]
 fn pack_runs<T: Copy, W: Weights<T>>(
     weights: &W,
-    row: impl Fn(usize) -> Option<usize>,
+    row: &dyn Fn(usize) -> Option<usize>,
     [taps, step]: [usize; 2],
     nothing: T,
     group: usize,
@@ -160,11 +160,11 @@ mod tests {
                 for step in [1, channels] {
                     let mut panel = vec![0xffff_ffff; taps.div_ceil(2) * 8];
                     let row = |lane| (lane < channels).then_some(if step == 1 { lane * taps } else { lane });
-                    pack(&Source::Bytes(weights), row, [taps, step], 2, 8, &mut panel).unwrap();
+                    pack(&Source::Bytes(weights), &row, [taps, step], 2, 8, &mut panel).unwrap();
                     assert_eq!(panel, expected(&weights, channels, [taps, step], 8), "{channels} {taps} {step}");
                 }
             }
         }
-        assert_eq!(pack(&Source::Bytes(ByteWeights::Bytes(&whole[..9])), Some, [10, 1], 2, 1, &mut [0; 5]), None);
+        assert_eq!(pack(&Source::Bytes(ByteWeights::Bytes(&whole[..9])), &Some, [10, 1], 2, 1, &mut [0; 5]), None);
     }
 }

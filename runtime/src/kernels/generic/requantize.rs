@@ -11,8 +11,10 @@ use bantam_format::ops::FloatEpilogue;
 pub struct Finish {
     /// Zero point of 8-bit outputs.
     pub zero_point: i32,
-    /// Smallest and largest output; bits of floats.
+    /// Smallest and largest 8-bit output.
     pub clamp: [i32; 2],
+    /// The same less the zero point; or smallest and largest float.
+    pub bounds: [f32; 2],
     /// The arithmetic of 8-bit outputs: `tflite`, else `onnx`.
     pub tflite: bool,
 }
@@ -20,31 +22,22 @@ pub struct Finish {
 impl Finish {
     /// That of integers.
     pub fn new(requantization: &Requantization<'_>) -> Self {
-        Self {
-            zero_point: requantization.zero_point,
-            clamp: requantization.clamp,
-            tflite: !requantization.shifts.is_empty(),
-        }
+        let (zero_point, clamp) = (requantization.zero_point, requantization.clamp);
+        let bounds = [(clamp[0] - zero_point) as f32, (clamp[1] - zero_point) as f32];
+        Self { zero_point, clamp, bounds, tflite: !requantization.shifts.is_empty() }
     }
 
     /// That of floats.
     pub fn of_floats(epilogue: &FloatEpilogue) -> Self {
-        let clamp = [epilogue.clamp_min, epilogue.clamp_max].map(|bound| bound.to_bits().cast_signed());
-        Self { zero_point: 0, clamp, tflite: false }
+        let bounds = [epilogue.clamp_min, epilogue.clamp_max];
+        Self { zero_point: 0, clamp: [0; 2], bounds, tflite: false }
     }
 
     /// Smallest and largest 8-bit output less the zero point.
     #[inline(always)]
-    pub fn bounds(&self) -> [i32; 2] {
+    pub fn integer_bounds(&self) -> [i32; 2] {
         let [low, high] = self.clamp;
         [low - self.zero_point, high - self.zero_point]
-    }
-
-    /// Smallest and largest float.
-    #[inline(always)]
-    pub fn real_bounds(&self) -> [f32; 2] {
-        let [low, high] = self.clamp;
-        [f32::from_bits(low.cast_unsigned()), f32::from_bits(high.cast_unsigned())]
     }
 }
 

@@ -1,25 +1,27 @@
 //! Sums and differences of 8-bit tensors of one shape, computed in floats: `onnx` is defined so; where the result of `tflite` is not
 //! beyond doubt, it is done again in integers.
 
-use super::requantize::{ROUNDING, power, quick};
+use super::requantize::{power, quick};
 use super::{Channels, Kernel, Matrix};
 use crate::kernels::scalar::FixedPointBinary;
 use bantam_format::ops::BinaryKind;
 
 /// Elements at a time.
-const RUN: usize = 32;
+const RUN: usize = if cfg!(target_arch = "wasm32") { 8 } else { 32 };
 
 /// A sum, prepared.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sum {
     /// What the operands' differences from their zero points are multiplied with.
-    factors: [f32; 2],
-    zero_points: [i32; 2],
+    pub factors: [f32; 2],
+    /// Those of the operands.
+    pub zero_points: [i32; 2],
     /// Smallest and largest output less the zero point.
-    bounds: [f32; 2],
-    zero_point: i32,
+    pub bounds: [f32; 2],
+    /// That of the output.
+    pub zero_point: i32,
     /// How far the sum of products may be from the nearest whole number for that to be the output.
-    tie: f32,
+    pub tie: f32,
 }
 
 impl Sum {
@@ -69,9 +71,18 @@ impl Sum {
         self
     }
 
-    /// Outputs in the place of the first operands; false where not all of them are sure.
+    /// The same in short code.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128", feature = "wasm-kernels"))]
     #[inline(always)]
     fn compute(&self, data: &mut [i8; RUN], values: &[i8; RUN]) -> bool {
+        crate::kernels::arch::wasm32::sum(self, data, values)
+    }
+
+    /// Outputs in the place of the first operands; false where not all of them are sure.
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128", feature = "wasm-kernels")))]
+    #[inline(always)]
+    fn compute(&self, data: &mut [i8; RUN], values: &[i8; RUN]) -> bool {
+        use super::requantize::ROUNDING;
         let ([first, second], [first_zero, second_zero], [low, high]) = (self.factors, self.zero_points, self.bounds);
         let mut doubts = 0;
         let mut outputs = [0; RUN];
@@ -101,24 +112,39 @@ pub struct Sums<'a> {
     pub data: &'a mut [i8],
     /// The second ones.
     pub values: &'a [i8],
-    /// The oracle.
-    pub exact: &'a dyn Fn(i8, i8) -> i8,
+    /// The oracle of `tflite`; it is not asked under `onnx`.
+    pub exact: &'a FixedPointBinary,
+    /// Whether its first operand is what is read only.
+    pub swapped: bool,
+}
+
+impl Sums<'_> {
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+    fn add(&self, data: &mut [[i8; RUN]], values: &[[i8; RUN]]) {
+        for (data, values) in data.iter_mut().zip(values) {
+            if !self.sum.compute(data, values) {
+                for (data, &value) in data.iter_mut().zip(values) {
+                    let (a, b) = if self.swapped { (value, *data) } else { (*data, value) };
+                    *data = self.exact.compute(a.into(), b.into()) as i8;
+                }
+            }
+        }
+    }
 }
 
 impl Kernel for Sums<'_> {
     #[inline(always)]
-    fn run<L: Matrix + Channels>(self, _: &L) -> Option<()> {
-        let exact = |data: &mut [i8], values: &[i8]| {
-            data.iter_mut().zip(values).for_each(|(data, &value)| *data = (self.exact)(*data, value));
-        };
-        let (whole, rest) = self.data.as_chunks_mut();
+    fn run<L: Matrix + Channels>(mut self, _: &L) -> Option<()> {
+        let (data, rest) = core::mem::take(&mut self.data).as_chunks_mut();
         let (values, last) = self.values.as_chunks();
-        for (data, values) in whole.iter_mut().zip(values) {
-            if !self.sum.compute(data, values) {
-                exact(data, values);
-            }
-        }
-        exact(rest, last);
+        self.add(data, values);
+        // The last ones among others.
+        let (mut data, mut values) = ([0; RUN], [0; RUN]);
+        data.iter_mut().zip(rest.iter()).for_each(|(to, &from)| *to = from);
+        values.iter_mut().zip(last).for_each(|(to, &from)| *to = from);
+        self.add(core::slice::from_mut(&mut data), core::slice::from_ref(&values));
+        rest.iter_mut().zip(data).for_each(|(to, from)| *to = from);
         Some(())
     }
 }

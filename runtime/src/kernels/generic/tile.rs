@@ -13,8 +13,10 @@ macro_rules! tile {
         let (products, activations, places, [length, apart], start) =
             ($products, $activations, $places, $runs, $start);
         let mut sums = [$(tile!(start $index, start)),*];
-        let mut from = 0;
-        for panel in $panel.chunks_exact(length) {
+        let (mut from, mut rest) = (0, $panel);
+        while !rest.is_empty() {
+            let panel;
+            (panel, rest) = rest.split_at_checked(length.max(1))?;
             $(let $row = activations.get(places[$index] + from..)?.as_chunks::<4>().0.get(..length)?;)*
             let mut step = 0;
             while step < length {

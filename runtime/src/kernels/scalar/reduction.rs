@@ -4,6 +4,29 @@ use super::{Number, TILE};
 use crate::kernels::{ClampFloat, Epilogue};
 use bantam_format::ops::ReduceKind;
 
+/// Elements of a block, so far from each other. Less code than the library's, which is made for speed.
+#[derive(Clone)]
+struct Line<'a, T> {
+    rest: &'a [T],
+    step: usize,
+}
+
+impl<'a, T> Line<'a, T> {
+    fn new(block: &'a [T], first: usize, step: usize) -> Self {
+        Self { rest: block.get(first..).unwrap_or(&[]), step: step.max(1) }
+    }
+}
+
+impl<T: Copy> Iterator for Line<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        let (&first, _) = self.rest.split_first()?;
+        self.rest = self.rest.get(self.step..).unwrap_or(&[]);
+        Some(first)
+    }
+}
+
 /// Sums of `input - zero_point` over the middle of `[outer, reduced, inner]`, handed to the epilogue.
 pub fn sum<T: Number, E: Epilogue<T::Accumulator, T>>(
     [_, reduced, inner]: [usize; 3],
@@ -39,7 +62,7 @@ pub fn extreme<T: Number<Accumulator: Ord>, E: Epilogue<T::Accumulator, T>>(
     let blocks = input.chunks_exact((reduced * inner).max(1));
     for (outputs, block) in output.chunks_exact_mut(inner.max(1)).zip(blocks) {
         for (index, out) in outputs.iter_mut().enumerate() {
-            let values = block.iter().skip(index).step_by(inner.max(1)).map(|&value| value.add(T::ZERO, zero_point));
+            let values = Line::new(block, index, inner).map(|value| value.add(T::ZERO, zero_point));
             let best = if smallest { values.min() } else { values.max() };
             epilogue.store(0, &[best.unwrap_or(T::ZERO)], core::slice::from_mut(out));
         }
@@ -57,31 +80,42 @@ pub fn reduce_f32(
     let blocks = input.chunks_exact((reduced * inner).max(1));
     for (outputs, block) in output.chunks_exact_mut(inner.max(1)).zip(blocks) {
         for (index, out) in outputs.iter_mut().enumerate() {
-            *out = clamp.apply(reduce_line(kind, block.iter().skip(index).step_by(inner.max(1)).copied()));
+            *out = clamp.apply(reduce_line(kind, Line::new(block, index, inner)));
         }
     }
 }
 
-fn reduce_line(kind: ReduceKind, values: impl Iterator<Item = f32> + Clone) -> f32 {
-    let sum = |function: fn(f32) -> f32| values.clone().fold(0.0, |sum, x| sum + function(x));
-    let largest = || values.clone().fold(f32::NEG_INFINITY, |best, x| if x > best { x } else { best });
+/// The library's fold, of which short code has one.
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+fn fold<T: Copy>(values: Line<'_, T>, start: T, function: fn(T, T) -> T) -> T {
+    values.fold(start, function)
+}
+
+fn reduce_line(kind: ReduceKind, values: Line<'_, f32>) -> f32 {
+    let squares = |sum: f32, x: f32| sum + x * x;
+    let add = |sum: f32, x: f32| sum + x;
+    let largest = |best: f32, x: f32| if x > best { x } else { best };
     match kind {
-        ReduceKind::Max => largest(),
-        ReduceKind::Min => values.fold(f32::INFINITY, |best, x| if x < best { x } else { best }),
-        ReduceKind::Product => values.fold(1.0, |product, x| product * x),
-        ReduceKind::L1 => sum(libm::fabsf),
-        ReduceKind::L2 => libm::sqrtf(sum(|x| x * x)),
-        ReduceKind::SumSquare => sum(|x| x * x),
-        ReduceKind::LogSum => libm::logf(sum(|x| x)),
+        ReduceKind::Max => fold(values, f32::NEG_INFINITY, largest),
+        ReduceKind::Min => fold(values, f32::INFINITY, |best, x| if x < best { x } else { best }),
+        ReduceKind::Product => fold(values, 1.0, |product, x| product * x),
+        ReduceKind::L1 => fold(values, 0.0, |sum, x| sum + libm::fabsf(x)),
+        ReduceKind::L2 => libm::sqrtf(fold(values, 0.0, squares)),
+        ReduceKind::SumSquare => fold(values, 0.0, squares),
+        ReduceKind::LogSum => libm::logf(fold(values, 0.0, add)),
         ReduceKind::LogSumExp => {
             // Without overflow: no exponent is above zero.
-            let largest = largest();
+            let largest = fold(values.clone(), f32::NEG_INFINITY, largest);
             if largest.is_infinite() {
                 return largest;
             }
-            largest + libm::logf(values.fold(0.0, |sum, x| sum + libm::expf(x - largest)))
+            let mut sum = 0.0;
+            for x in values {
+                sum += libm::expf(x - largest);
+            }
+            largest + libm::logf(sum)
         }
-        _ => sum(|x| x),
+        _ => fold(values, 0.0, add),
     }
 }
 
@@ -143,12 +177,12 @@ pub fn reduce_i32(kind: ReduceKind, [_, reduced, inner]: [usize; 3], input: &[i3
     let blocks = input.chunks_exact((reduced * inner).max(1));
     for (outputs, block) in output.chunks_exact_mut(inner.max(1)).zip(blocks) {
         for (index, out) in outputs.iter_mut().enumerate() {
-            let values = block.iter().skip(index).step_by(inner.max(1)).copied();
+            let values = Line::new(block, index, inner);
             *out = match kind {
-                ReduceKind::Max => values.max().unwrap_or(0),
-                ReduceKind::Min => values.min().unwrap_or(0),
-                ReduceKind::Product => values.fold(1, i32::wrapping_mul),
-                _ => values.fold(0, i32::wrapping_add),
+                ReduceKind::Max => fold(values, i32::MIN, i32::max),
+                ReduceKind::Min => fold(values, i32::MAX, i32::min),
+                ReduceKind::Product => fold(values, 1, i32::wrapping_mul),
+                _ => fold(values, 0, i32::wrapping_add),
             };
         }
     }

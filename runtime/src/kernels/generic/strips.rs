@@ -1,0 +1,172 @@
+//! The innermost loops of depthwise convolutions.
+//!
+//! For a block of channels, words are made of the lines of a strip, each with a group of neighbours in a row: those under the taps
+//! of one product. Where taps are in the same columns, neighbouring windows share them.
+
+use super::loops::{Of, Packing, Rows, VECTORS, put, put_two};
+use super::{Finish, Kernel, Matrix, Products};
+use zerocopy::{FromBytes, FromZeros};
+
+/// How lines and words lie.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps {
+    /// Bytes of an output pixel, of which channels are the blocks.
+    pub pixel: usize,
+    /// Bytes of a line: a row of the input with its padding, each element as often as channels see it.
+    pub line: usize,
+    /// Bytes from one tap of a group to the next, and from the first one of a word to that of the next word of a line.
+    pub taps: [usize; 2],
+    /// Words of a row, and how many it is from a window to its neighbour.
+    pub words: [usize; 2],
+    /// Windows side by side, and rows from those to the next ones.
+    pub windows: [usize; 2],
+}
+
+/// Output rows of a depthwise convolution.
+#[derive(Debug)]
+pub struct Strip<'a> {
+    /// Rows of the input, and room for what is read beyond them.
+    pub lines: &'a [u8],
+    /// Room for the words of a block of channels.
+    pub words: &'a mut [u8],
+    /// How they lie.
+    pub steps: &'a Steps,
+    /// Where the words of a window lie, from its first one on.
+    pub places: &'a [u32],
+    /// The packed weights, a block after the other.
+    pub weights: &'a [u32],
+    /// Initial sums.
+    pub starts: &'a [u32],
+    /// Packed tables.
+    pub tables: &'a [u32],
+    /// The epilogue.
+    pub finish: &'a Finish,
+    /// The outputs.
+    pub output: &'a mut [u8],
+}
+
+/// The loops of depthwise convolutions.
+pub trait Channels: Packing {
+    /// Computes output rows.
+    fn strip(&self, strip: Strip<'_>) -> Option<()>;
+    /// The body of it.
+    fn strip_inline(&self, strip: Strip<'_>) -> Option<()>
+    where
+        Self: Sized;
+}
+
+impl Kernel for Strip<'_> {
+    #[inline(always)]
+    fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()> {
+        loops.strip_inline(self)
+    }
+}
+
+impl<T, P: Products<T>> Of<T, P> {
+    /// What stands under a tap.
+    #[inline(always)]
+    fn double(line: &[u8], at: usize) -> Option<&[P::Values; VECTORS]> {
+        Some(<[P::Values; VECTORS]>::ref_from_prefix(line.get(at..)?).ok()?.0)
+    }
+}
+
+/// Sums of neighbouring windows, a number each and a name for each of their vectors of channels.
+macro_rules! windows {
+    (
+        $products:ident, $words:ident, $base:expr, $places:ident, $filter:ident, $start:ident, $step:ident,
+        [$($index:literal: $low:ident $($high:ident)?),*]
+    ) => {{
+        $(
+            let mut $low = $start[0];
+            $(let mut $high = $start[1];)?
+        )*
+        let mut group = 0;
+        while group < $filter.len() {
+            let weights = $filter.get(group)?;
+            let [first, second] = [$products.load(&weights[0]), $products.load(&weights[1])];
+            let place = $base + *$places.get(group)? as usize;
+            $(
+                let words = $words.get(place + $index * $step)?;
+                $low = $products.multiply_add($low, $products.load(&words[0]), first);
+                $($high = $products.multiply_add($high, $products.load(&words[1]), second);)?
+            )*
+            let _ = second;
+            group += 1;
+        }
+        [$([$low $(, $high)?]),*]
+    }};
+}
+
+impl<T, P: Products<T>> Channels for Of<T, P> {
+    #[inline(always)]
+    fn strip(&self, strip: Strip<'_>) -> Option<()> {
+        self.0.run(strip)
+    }
+
+    #[inline(always)]
+    fn strip_inline(&self, strip: Strip<'_>) -> Option<()> {
+        let (products, vector) = (self.0, P::LANES * P::VALUE);
+        // A copy, which stays in registers whatever is written.
+        let finish = &{ *strip.finish };
+        let Strip { lines, words, steps, places, output, .. } = strip;
+        let &Steps { pixel, line, taps: [tap, next], words: [length, step], windows: [columns, stride] } = steps;
+        let words = <[[P::Words; VECTORS]]>::mut_from_bytes(words).ok()?;
+        let (mut weights, mut tables, mut byte) = (P::vectors(strip.weights).as_chunks::<VECTORS>().0, strip.tables, 0);
+        for [first, second] in P::vectors(strip.starts).as_chunks::<VECTORS>().0 {
+            let mut from = byte;
+            for row in words.chunks_exact_mut(length.max(1)) {
+                let mut at = from;
+                for to in row {
+                    *to = products.weave(|slot| Self::double(lines, at + slot * tap))?;
+                    at += next;
+                }
+                from += line;
+            }
+            let start = [products.load(first), products.load(second)];
+            let (filter, rest) = weights.split_at_checked(places.len())?;
+            let after = tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);
+            let bytes = (VECTORS * vector).min(pixel.saturating_sub(byte));
+            let (mut at, mut top, mut column) = (byte, 0, 0);
+            let tables_of = [tables, after];
+            while at < output.len() {
+                let (base, many) = (top + column * step, columns - column >= 4);
+                if P::SMALL_TILES && many && bytes <= vector {
+                    let [[a], [b], [c], [d]] =
+                        windows!(products, words, base, places, filter, start, step, [0: a, 1: b, 2: c, 3: d]);
+                    put_two!(output, at, [bytes, pixel], 1, |to| {
+                        [to[0][0], to[1][0]] = products.finish_pair([a, b], finish, [tables; 2]);
+                    });
+                    put_two!(output, at, [bytes, pixel], 1, |to| {
+                        [to[0][0], to[1][0]] = products.finish_pair([c, d], finish, [tables; 2]);
+                    });
+                    column += 4;
+                } else if P::SMALL_TILES && many {
+                    let [a, b, c, d] =
+                        windows!(products, words, base, places, filter, start, step, [0: a e, 1: b f, 2: c g, 3: d h]);
+                    put_two!(output, at, [bytes, pixel], 2, |to| products.finish_rows([a, b], finish, tables_of, to));
+                    put_two!(output, at, [bytes, pixel], 2, |to| products.finish_rows([c, d], finish, tables_of, to));
+                    column += 4;
+                } else {
+                    let count = if P::SMALL_TILES { 1 } else { (columns - column).min(4) };
+                    let mut sums = [start; 4];
+                    for sums in sums.iter_mut().take(count) {
+                        let base = top + column * step;
+                        [*sums] = windows!(products, words, base, places, filter, start, step, [0: a b]);
+                        column += 1;
+                    }
+                    let rows = Rows { finish, tables: tables_of, bytes, apart: pixel, output: output.get_mut(at..)? };
+                    products.finish_all(sums.get(..count)?, rows)?;
+                    at += count * pixel;
+                }
+                if column == columns {
+                    column = 0;
+                    top += stride * length;
+                }
+            }
+            byte += VECTORS * vector;
+            weights = rest;
+            tables = after.get(P::LANES * P::TABLE..).unwrap_or(&[]);
+        }
+        Some(())
+    }
+}
