@@ -7,8 +7,8 @@
 
 use super::loops::{Channels, Layout, Matrix, Panel, VECTORS, Windows};
 use super::pack::{Sizes, part, take, take_mut};
-use super::requantize::{Epilogues, pack_epilogue};
-use super::{Ask, Kernel, block, panels};
+use super::panels::{Rows, Target};
+use super::{Ask, Kernel, block};
 use crate::kernels::Convolution;
 use core::ops::Range;
 use zerocopy::IntoBytes;
@@ -60,27 +60,27 @@ impl Convolve<'_> {
                     scratch: part(shape.words.saturating_mul(shape.groups)),
                 };
             }
-            Ask::Pack { mut packed, weights, bias, scales } => {
-                let taps = geometry.taps();
-                pack_epilogue(
-                    &Epilogues { layout, channels, excess: loops.excess(zero_point), bias, scales },
-                    &|index| shape.channel(index),
-                    &|channel| weights.sum([channel * self.strides[0], self.strides[1]], taps),
-                    &mut packed,
-                )?;
+            Ask::Pack { mut packed, constants } => {
+                let excess = loops.excess(zero_point);
+                let mut starts = take_mut(&mut packed, channels)?;
+                let mut tables = take_mut(&mut packed, tables_of)?;
+                let mut weights = take_mut(&mut packed, shape.weights())?;
                 // Panels of `VECTORS` vectors, then one of the rest.
-                let mut target = take_mut(&mut packed, shape.weights())?;
                 let mut channel = 0;
                 while channel < channels {
-                    let (_, lanes) = shape.panel(channel);
-                    let (panel, after) = core::mem::take(&mut target).split_at_mut_checked(lanes * shape.depth)?;
-                    target = after;
-                    let row = |lane| shape.channel(channel + lane).map(|channel| channel * self.strides[0]);
-                    let [run, step] = [taps / shape.runs, self.strides[1]];
-                    for (index, panel) in panel.chunks_mut(lanes * shape.run_words()).enumerate() {
-                        let row = |lane| Some(row(lane)? + index * run * step);
-                        panels::pack(&weights, row, [run, step], layout.group, lanes, panel)?;
-                    }
+                    let (inside, lanes) = shape.panel(channel);
+                    let first = channel / shape.group_lanes() * shape.channels + inside;
+                    let rows = Rows {
+                        channels: [first, (shape.channels - inside).min(lanes)],
+                        strides: self.strides,
+                        runs: [shape.runs, geometry.taps() / shape.runs],
+                    };
+                    let target = Target {
+                        panel: weights.split_off_mut(..lanes * shape.depth)?,
+                        starts: starts.split_off_mut(..lanes)?,
+                        tables: tables.split_off_mut(..lanes * layout.table)?,
+                    };
+                    constants.pack(&layout, excess, &rows, target)?;
                     channel += lanes;
                 }
             }
@@ -228,11 +228,6 @@ impl Shape {
         first..first + (pixels.len() / width.max(1)).saturating_sub(1) * stride + extent
     }
 
-    /// Words of a run.
-    fn run_words(&self) -> usize {
-        (self.depth / self.runs.max(1)).max(1)
-    }
-
     /// Channels of a group, filled up to whole vectors.
     fn group_lanes(&self) -> usize {
         self.vectors.saturating_mul(self.layout.lanes).max(1)
@@ -247,12 +242,6 @@ impl Shape {
     fn panel(&self, channel: usize) -> (usize, usize) {
         let inside = channel % self.group_lanes();
         (inside, (VECTORS * self.layout.lanes).min(self.group_lanes() - inside))
-    }
-
-    /// The channel that is packed at an index.
-    fn channel(&self, index: usize) -> Option<usize> {
-        let (group, inside) = (index / self.group_lanes(), index % self.group_lanes());
-        (inside < self.channels).then(|| group * self.channels + inside)
     }
 
     fn weights(&self) -> usize {

@@ -6,8 +6,8 @@
 
 use super::loops::{Channels, Layout, Matrix, Strip, VECTORS, Windows, blank_byte};
 use super::pack::{Sizes, part, take, take_mut};
-use super::requantize::{Epilogues, pack_epilogue};
-use super::{Ask, Kernel, block, word};
+use super::panels::{Rows, Target};
+use super::{Ask, Kernel, block};
 use crate::kernels::Convolution;
 use zerocopy::IntoBytes;
 
@@ -54,19 +54,12 @@ impl Depthwise<'_> {
                     .fold(0, |sum: usize, &words| sum.saturating_add(part(words)));
                 *sizes = Sizes { packed, scratch: part(shape.words()?) };
             }
-            Ask::Pack { mut packed, weights, bias, scales } => {
+            Ask::Pack { mut packed, constants } => {
                 let (channels, excess) = (geometry.output[2], loops.excess(self.zero_point));
-                let weight = |tap: usize, channel: usize| match channel < channels {
-                    true => weights.at(tap * channels + channel),
-                    false => 0,
-                };
-                pack_epilogue(
-                    &Epilogues { layout, channels: padded, excess, bias, scales },
-                    &|index| (index < channels).then_some(index),
-                    &|channel| weights.sum([channel, channels], taps),
-                    &mut packed,
-                )?;
+                let mut starts = take_mut(&mut packed, padded)?;
+                let mut tables = take_mut(&mut packed, tables_of)?;
                 let places = take_mut(&mut packed, slots)?;
+                let mut weights = take_mut(&mut packed, weights_of)?;
                 let width = geometry.kernel[1].max(1);
                 for (tap, place) in places.iter_mut().enumerate() {
                     // What fills up the last group has weights of nought.
@@ -76,13 +69,18 @@ impl Depthwise<'_> {
                 }
                 // By two vectors of channels, group by group of taps.
                 let lanes = VECTORS * layout.lanes;
-                for (at, to) in take_mut(&mut packed, weights_of)?.iter_mut().enumerate() {
-                    let (block, lane) = (at / lanes, at % lanes);
-                    let (group, vectors) = (block % (slots / product), block / (slots / product));
-                    *to = word(product, |slot| match group * product + slot {
-                        tap if tap < taps => weight(tap, vectors * lanes + lane),
-                        _ => 0,
-                    });
+                for first in (0..channels).step_by(lanes) {
+                    let rows = Rows {
+                        channels: [first, (channels - first).min(lanes)],
+                        strides: [1, channels],
+                        runs: [1, taps],
+                    };
+                    let target = Target {
+                        panel: weights.split_off_mut(..slots / product * lanes)?,
+                        starts: starts.split_off_mut(..lanes)?,
+                        tables: tables.split_off_mut(..lanes * layout.table)?,
+                    };
+                    constants.pack(&layout, excess, &rows, target)?;
                 }
             }
             Ask::Run { mut packed, mut scratch, place, finish, images } => {
