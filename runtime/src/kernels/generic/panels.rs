@@ -59,16 +59,13 @@ impl Constants<'_> {
         for (index, panel) in panel.chunks_mut(words).enumerate() {
             run(index, taps).pack(&self.weights, layout.group, starts.len(), panel)?;
         }
-        starts.fill(0);
-        for (start, &bias) in starts.iter_mut().zip(self.bias.iter().skip(first)).take(count) {
-            *start = bias.cast_unsigned();
-        }
-        if excess != 0
-            && let Source::Bytes(weights) = &self.weights
-        {
-            for (start, sum) in starts.iter_mut().zip(run(0, runs * taps).sums(weights)?) {
-                *start = start.wrapping_sub(sum.wrapping_mul(excess).cast_unsigned());
-            }
+        let sums = match &self.weights {
+            Source::Bytes(weights) if excess != 0 => run(0, runs * taps).sums(weights)?,
+            _ => [0; RUN],
+        };
+        for (lane, (start, sum)) in starts.iter_mut().zip(sums).enumerate() {
+            let bias = self.bias.get(first + lane).filter(|_| lane < count).map_or(0, |&bias| bias);
+            *start = bias.wrapping_sub(sum.wrapping_mul(excess)).cast_unsigned();
         }
         if let Some(scales) = self.scales {
             for (vector, table) in tables.chunks_exact_mut((layout.lanes * layout.table).max(1)).enumerate() {

@@ -49,25 +49,16 @@ impl Finish {
 /// Packs the table of a vector of channels, of which there are `count` from `first` on: multipliers, shifts, and what [`quick`] makes
 /// of them. What fills up the vector has the multiplier nought and is always sure.
 pub fn pack_table(scales: &Requantization<'_>, [first, count]: [usize; 2], table: &mut [u32]) -> Option<()> {
-    let (lanes, tflite) = (table.len() / 4, !scales.shifts.is_empty());
-    let (multipliers, rest) = table.split_at_mut_checked(lanes)?;
-    let (shifts, rest) = rest.split_at_mut_checked(lanes)?;
-    let (factors, ties) = rest.split_at_mut_checked(lanes)?;
-    for (lane, (multiplier, shift)) in multipliers.iter_mut().zip(shifts.iter_mut()).enumerate() {
-        let from = if scales.per_channel { first + lane } else { 0 };
-        [*multiplier, *shift] = [0; 2];
-        if lane < count {
-            *multiplier = scales.multipliers.get(from)?.cast_unsigned();
-            *shift = scales.shifts.get(from).map_or(0, |&shift| i32::from(shift).cast_unsigned());
+    let lanes = table.len() / 4;
+    for lane in 0..lanes {
+        let from = (lane < count).then_some(if scales.per_channel { first + lane } else { 0 });
+        let multiplier = from.and_then(|from| scales.multipliers.get(from).copied()).unwrap_or(0);
+        let shift = from.and_then(|from| scales.shifts.get(from).copied()).map(i32::from);
+        let [factor, tie] = quick(multiplier, shift);
+        let words = [multiplier.cast_unsigned(), shift.unwrap_or(0).cast_unsigned(), factor.to_bits(), tie.to_bits()];
+        for (row, word) in table.chunks_exact_mut(lanes).zip(words) {
+            *row.get_mut(lane)? = word;
         }
-    }
-    let results = factors.iter_mut().zip(ties.iter_mut());
-    for ((&mut multiplier, &mut shift), (factor, tie)) in multipliers.iter_mut().zip(shifts).zip(results) {
-        let quick = quick(multiplier.cast_signed(), tflite.then_some(shift.cast_signed()));
-        [*factor, *tie] = quick.map(f32::to_bits);
-    }
-    for tie in ties.iter_mut().skip(count) {
-        *tie = 1.0_f32.to_bits();
     }
     Some(())
 }
