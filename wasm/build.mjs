@@ -35,9 +35,10 @@ for (const [name, features] of Object.entries(FEATURES)) {
   bindings.add(await readFile(join(folder, "bindings.js"), "utf8"));
   // Twice, with what parameters, equal code and writes without a reader cost taken out between, and functions that are called often
   // first, where their numbers are short: measured after brotli, which the higher levels make worse.
-  const between = ["--dae-optimizing", "--duplicate-function-elimination", "--code-folding", "--code-pushing"];
-  const again = ["--rse", "--vacuum", "--dce"];
-  const passes = ["-O1", ...between, ...again, "-O1", "--reorder-functions", "--generate-stack-ir", "--optimize-stack-ir"];
+  const between = ["--dae-optimizing", "--duplicate-function-elimination", "--code-folding"];
+  const again = ["--rse", "--vacuum", "--merge-blocks", "--remove-unused-brs"];
+  const last = ["--code-folding", "--reorder-functions", "--generate-stack-ir", "--optimize-stack-ir"];
+  const passes = ["-O1", ...between, ...again, "-O1", ...last];
   const options = [...passes, "--mvp-features", ...ALWAYS.map((feature) => `--enable-${feature}`), ...features];
   const [from, to] = [join(folder, "bantam_bg.wasm"), join(dist, `bantam_${name}.wasm`)];
   execFileSync(join(here, "node_modules/.bin/wasm-opt"), [...options, "--strip-target-features", "--strip-producers", from, "-o", to]);

@@ -98,15 +98,9 @@ impl<'m, 'a> Session<'m, 'a> {
     pub fn pack_bytes_on(backend: Backend, model: &Model<'_>, operators: &Operators) -> usize {
         let mut total = Sizes::default();
         for op in model.artifact().ops() {
-            let sizes = measure(backend, operators, op).unwrap_or_default();
-            total.packed = total.packed.saturating_add(sizes.packed);
-            total.scratch = total.scratch.max(sizes.scratch);
+            total.add(measure(backend, operators, op).unwrap_or_default());
         }
-        if total.packed == 0 {
-            return 0;
-        }
-        let offsets = part(model.artifact().op_count().saturating_add(1));
-        PART.saturating_add(offsets).saturating_add(total.packed).saturating_add(total.scratch)
+        buffer_bytes(model, total)
     }
 
     /// Like [`Self::new`], with a buffer of [`Self::pack_bytes`] bytes into which the weights are packed once: runs are
@@ -133,37 +127,41 @@ impl<'m, 'a> Session<'m, 'a> {
         pack: &'a mut [u8],
     ) -> Result<Self, SessionError> {
         let mut session = Self { backend, ..Self::unpacked(model, arena, operators)? };
-        let (needed, given) = (Self::pack_bytes_on(backend, model, operators), pack.len());
-        if given < needed {
-            return Err(SessionError::PackTooSmall { needed, given });
-        }
-        if needed > 0 {
-            session.pack = pack;
-            session.pack_weights().ok_or(SessionError::PackTooSmall { needed, given })?;
+        let given = pack.len();
+        session.pack = pack;
+        let packed = session.pack_weights().filter(|&needed| needed <= given);
+        if packed.unwrap_or(0) == 0 {
+            // No op has a packed form, or there is no room.
+            let needed = Self::pack_bytes_on(backend, model, operators);
+            if needed > 0 {
+                return Err(SessionError::PackTooSmall { needed, given });
+            }
+            session.pack = &mut [];
         }
         Ok(session)
     }
 
-    /// Packs the weights of every op that has a packed form. In front stands, for each op, where its part begins.
-    fn pack_weights(&mut self) -> Option<()> {
+    /// Packs the weights of every op that has a packed form, and tells the bytes of the whole buffer. In front stands, for each op,
+    /// where its part begins.
+    fn pack_weights(&mut self) -> Option<usize> {
         let artifact = self.model.artifact();
         let start = self.pack.as_ptr().align_offset(PART);
         self.pack = core::mem::take(&mut self.pack).get_mut(start..)?;
         let mut rest = &mut *self.pack;
         let offsets = take_mut(&mut rest, artifact.op_count().checked_add(1)?)?;
-        let mut offset = 0usize;
+        let mut total = Sizes::default();
         for (op, start) in artifact.ops().zip(offsets.iter_mut()) {
-            *start = u32::try_from(offset).ok()?;
+            *start = u32::try_from(total.packed).ok()?;
             let sizes = measure(self.backend, self.operators, op)?;
             if sizes.packed > 0 {
                 let (to, after) = core::mem::take(&mut rest).split_at_mut_checked(sizes.packed)?;
                 rest = after;
                 evaluate(self.backend, self.operators, op, Task::Pack(to))?;
             }
-            offset = offset.checked_add(sizes.packed)?;
+            total.add(sizes);
         }
-        *offsets.last_mut()? = u32::try_from(offset).ok()?;
-        Some(())
+        *offsets.last_mut()? = u32::try_from(total.packed).ok()?;
+        Some(buffer_bytes(self.model, total))
     }
 
     /// The model.
@@ -268,6 +266,15 @@ impl<'m, 'a> Session<'m, 'a> {
         }
         Ok(())
     }
+}
+
+/// Bytes of a buffer for all ops together.
+fn buffer_bytes(model: &Model<'_>, total: Sizes) -> usize {
+    if total.packed == 0 {
+        return 0;
+    }
+    let offsets = part(model.artifact().op_count().saturating_add(1));
+    PART.saturating_add(offsets).saturating_add(total.packed).saturating_add(total.scratch)
 }
 
 /// What packing an op takes.

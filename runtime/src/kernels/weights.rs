@@ -9,6 +9,9 @@ pub trait Weights<T>: Copy {
     /// there are no more.
     fn run<'a>(&'a self, at: usize, count: usize, buffer: &'a mut [T; RUN]) -> &'a [T];
 
+    /// All of them, where they lie in memory as elements.
+    fn elements(&self) -> Option<&[T]>;
+
     /// One weight.
     fn at(&self, at: usize) -> Option<T>;
 }
@@ -17,6 +20,10 @@ impl<T: Copy> Weights<T> for &[T] {
     fn run<'a>(&'a self, at: usize, count: usize, _: &'a mut [T; RUN]) -> &'a [T] {
         let rest = self.get(at..).unwrap_or(&[]);
         rest.get(..count).unwrap_or(rest)
+    }
+
+    fn elements(&self) -> Option<&[T]> {
+        Some(self)
     }
 
     fn at(&self, at: usize) -> Option<T> {
@@ -61,6 +68,13 @@ impl Weights<f32> for FloatWeights<'_> {
         }
     }
 
+    fn elements(&self) -> Option<&[f32]> {
+        match self {
+            Self::Singles(weights) => Some(weights),
+            Self::Halves(_) => None,
+        }
+    }
+
     fn at(&self, at: usize) -> Option<f32> {
         match self {
             Self::Singles(weights) => weights.at(at),
@@ -88,6 +102,13 @@ impl Weights<i8> for ByteWeights<'_> {
         match self {
             Self::Bytes(weights) => weights.run(at, count, buffer),
             Self::Nibbles(_) => unpack(self, at, count, buffer),
+        }
+    }
+
+    fn elements(&self) -> Option<&[i8]> {
+        match self {
+            Self::Bytes(weights) => Some(weights),
+            Self::Nibbles(_) => None,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::driver::Task;
 use super::{Context, HALF_FLOATS, HALVES, Source, links_form, links_oracle};
-use crate::kernels::generic::{Ask, Convolve, Depthwise, Finish, Sizes, Source as Weights};
+use crate::kernels::generic::{Ask, Constants, Convolve, Depthwise, Finish, Sizes, Source as Weights};
 use crate::kernels::scalar::Number;
 use crate::kernels::weights::{ByteWeights, FloatWeights};
 use crate::kernels::{Accumulation, ClampFloat, Convolution, Epilogue, Requantization};
@@ -171,7 +171,9 @@ fn packed<S: Source>(
     let finish = scales.as_ref().map_or_else(|| Finish::of_floats(&constants.epilogue.float()), Finish::new);
     let ask = match &mut context.task {
         Task::Measure(sizes) => Ask::Measure(sizes),
-        Task::Pack(packed) => Ask::Pack { packed, weights: weights?, bias: bias?, scales: scales.as_ref() },
+        Task::Pack(packed) => {
+            Ask::Pack { packed, constants: Constants { weights: weights?, bias: bias?, scales: scales.as_ref() } }
+        }
         Task::Run { packed, scratch } => {
             Ask::Run { packed, scratch, place: Context::place(context.arena, &context.op)?, finish, images }
         }

@@ -5,6 +5,8 @@
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub mod baseline;
 #[cfg(test)]
 pub mod model;
 #[cfg(any(test, target_feature = "relaxed-simd"))]

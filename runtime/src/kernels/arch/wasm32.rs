@@ -4,7 +4,7 @@
 #[cfg(not(target_feature = "relaxed-simd"))]
 use super::pairs;
 use super::{floats, lanes};
-use crate::kernels::generic::{Finish, Kernel, Of, Products, ROUNDING, Rows, Sum, finish_each, put};
+use crate::kernels::generic::{Finish, Kernel, Of, Outputs, Products, ROUNDING, Sum, finish_each, put};
 use core::arch::wasm32::*;
 
 /// A register from an array of its size.
@@ -74,7 +74,7 @@ macro_rules! float_products {
             }
 
             #[inline(never)]
-            fn finish_all(self, sums: &[[v128; 2]], rows: Rows<'_>) -> Option<()> {
+            fn finish_all(self, sums: &[[v128; 2]], rows: Outputs<'_>) -> Option<()> {
                 finish_each::<f32, _>(self, sums, rows)
             }
         }
@@ -113,12 +113,12 @@ macro_rules! integers {
         fn finish_pair(self, sums: [v128; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 4]; 2] {
             let mut outputs = [[0; 4]; 2];
             let output = outputs.as_flattened_mut();
-            let _ = requantize(&[sums], Rows { finish, tables, bytes: output.len(), apart: 0, output });
+            let _ = requantize(&[sums], Outputs { finish, tables, bytes: output.len(), apart: 0, output });
             outputs
         }
 
         #[inline(always)]
-        fn finish_all(self, sums: &[[v128; 2]], rows: Rows<'_>) -> Option<()> {
+        fn finish_all(self, sums: &[[v128; 2]], rows: Outputs<'_>) -> Option<()> {
             requantize(sums, rows)
         }
     };
@@ -127,8 +127,8 @@ macro_rules! integers {
 /// Outputs of two vectors of sums a row: a product of floats is rounded; what lies too near to a tie for the `tflite`
 /// arithmetic is done again in integers.
 #[inline(never)]
-fn requantize(sums: &[[v128; 2]], rows: Rows<'_>) -> Option<()> {
-    let Rows { finish, tables: [first, second], bytes, apart, output } = rows;
+fn requantize(sums: &[[v128; 2]], rows: Outputs<'_>) -> Option<()> {
+    let Outputs { finish, tables: [first, second], bytes, apart, output } = rows;
     let (first, second) = (first.as_chunks::<4>().0.first_chunk()?, second.as_chunks::<4>().0.first_chunk()?);
     let zero_point = i16x8_splat(finish.zero_point as i16);
     let (factors, ties) = ([load!(&first[2]), load!(&second[2])], [load!(&first[3]), load!(&second[3])]);

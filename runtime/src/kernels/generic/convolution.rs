@@ -8,8 +8,8 @@
 use super::Channels;
 use super::loops::{Layout, Matrix, Panel, VECTORS, Windows};
 use super::pack::{Sizes, part, take, take_mut};
-use super::requantize::{Epilogues, pack_epilogue};
-use super::{Ask, Kernel, block, panels};
+use super::panels::{Rows, Target};
+use super::{Ask, Kernel, block};
 use crate::kernels::Convolution;
 use core::ops::Range;
 use zerocopy::IntoBytes;
@@ -61,27 +61,27 @@ impl Convolve<'_> {
                     scratch: part(shape.words.saturating_mul(shape.groups)),
                 };
             }
-            Ask::Pack { mut packed, weights, bias, scales } => {
-                let taps = geometry.taps();
-                pack_epilogue(
-                    &Epilogues { layout, channels, excess: loops.excess(zero_point), bias, scales },
-                    &|index| shape.channel(index),
-                    &|channel| weights.sum([channel * self.strides[0], self.strides[1]], taps),
-                    &mut packed,
-                )?;
+            Ask::Pack { mut packed, constants } => {
+                let excess = loops.excess(zero_point);
+                let mut starts = take_mut(&mut packed, channels)?;
+                let mut tables = take_mut(&mut packed, tables_of)?;
+                let mut weights = take_mut(&mut packed, shape.weights())?;
                 // Panels of `VECTORS` vectors, then one of the rest.
-                let mut target = take_mut(&mut packed, shape.weights())?;
                 let mut channel = 0;
                 while channel < channels {
-                    let (_, lanes) = shape.panel(channel);
-                    let (panel, after) = core::mem::take(&mut target).split_at_mut_checked(lanes * shape.depth)?;
-                    target = after;
-                    let row = |lane| shape.channel(channel + lane).map(|channel| channel * self.strides[0]);
-                    let [run, step] = [taps / shape.runs, self.strides[1]];
-                    for (index, panel) in panel.chunks_mut(lanes * shape.run_words()).enumerate() {
-                        let row = |lane| Some(row(lane)? + index * run * step);
-                        panels::pack(&weights, &row, [run, step], layout.group, lanes, panel)?;
-                    }
+                    let (inside, lanes) = shape.panel(channel);
+                    let first = channel / shape.group_lanes() * shape.channels + inside;
+                    let rows = Rows {
+                        channels: [first, (shape.channels - inside).min(lanes)],
+                        strides: self.strides,
+                        runs: [shape.runs, geometry.taps() / shape.runs],
+                    };
+                    let target = Target {
+                        panel: weights.split_off_mut(..lanes * shape.depth)?,
+                        starts: starts.split_off_mut(..lanes)?,
+                        tables: tables.split_off_mut(..lanes * layout.table)?,
+                    };
+                    constants.pack(&layout, excess, &rows, target)?;
                     channel += lanes;
                 }
             }
@@ -229,11 +229,6 @@ impl Shape {
         first..first + (pixels.len() / width.max(1)).saturating_sub(1) * stride + extent
     }
 
-    /// Words of a run.
-    fn run_words(&self) -> usize {
-        (self.depth / self.runs.max(1)).max(1)
-    }
-
     /// Channels of a group, filled up to whole vectors.
     fn group_lanes(&self) -> usize {
         self.vectors.saturating_mul(self.layout.lanes).max(1)
@@ -248,12 +243,6 @@ impl Shape {
     fn panel(&self, channel: usize) -> (usize, usize) {
         let inside = channel % self.group_lanes();
         (inside, (VECTORS * self.layout.lanes).min(self.group_lanes() - inside))
-    }
-
-    /// The channel that is packed at an index.
-    fn channel(&self, index: usize) -> Option<usize> {
-        let (group, inside) = (index / self.group_lanes(), index % self.group_lanes());
-        (inside < self.channels).then(|| group * self.channels + inside)
     }
 
     fn weights(&self) -> usize {
@@ -298,7 +287,7 @@ fn gather<L: Matrix + ?Sized>(
     let runs = geometry.dilation[1] == 1 && geometry.groups == 1 && !spreads;
     let out_width = geometry.output[1].max(1);
     let (mut y, mut x) = (pixels.start / out_width, pixels.start % out_width);
-    let mut target = Target { loops, zero_point, into, element: 4 / products.max(1) };
+    let mut gathered = Gathered { loops, zero_point, into, element: 4 / products.max(1) };
     for _ in pixels.clone() {
         let [before, inside] = geometry.inside(x);
         let first = (x * geometry.stride[1] + before).saturating_sub(geometry.pad[1]);
@@ -306,20 +295,20 @@ fn gather<L: Matrix + ?Sized>(
             let row = if spreads { geometry.spreading_row(y, tap_y) } else { geometry.input_row(y, tap_y) };
             let line = row.and_then(|input_y| input.get(input_y * width * pixel..));
             if runs {
-                target.add(None, before * taps);
-                target.add(line.and_then(|line| line.get(first * pixel..)), inside * taps);
-                target.add(None, (geometry.kernel[1] - before - inside) * taps);
+                gathered.add(None, before * taps);
+                gathered.add(line.and_then(|line| line.get(first * pixel..)), inside * taps);
+                gathered.add(None, (geometry.kernel[1] - before - inside) * taps);
             } else {
                 for tap_x in 0..geometry.kernel[1] {
                     let column =
                         if spreads { geometry.spreading_column(x, tap_x) } else { geometry.input_column(x, tap_x) };
                     let at = column.map(|input_x| input_x * pixel + group * taps * value);
-                    target.add(line.zip(at).and_then(|(line, at)| line.get(at..)), taps);
+                    gathered.add(line.zip(at).and_then(|(line, at)| line.get(at..)), taps);
                 }
             }
         }
         // Products that fill up the last group have the weight nought.
-        target.add(None, length - geometry.taps());
+        gathered.add(None, length - geometry.taps());
         x += 1;
         if x == out_width {
             (x, y) = (0, y + 1);
@@ -328,7 +317,7 @@ fn gather<L: Matrix + ?Sized>(
 }
 
 /// Where gathered activations go, one after the other.
-struct Target<'a, L: ?Sized> {
+struct Gathered<'a, L: ?Sized> {
     loops: &'a L,
     zero_point: i32,
     into: &'a mut [u8],
@@ -336,9 +325,8 @@ struct Target<'a, L: ?Sized> {
     element: usize,
 }
 
-impl<L: Matrix + ?Sized> Target<'_, L> {
-    #[cfg_attr(target_arch = "wasm32", inline(never))]
-    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+impl<L: Matrix + ?Sized> Gathered<'_, L> {
+    #[inline(always)]
     fn add(&mut self, from: Option<&[u8]>, count: usize) {
         if count > 0 {
             self.loops.gather(from, self.zero_point, self.into, count);

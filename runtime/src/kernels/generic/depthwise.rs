@@ -6,9 +6,9 @@
 
 use super::loops::{Layout, Matrix, VECTORS, blank_byte};
 use super::pack::{Sizes, part, take, take_mut};
-use super::requantize::{Epilogues, pack_epilogue};
+use super::panels::{Rows, Target};
 use super::strips::{Channels, Steps, Strip};
-use super::{Ask, Kernel, block, panels};
+use super::{Ask, Kernel, block};
 use crate::kernels::Convolution;
 use zerocopy::IntoBytes;
 
@@ -63,25 +63,29 @@ impl Depthwise<'_> {
                     .fold(0, |sum: usize, &words| sum.saturating_add(part(words)));
                 *sizes = Sizes { packed, scratch: part(lines_of) + part(words_of) };
             }
-            Ask::Pack { mut packed, weights, bias, scales } => {
+            Ask::Pack { mut packed, constants } => {
                 let excess = loops.excess(self.zero_point);
-                pack_epilogue(
-                    &Epilogues { layout, channels: padded, excess, bias, scales },
-                    &|index| (index < out_channels).then_some(index),
-                    &|channel| weights.sum([channel, out_channels], rows * taps),
-                    &mut packed,
-                )?;
-                for (index, place) in take_mut(&mut packed, depth)?.iter_mut().enumerate() {
+                let mut starts = take_mut(&mut packed, padded)?;
+                let mut tables = take_mut(&mut packed, tables_of)?;
+                let places = take_mut(&mut packed, depth)?;
+                let mut weights = take_mut(&mut packed, weights_of)?;
+                for (index, place) in places.iter_mut().enumerate() {
                     *place = u32::try_from(shape.place(geometry, [index / groups, index % groups])).ok()?;
                 }
                 // By two vectors of channels, row by row of a window.
                 let lanes = VECTORS * layout.lanes;
-                for (index, panel) in take_mut(&mut packed, weights_of)?.chunks_mut((lanes * groups).max(1)).enumerate()
-                {
-                    let first = index / rows.max(1) * lanes;
-                    let start = index % rows.max(1) * taps * out_channels + first;
-                    let row = |lane| (first + lane < out_channels).then_some(start + lane);
-                    panels::pack(&weights, &row, [taps, out_channels], product, lanes, panel)?;
+                for first in (0..out_channels).step_by(lanes) {
+                    let rows = Rows {
+                        channels: [first, (out_channels - first).min(lanes)],
+                        strides: [1, out_channels],
+                        runs: [rows, taps],
+                    };
+                    let target = Target {
+                        panel: weights.split_off_mut(..depth * lanes)?,
+                        starts: starts.split_off_mut(..lanes)?,
+                        tables: tables.split_off_mut(..lanes * layout.table)?,
+                    };
+                    constants.pack(&layout, excess, &rows, target)?;
                 }
             }
             Ask::Run { mut packed, mut scratch, place, finish, images } => {
@@ -176,7 +180,7 @@ impl Shape {
         // A word begins where a group of a window does. The last group may reach beyond the window.
         let groups = taps.div_ceil(group).max(1);
         let reach = group.saturating_mul(dilation);
-        let spacing = if groups > 1 { common(stride, reach) } else { stride }.max(1);
+        let spacing = if groups == 1 || reach % stride.max(1) == 0 { stride } else { 1 }.max(1);
         let length = (width.saturating_sub(1) * stride + (groups - 1) * group * dilation) / spacing + 1;
         let pixel = geometry.output[2].saturating_mul(layout.value);
         // What a line and what is read of it take, and a row of words.
@@ -214,9 +218,4 @@ impl Shape {
         row * geometry.dilation[0] * self.steps.words[0]
             + group * self.layout.group * geometry.dilation[1] / self.spacing
     }
-}
-
-/// The greatest common divisor.
-fn common(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { common(b, a % b) }
 }

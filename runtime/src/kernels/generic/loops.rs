@@ -73,7 +73,7 @@ impl Walk {
 
 /// Where outputs of rows go, and how sums become them.
 #[derive(Debug)]
-pub struct Rows<'a> {
+pub struct Outputs<'a> {
     /// The epilogue, and its tables for two vectors of channels.
     pub finish: &'a Finish,
     /// See `finish`.
@@ -104,7 +104,7 @@ pub fn put<V: Plain>(outputs: &[V], mut bytes: usize, mut into: &mut [u8]) {
 
 /// Finishes sums of two vectors, row by row.
 #[inline(always)]
-pub fn finish_each<T, P: Products<T>>(products: P, sums: &[[P::Vector; 2]], rows: Rows<'_>) -> Option<()> {
+pub fn finish_each<T, P: Products<T>>(products: P, sums: &[[P::Vector; 2]], rows: Outputs<'_>) -> Option<()> {
     let mut at = 0;
     for &sums in sums {
         put(&products.finish_pair(sums, rows.finish, rows.tables), rows.bytes, rows.output.get_mut(at..)?);
@@ -274,7 +274,7 @@ macro_rules! panel {
                 };
                 let sums = sums.map(|$sums| $pair);
                 let (bytes, apart, output) = ($panel.bytes, $panel.row_bytes, $output.get_mut(at..)?);
-                let rows = Rows { finish: $finish, tables: $tables, bytes, apart, output };
+                let rows = Outputs { finish: $finish, tables: $tables, bytes, apart, output };
                 $products.finish_all(sums.get(..count)?, rows)?;
                 at += count * apart;
             }
@@ -351,12 +351,14 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
                 |first, second, outputs| products.finish_rows([first, second], finish, tables, outputs)
             );
         } else {
+            // The second sums are those of another row, or stand in for none.
+            let tables = [panel.tables; 2];
             panel!(
                 products, panel, output, [x: 0], 1, finish, tables,
                 |sums| [sums[0]; 2],
                 |first, second, outputs| {
                     [outputs[0][0], outputs[1][0]] =
-                        products.finish_pair([first[0], second[0]], finish, [panel.tables; 2]);
+                        products.finish_pair([first[0], second[0]], finish, tables);
                 }
             );
         }

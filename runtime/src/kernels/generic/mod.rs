@@ -19,13 +19,13 @@ mod tile;
 
 pub use convolution::Convolve;
 pub use depthwise::Depthwise;
-pub use loops::{Matrix, Of, Rows, finish_each, put};
+pub use loops::{Matrix, Of, Outputs, finish_each, put};
 pub use pack::{PART, Sizes, part, take, take_mut};
+pub use panels::Constants;
 pub use requantize::{Finish, ROUNDING};
 pub use strips::Channels;
 pub use sum::{Sum, Sums};
 
-use super::Requantization;
 use super::weights::{ByteWeights, FloatWeights, Weights};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -96,7 +96,7 @@ pub trait Products<T>: Copy {
     }
     /// The same for some rows, written where they belong.
     #[inline(always)]
-    fn finish_all(self, sums: &[[Self::Vector; 2]], rows: Rows<'_>) -> Option<()> {
+    fn finish_all(self, sums: &[[Self::Vector; 2]], rows: Outputs<'_>) -> Option<()> {
         finish_each(self, sums, rows)
     }
     /// The same for two rows.
@@ -129,12 +129,8 @@ pub enum Ask<'a> {
     Pack {
         /// As many bytes as were told.
         packed: &'a mut [u8],
-        /// The weights.
-        weights: Source<'a>,
-        /// A word for each channel, or none.
-        bias: &'a [i32],
-        /// Multipliers and shifts of an integer epilogue.
-        scales: Option<&'a Requantization<'a>>,
+        /// What of.
+        constants: Constants<'a>,
     },
     /// To run over all images.
     Run {
@@ -161,22 +157,6 @@ pub enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// The sum of `count` integers, `step` apart.
-    fn sum(&self, [first, step]: [usize; 2], count: usize) -> i32 {
-        let mut sum = 0_i32;
-        if let (Self::Bytes(weights), false) = (self, cfg!(target_arch = "wasm32")) {
-            panels::runs(weights, [first, step], count, 0, |run| {
-                sum = run.iter().fold(sum, |sum, &weight| sum.wrapping_add(weight.into()));
-                Some(())
-            });
-            return sum;
-        }
-        for index in 0..count {
-            sum = sum.wrapping_add(self.at(first + index * step));
-        }
-        sum
-    }
-
     /// A weight as it is packed: an integer, or the bits of a float. Nought beyond the last one.
     fn at(&self, at: usize) -> i32 {
         match self {

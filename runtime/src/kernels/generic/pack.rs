@@ -14,6 +14,14 @@ pub struct Sizes {
     pub scratch: usize,
 }
 
+impl Sizes {
+    /// Adds those of the next op.
+    pub fn add(&mut self, next: Self) {
+        self.packed = self.packed.saturating_add(next.packed);
+        self.scratch = self.scratch.max(next.scratch);
+    }
+}
+
 /// Bytes of a part of `count` words.
 pub const fn part(count: usize) -> usize {
     count.saturating_mul(4).saturating_add(PART - 1) / PART * PART

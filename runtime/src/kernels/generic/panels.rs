@@ -1,170 +1,325 @@
-//! Weights in the order in which panels take them, written in runs.
+//! What is packed of the channels of a panel: their weights in the order in which vectors take them, where their sums start, and the
+//! tables of their epilogue.
 
-use super::Source;
-use crate::kernels::weights::{RUN, Weights};
-use zerocopy::{FromBytes, IntoBytes};
+use super::loops::Layout;
+use super::requantize::pack_table;
+use super::{Source, word};
+use crate::kernels::Requantization;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use crate::kernels::arch::baseline;
+use crate::kernels::weights::{ByteWeights, RUN, Weights};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use zerocopy::transmute;
 
-/// Words of a lane that are written before those of the next lane: with as many lanes as a panel has they stay in the
-/// first-level cache.
-const BLOCK: usize = 128;
+/// What panels are packed of.
+#[derive(Clone, Copy, Debug)]
+pub struct Constants<'a> {
+    /// The weights.
+    pub weights: Source<'a>,
+    /// A word for each channel, or none.
+    pub bias: &'a [i32],
+    /// Multipliers and shifts of an integer epilogue.
+    pub scales: Option<&'a Requantization<'a>>,
+}
 
-/// Packs a panel: depth by depth a word for each of its `lanes`, which holds `group` weights, 1, 2 or 4. `row` tells where
-/// the weights of a lane begin, `step` how far it is from one to the next; lanes without weights are nought. `None` where
-/// weights are missing.
-/// On WebAssembly in less code instead.
-pub fn pack(
-    weights: &Source<'_>,
-    row: &dyn Fn(usize) -> Option<usize>,
-    [taps, step]: [usize; 2],
-    group: usize,
-    lanes: usize,
-    panel: &mut [u32],
-) -> Option<()> {
-    if !cfg!(target_arch = "wasm32") {
-        let taps = [taps, step];
-        return match weights {
-            Source::Reals(weights) => pack_runs(weights, row, taps, 0.0, 1, copy::<f32, f32>, lanes, panel),
-            Source::Bytes(weights) if group == 2 => pack_runs(weights, row, taps, 0, 2, copy::<i8, i16>, lanes, panel),
-            Source::Bytes(weights) => pack_runs(weights, row, taps, 0, 4, copy::<i8, i8>, lanes, panel),
+/// The channels of a panel.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    /// The first one, and how many there are.
+    pub channels: [usize; 2],
+    /// How far it is from the weight of a channel to that of the next one, and from one weight of a channel to the next.
+    pub strides: [usize; 2],
+    /// Runs of weights of a channel, each in words of its own, and weights of a run.
+    pub runs: [usize; 2],
+}
+
+/// Where a panel is packed. It has as many lanes as sums start in it; those without a channel are nought.
+#[derive(Debug)]
+pub struct Target<'a> {
+    /// Depth by depth a word for each lane.
+    pub panel: &'a mut [u32],
+    /// A word for each lane.
+    pub starts: &'a mut [u32],
+    /// The tables of whole vectors.
+    pub tables: &'a mut [u32],
+}
+
+impl Constants<'_> {
+    /// Packs a panel. Sums start at the bias less the weights times `excess`, what activations exceed theirs by. `None` where weights
+    /// are missing.
+    pub fn pack(&self, layout: &Layout, excess: i32, rows: &Rows, target: Target<'_>) -> Option<()> {
+        let Target { panel, starts, tables } = target;
+        let ([first, count], [across, along], [runs, taps]) = (rows.channels, rows.strides, rows.runs);
+        let words = (panel.len() / runs.max(1)).max(1);
+        let run = |index: usize, taps: usize| Run {
+            first: first * across + index * taps * along,
+            strides: rows.strides,
+            extent: [count, taps],
         };
-    }
-    let mut words = panel.iter_mut();
-    let mut depth = 0;
-    while words.len() > 0 {
-        for lane in 0..lanes {
-            let row = row(lane);
-            *words.next()? = super::word(group, |slot| match row {
-                Some(row) if depth * group + slot < taps => weights.at(row + (depth * group + slot) * step),
-                _ => 0,
-            });
+        for (index, panel) in panel.chunks_mut(words).enumerate() {
+            run(index, taps).pack(&self.weights, layout.group, starts.len(), panel)?;
         }
-        depth += 1;
-    }
-    Some(())
-}
-
-/// Makes words of weights that are packed as `E`, and tells how many; what is missing in the last one is nought.
-#[inline(always)]
-fn copy<T: Copy, E: From<T> + Default + FromBytes + IntoBytes>(run: &[T], words: &mut [u32; BLOCK]) -> usize {
-    let elements = <[E]>::mut_from_bytes(words.as_mut_bytes()).unwrap_or(&mut []);
-    let (whole, rest) = elements.split_at_mut(run.len().min(elements.len()));
-    whole.iter_mut().zip(run).for_each(|(to, &weight)| *to = E::from(weight));
-    rest.iter_mut().take(3).for_each(|to| *to = E::default());
-    (run.len() * size_of::<E>()).div_ceil(4)
-}
-
-/// Calls `each` with the weights at `first`, `first + step` and so on, `count` in all, several at a time: a multiple of
-/// four but for the last ones.
-#[inline(always)]
-pub fn runs<T: Copy, W: Weights<T>>(
-    weights: &W,
-    [first, step]: [usize; 2],
-    count: usize,
-    nothing: T,
-    mut each: impl FnMut(&[T]) -> Option<()>,
-) -> Option<()> {
-    let mut buffer = [nothing; RUN];
-    let mut done = 0;
-    while done < count {
-        let run = if step == 1 {
-            weights.run(first + done, count - done, &mut buffer)
-        } else {
-            let places = (first + done * step..).step_by(step.max(1)).take(count - done);
-            let mut taken = 0;
-            for (to, at) in buffer.iter_mut().zip(places) {
-                *to = weights.at(at)?;
-                taken += 1;
-            }
-            buffer.get(..taken)?
+        let sums = match &self.weights {
+            Source::Bytes(weights) if excess != 0 => run(0, runs * taps).sums(weights)?,
+            _ => [0; RUN],
         };
-        if run.is_empty() {
-            return None;
+        for (lane, (start, sum)) in starts.iter_mut().zip(sums).enumerate() {
+            let bias = self.bias.get(first + lane).filter(|_| lane < count).map_or(0, |&bias| bias);
+            *start = bias.wrapping_sub(sum.wrapping_mul(excess)).cast_unsigned();
         }
-        each(run)?;
-        done += run.len();
+        if let Some(scales) = self.scales {
+            for (vector, table) in tables.chunks_exact_mut((layout.lanes * layout.table).max(1)).enumerate() {
+                let done = vector * layout.lanes;
+                pack_table(scales, [first + done, count.saturating_sub(done)], table)?;
+            }
+        }
+        Some(())
+    }
+}
+
+/// A run of weights of every lane.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// The first one of the first lane.
+    first: usize,
+    /// From one lane to the next, and from one weight of a lane to the next.
+    strides: [usize; 2],
+    /// Lanes with weights, and weights of each.
+    extent: [usize; 2],
+}
+
+impl Run {
+    /// Packs words of `group` weights, 1, 2 or 4. On WebAssembly in less code than elsewhere.
+    fn pack(&self, weights: &Source<'_>, group: usize, lanes: usize, panel: &mut [u32]) -> Option<()> {
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        return match lanes {
+            4 => self.arrange::<4>(weights, group, panel),
+            8 => self.arrange::<8>(weights, group, panel),
+            16 => self.arrange::<16>(weights, group, panel),
+            32 => self.arrange::<32>(weights, group, panel),
+            _ => self.words(weights, group, lanes, panel),
+        };
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        self.words(weights, group, lanes, panel)
+    }
+
+    /// Packs one word after the other.
+    fn words(&self, weights: &Source<'_>, group: usize, lanes: usize, panel: &mut [u32]) -> Option<()> {
+        let ([across, along], [count, taps]) = (self.strides, self.extent);
+        for (depth, words) in panel.chunks_mut(lanes.max(1)).enumerate() {
+            for (lane, to) in words.iter_mut().enumerate() {
+                *to = word(group, |slot| match depth * group + slot {
+                    tap if lane < count && tap < taps => weights.at(self.first + lane * across + tap * along),
+                    _ => 0,
+                });
+            }
+        }
+        Some(())
+    }
+
+    /// The sum of each lane's weights. `None` where weights are missing.
+    fn sums(&self, weights: &ByteWeights<'_>) -> Option<[i32; RUN]> {
+        let ([across, along], [count, taps]) = (self.strides, self.extent);
+        let mut sums = [0_i32; RUN];
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        match (weights.elements(), self.strides) {
+            (Some(elements), [_, 1]) => {
+                for (lane, sum) in sums.iter_mut().enumerate().take(count) {
+                    *sum = baseline::sum(elements.get(self.first + lane * across..)?.get(..taps)?);
+                }
+                return Some(sums);
+            }
+            (Some(elements), [1, _]) => {
+                for tap in 0..taps {
+                    add(&mut sums, elements.get(self.first + tap * along..)?.get(..count)?)?;
+                }
+                return Some(sums);
+            }
+            _ => {}
+        }
+        for (lane, sum) in sums.iter_mut().enumerate().take(count) {
+            for tap in 0..taps {
+                *sum = sum.wrapping_add(weights.at(self.first + lane * across + tap * along)?.into());
+            }
+        }
+        Some(sums)
+    }
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+impl Run {
+    /// Packs lanes in vectors.
+    fn arrange<const LANES: usize>(&self, weights: &Source<'_>, group: usize, panel: &mut [u32]) -> Option<()> {
+        match (weights, self.strides) {
+            (Source::Reals(weights), [_, 1]) => {
+                self.transpose::<_, LANES, 4>(weights, |reals| reals.map(f32::to_bits), panel)
+            }
+            (Source::Reals(weights), [1, _]) => self.weave::<_, LANES, 1>(weights, |[real]| real.to_bits(), panel),
+            (Source::Bytes(weights), [_, 1]) if group == 2 => {
+                self.transpose::<_, LANES, 8>(weights, baseline::widen, panel)
+            }
+            (Source::Bytes(weights), [1, _]) if group == 2 => self.weave::<_, LANES, 2>(weights, pair, panel),
+            (Source::Bytes(weights), [_, 1]) => {
+                self.transpose::<_, LANES, 16>(weights, |bytes| transmute!(*bytes), panel)
+            }
+            (Source::Bytes(weights), [1, _]) => self.weave::<_, LANES, 4>(weights, |bytes| transmute!(bytes), panel),
+            _ => self.words(weights, group, LANES, panel),
+        }
+    }
+
+    /// Packs lanes whose weights are neighbours, of which `SPAN` make four words.
+    #[inline(always)]
+    fn transpose<T: Copy + Default, const LANES: usize, const SPAN: usize>(
+        &self,
+        weights: &impl Weights<T>,
+        words: impl Fn(&[T; SPAN]) -> [u32; 4],
+        panel: &mut [u32],
+    ) -> Option<()> {
+        let ([across, _], [count, taps]) = (self.strides, self.extent);
+        // Where they lie in memory, whole spans are read there.
+        let elements = weights.elements().filter(|_| count == LANES);
+        let whole = elements.map_or(0, |_| taps / SPAN);
+        let (lines, rest) = panel.as_chunks_mut::<LANES>().0.split_at_mut_checked(whole * 4)?;
+        let mut rows = [&[][..]; LANES];
+        for (lane, row) in rows.iter_mut().enumerate().filter(|_| whole > 0) {
+            *row = elements?.get(self.first + lane * across..)?.as_chunks::<SPAN>().0.get(..whole)?;
+        }
+        for (at, lines) in lines.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            for (side, rows) in rows.as_chunks::<4>().0.iter().enumerate() {
+                let [a, b, c, d] = rows;
+                let [a, b, c, d] = [words(a.get(at)?), words(b.get(at)?), words(c.get(at)?), words(d.get(at)?)];
+                put(lines, side, baseline::transpose([&a, &b, &c, &d]));
+            }
+        }
+        for (at, lines) in (whole..).zip(rest.chunks_mut(4)) {
+            let mut spans = [[T::default(); SPAN]; LANES];
+            for (lane, span) in spans.iter_mut().enumerate().take(count) {
+                let (first, left) = (self.first + lane * across + at * SPAN, taps.saturating_sub(at * SPAN));
+                read(weights, first, span.get_mut(..left.min(SPAN))?)?;
+            }
+            for (side, [a, b, c, d]) in spans.as_chunks::<4>().0.iter().enumerate() {
+                put(lines, side, baseline::transpose([&words(a), &words(b), &words(c), &words(d)]));
+            }
+        }
+        Some(())
+    }
+
+    /// Packs neighbouring lanes whose weights are neighbours, of which each gives `GROUP` to a word.
+    #[inline(always)]
+    fn weave<T: Copy + Default, const LANES: usize, const GROUP: usize>(
+        &self,
+        weights: &impl Weights<T>,
+        word: impl Fn([T; GROUP]) -> u32,
+        panel: &mut [u32],
+    ) -> Option<()> {
+        let ([_, along], [count, taps]) = (self.strides, self.extent);
+        let elements = weights.elements();
+        for (depth, to) in panel.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let mut lines = [[T::default(); LANES]; GROUP];
+            for (tap, line) in (depth * GROUP..taps).zip(&mut lines) {
+                let first = self.first + tap * along;
+                match elements.and_then(|elements| elements.get(first..)?.first_chunk()) {
+                    Some(chunk) if count == LANES => *line = *chunk,
+                    _ => read(weights, first, line.get_mut(..count)?)?,
+                }
+            }
+            for (lane, to) in to.iter_mut().enumerate() {
+                let mut group = [T::default(); GROUP];
+                for (weight, line) in group.iter_mut().zip(&lines) {
+                    *weight = *line.get(lane)?;
+                }
+                *to = word(group);
+            }
+        }
+        Some(())
+    }
+}
+
+/// Puts columns of four lanes into lines of words.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(always)]
+fn put<const LANES: usize>(lines: &mut [[u32; LANES]], side: usize, columns: [[u32; 4]; 4]) {
+    for (line, column) in lines.iter_mut().zip(columns) {
+        if let Some(to) = line.as_chunks_mut().0.get_mut(side) {
+            *to = column;
+        }
+    }
+}
+
+/// Adds a row of weights, in whole vectors as far as it goes.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn add(sums: &mut [i32; RUN], row: &[i8]) -> Option<()> {
+    let (whole, rest) = row.as_chunks::<8>();
+    let (front, behind) = sums.split_at_mut_checked(whole.len() * 8)?;
+    for (sums, row) in front.as_chunks_mut::<8>().0.iter_mut().zip(whole) {
+        for (sum, &weight) in sums.iter_mut().zip(row) {
+            *sum = sum.wrapping_add(weight.into());
+        }
+    }
+    for (sum, &weight) in behind.iter_mut().zip(rest) {
+        *sum = sum.wrapping_add(weight.into());
     }
     Some(())
 }
 
-/// [`pack`] of weights of one type. `words` makes words of a run and tells how many.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn pack_runs<T: Copy, W: Weights<T>>(
-    weights: &W,
-    row: &dyn Fn(usize) -> Option<usize>,
-    [taps, step]: [usize; 2],
-    nothing: T,
-    group: usize,
-    words: impl Fn(&[T], &mut [u32; BLOCK]) -> usize,
-    lanes: usize,
-    panel: &mut [u32],
-) -> Option<()> {
-    let lanes = lanes.max(1);
-    let mut buffer = [0; BLOCK];
-    for (block, panel) in panel.chunks_mut(lanes * BLOCK).enumerate() {
-        let first = block * BLOCK * group;
-        let count = taps.saturating_sub(first).min(BLOCK * group);
-        for lane in 0..lanes {
-            let mut at = lane;
-            if let Some(row) = row(lane) {
-                runs(weights, [row + first * step, step], count, nothing, |run| {
-                    let made = words(run, &mut buffer);
-                    for word in buffer.iter().take(made) {
-                        *panel.get_mut(at)? = *word;
-                        at += lanes;
-                    }
-                    Some(())
-                })?;
-            }
-            while let Some(word) = panel.get_mut(at) {
-                *word = 0;
-                at += lanes;
-            }
-        }
+/// Reads neighbouring weights.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn read<T: Copy + Default>(weights: &impl Weights<T>, mut at: usize, mut to: &mut [T]) -> Option<()> {
+    let mut buffer = [T::default(); RUN];
+    while !to.is_empty() {
+        let run = weights.run(at, to.len(), &mut buffer);
+        let part = to.split_off_mut(..run.len()).filter(|part| !part.is_empty())?;
+        part.copy_from_slice(run);
+        at += part.len();
     }
     Some(())
+}
+
+/// A pair of bytes as a word.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(always)]
+fn pair(bytes: [i8; 2]) -> u32 {
+    transmute!(bytes.map(i16::from))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::weights::ByteWeights;
+    use crate::kernels::weights::FloatWeights;
+    use proptest::prelude::*;
     use std::vec;
-    use std::vec::Vec;
 
-    /// What [`pack`] writes, one word after another.
-    fn expected(weights: &ByteWeights<'_>, channels: usize, [taps, step]: [usize; 2], lanes: usize) -> Vec<u32> {
-        let mut words = vec![];
-        for depth in 0..taps.div_ceil(2) {
-            for lane in 0..lanes {
-                let tap = |tap: usize| {
-                    let row = if step == 1 { lane * taps } else { lane };
-                    if tap < taps && lane < channels { weights.at(row + tap * step).unwrap() } else { 0 }
-                };
-                words.push(word(&[tap(2 * depth), tap(2 * depth + 1)]));
-            }
+    proptest! {
+        #[test]
+        fn panels_hold_what_is_packed_word_by_word(
+            bytes in proptest::collection::vec(any::<u8>(), 12_000),
+            [size, vectors] in [0..3_usize, 1..3_usize],
+            left_out in 0..4_usize,
+            taps in prop_oneof![1..40_usize, 100..300_usize],
+            adjacent in any::<bool>(),
+            kind in 0..4_usize,
+            quads in any::<bool>(),
+            first in 0..9_usize,
+        ) {
+            let lanes = (4 << size) * vectors;
+            let count = lanes.saturating_sub(left_out).max(1);
+            let whole: vec::Vec<i8> = bytes.iter().map(|&byte| byte.cast_signed()).collect();
+            let reals: vec::Vec<f32> = (0..bytes.len()).map(|at| at as f32).collect();
+            let halves = bytes.as_chunks().0;
+            let (weights, group) = match kind {
+                0 => (Source::Bytes(ByteWeights::Bytes(&whole)), if quads { 4 } else { 2 }),
+                1 => (Source::Bytes(ByteWeights::Nibbles(&bytes)), if quads { 4 } else { 2 }),
+                2 => (Source::Reals(FloatWeights::Singles(&reals)), 1),
+                _ => (Source::Reals(FloatWeights::Halves(halves)), 1),
+            };
+            let taps = taps.min(5_000 / lanes);
+            let strides = if adjacent { [1, lanes + 1] } else { [taps + 1, 1] };
+            let run = Run { first, strides, extent: [count, taps] };
+            let mut expected = vec![0xa5a5_a5a5; taps.div_ceil(group) * lanes];
+            let mut got = expected.clone();
+            prop_assert_eq!(run.words(&weights, group, lanes, &mut expected), Some(()));
+            prop_assert_eq!(run.pack(&weights, group, lanes, &mut got), Some(()));
+            prop_assert_eq!(got, expected);
         }
-        words
-    }
-
-    fn word(pair: &[i8]) -> u32 {
-        pair.iter().rev().fold(0, |word, &weight| word << 16 | u32::from(i16::from(weight).cast_unsigned()))
-    }
-
-    #[test]
-    fn panels_hold_bytes_and_halves_in_either_order() {
-        let bytes: Vec<u8> = (0..4000_u32).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
-        let whole: Vec<i8> = bytes.iter().map(|&byte| byte.cast_signed()).collect();
-        for weights in [ByteWeights::Bytes(&whole), ByteWeights::Nibbles(&bytes)] {
-            for (channels, taps) in [(1_usize, 1_usize), (3, 2), (5, 31), (8, 33), (7, 300), (4, 515)] {
-                for step in [1, channels] {
-                    let mut panel = vec![0xffff_ffff; taps.div_ceil(2) * 8];
-                    let row = |lane| (lane < channels).then_some(if step == 1 { lane * taps } else { lane });
-                    pack(&Source::Bytes(weights), &row, [taps, step], 2, 8, &mut panel).unwrap();
-                    assert_eq!(panel, expected(&weights, channels, [taps, step], 8), "{channels} {taps} {step}");
-                }
-            }
-        }
-        assert_eq!(pack(&Source::Bytes(ByteWeights::Bytes(&whole[..9])), &Some, [10, 1], 2, 1, &mut [0; 5]), None);
     }
 }

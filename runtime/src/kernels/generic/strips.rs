@@ -3,7 +3,7 @@
 //! For a block of channels, words are made of the lines of a strip, each with a group of neighbours in a row: those under the taps
 //! of one product. Where taps are in the same columns, neighbouring windows share them.
 
-use super::loops::{Of, Packing, Rows, VECTORS, put, put_two};
+use super::loops::{Of, Outputs, Packing, VECTORS, put, put_two};
 use super::{Finish, Kernel, Matrix, Products};
 use zerocopy::{FromBytes, FromZeros};
 
@@ -154,7 +154,8 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
                         [*sums] = windows!(products, words, base, places, filter, start, step, [0: a b]);
                         column += 1;
                     }
-                    let rows = Rows { finish, tables: tables_of, bytes, apart: pixel, output: output.get_mut(at..)? };
+                    let rows =
+                        Outputs { finish, tables: tables_of, bytes, apart: pixel, output: output.get_mut(at..)? };
                     products.finish_all(sums.get(..count)?, rows)?;
                     at += count * pixel;
                 }

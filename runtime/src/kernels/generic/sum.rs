@@ -50,7 +50,7 @@ impl Sum {
             if multipliers.iter().any(|&(multiplier, shift)| multiplier >> 31 != 0 || !(-31..=0).contains(&shift)) {
                 return None;
             }
-            let [factor, tie] = quick(multiplier.cast_signed(), Some(shift));
+            let [factor, tie] = quick(multiplier.cast_signed(), Some(shift.into()));
             let real =
                 |multiplier: u32, shift: i8| multiplier.cast_signed() as f32 * power(i32::from(shift) - 11) * factor;
             let [a, b] = [real(first, first_shift), real(second, second_shift)];

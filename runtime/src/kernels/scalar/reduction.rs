@@ -86,7 +86,6 @@ pub fn reduce_f32(
 }
 
 /// The library's fold, of which short code has one.
-#[cfg_attr(target_arch = "wasm32", inline(never))]
 fn fold<T: Copy>(values: Line<'_, T>, start: T, function: fn(T, T) -> T) -> T {
     values.fold(start, function)
 }
