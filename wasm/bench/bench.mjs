@@ -18,7 +18,7 @@ if (list === undefined) {
 }
 /** Samples of each engine, and pages opened for it. */
 const ROUNDS = 31;
-const PAGES = 7;
+const PAGES = 5;
 /** A busy machine takes its time to open a page. */
 const PATIENCE_MS = 300_000;
 const SAMPLE_MS = 10;
@@ -186,24 +186,28 @@ try {
 function print(rows) {
   const format = (value, digits) => value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
   const number = (value, digits) => (value == null ? "" : format(value, digits));
+  /** As many digits as a duration deserves. */
+  const places = (milliseconds) => (milliseconds < 10 ? 3 : milliseconds < 100 ? 2 : 1);
   const range = (low, high, digits) => (low == null ? "" : `(${format(low, digits)} to ${format(high, digits)})`);
   const line = (cells, widths) =>
     console.log(cells.map((cell, at) => (widths[at] < 0 ? cell.padEnd(-widths[at]) : cell.padStart(widths[at]))).join("").trimEnd());
-  const room = Math.max(...rows.map(({ model }) => model.length)) + 2;
+  const room = Math.max("model".length, ...rows.map(({ model }) => model.length)) + 2;
 
   console.log("time per run, and bantam's as a ratio to it in the same round: medians (tenth to ninetieth percentile)\n");
-  const race = [-room, -9, -17, -9, 10, -20, 7, -17, 9, 7];
-  line(["model", "dtype", "engine", "build", "median ms", "", "bantam", "  : it", "GMAC/s", "of"], race);
+  const race = [-room, -9, -17, -9, 10, -22, 7, -17, 9, 8];
+  line(["model", "dtype", "engine", "build", "median ms", "", "ratio", "", "GMAC/s", "share"], race);
   for (const row of rows.filter(({ engine }) => engine !== "empty")) {
     const share = row.ceiling_share === undefined ? "" : `${number(100 * row.ceiling_share, 0)} %`;
+    const digits = places(row.median_ms);
     line(
-      [row.model, row.dtype, row.engine, row.build ?? "n/a", number(row.median_ms, 3), ` ${range(row.p10_ms, row.p90_ms, 3)}`,
+      [row.model, row.dtype, row.engine, row.build ?? "n/a",
+        number(row.median_ms, digits), ` ${range(row.p10_ms, row.p90_ms, digits)}`,
         number(row.ratio, 2), ` ${range(row.ratio_p10, row.ratio_p90, 2)}`, number(row.gmacs, 1), share],
       race,
     );
   }
 
-  console.log("\nGMAC/s of a kernel on registers, beside each model: what the last column is a share of\n");
+  console.log("\nGMAC/s of a kernel on registers, beside each model: what the share is of\n");
   for (const [build, kinds] of Object.entries(INSTRUCTIONS)) {
     for (const instruction of Object.values(kinds)) {
       const ceilings = rows.filter((row) => row.instruction === instruction).map((row) => row.ceiling_gmacs);
@@ -223,9 +227,24 @@ function print(rows) {
     );
   }
 
+  console.log("\nin one table: bantam over the other (tenth to ninetieth percentile), milliseconds until ready above an empty page\n");
+  const peers = ["onnxruntime-web", "LiteRT.js"];
+  const columns = ["model", "type", "bantam, ms", "of its ceiling", ...peers, "simd128 : LiteRT.js without relaxed"];
+  console.log(`| ${[...columns, ...["bantam", ...peers].map((name) => `ready: ${name}`)].join(" | ")} |`);
+  console.log("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|");
+  for (let start = 0; start < rows.length; start += Object.keys(ENGINES).length + 1) {
+    const of = Object.fromEntries(rows.slice(start, start + Object.keys(ENGINES).length).map((row) => [row.engine, row]));
+    const { bantam: own, "onnxruntime-web": onnx, litert, "litert-compat": compat } = of;
+    const ratio = ({ ratio, ratio_p10, ratio_p90 }) => (ratio === undefined ? "" : `${number(ratio, 2)} ${range(ratio_p10, ratio_p90, 2)}`);
+    const share = own.ceiling_share === undefined ? "" : `${number(100 * own.ceiling_share, 0)} %`;
+    const cells = [own.model, own.dtype, number(own.median_ms, places(own.median_ms)), share, ratio(onnx), ratio(litert), ratio(compat)];
+    console.log(`| ${[...cells, ...[own, onnx, litert].map((row) => number(row.above_empty_ms, 0))].join(" | ")} |`);
+  }
+
   const chosen = rows.find(({ engine, build }) => engine === "bantam" && build !== undefined)?.build;
-  console.log(`\nThe loader of bantam takes its build ${chosen} in this browser. Ratios above 1: bantam is slower; litert-compat is held against bantam-simd128.`);
-  console.log("Single thread, cross-origin isolated. In 8-bit models bantam gets and gives integers, the others floats: LiteRT.js takes no 8-bit tensors.");
+  console.log(`\nThe loader of bantam takes its build ${chosen} in this browser. Ratios above 1: bantam is slower.`);
+  console.log("litert-compat, the build without relaxed vector instructions, is held against bantam-simd128, the others against bantam.");
+  console.log("Single thread, cross-origin isolated. In 8-bit models bantam gets and gives integers, the others floats, as LiteRT.js asks.");
   const packages = Object.entries(versions).filter(([name]) => ENGINES[name].opened);
   console.log(packages.map(([name, version]) => `${name} ${version}`).join(", "), "in Chromium", browserVersion);
 }
