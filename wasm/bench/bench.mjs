@@ -175,7 +175,7 @@ try {
     const opened = await openings(browser, paths, files);
     for (const engine of [...Object.keys(ENGINES), "empty"]) {
       const version = versions[engine] ?? null;
-      rows.push({ model, dtype, engine, version, ...NOTHING, ...raced.find((it) => it.engine === engine), ...opened[engine] });
+      rows.push({ model, dtype, engine, version, browser: browserVersion, ...NOTHING, ...raced.find((it) => it.engine === engine), ...opened[engine] });
     }
   }
 } finally {
