@@ -3,20 +3,47 @@
 /** Arbitrary real values, the same for every engine. */
 const reals = (length) => Float32Array.from({ length }, (_, at) => Math.sin(at * 12.9898) * 2);
 
-/** Name to a function that loads a model and gives what runs it once, inputs filled and outputs read. */
+async function bantam(url, options) {
+  const { load } = await import("/dist/index.js");
+  const model = await load(url, options);
+  const fill = ({ type, length }) => (type === "int8" ? Int8Array.from(reals(length), (x) => x * 60) : reals(length));
+  const inputs = Object.fromEntries(model.inputs.map((input) => [input.name, fill(input)]));
+  const { build, macs } = model.stats;
+  return { run: () => model.runAll(inputs), build, macs };
+}
+
+async function litert(url, script) {
+  // A query makes another instance of the package: each can hold one build of LiteRT.js.
+  const { Tensor, loadAndCompile, loadLiteRt, supportsFeature } = await import(`/modules/@litertjs/core/dist/index.js?${script}`);
+  const relaxed = script === "" && (await supportsFeature("relaxedSimd"));
+  await loadLiteRt(`/modules/@litertjs/core/wasm/${script}`);
+  const model = await loadAndCompile(url, { accelerator: "wasm" });
+  const details = model.getInputDetails();
+  const data = details.map(({ shape }) => reals(Array.from(shape).reduce((a, b) => a * b, 1)));
+  const run = async () => {
+    const inputs = details.map(({ shape }, index) => new Tensor(data[index], Array.from(shape)));
+    const outputs = await model.run(inputs);
+    for (const tensor of outputs) {
+      await tensor.data();
+      tensor.delete();
+    }
+    inputs.forEach((tensor) => tensor.delete());
+  };
+  return { run, build: relaxed ? "relaxed" : "simd128" };
+}
+
+/**
+ * Name to a function that loads a model and gives what runs it once, inputs filled and outputs read, and which vector
+ * instructions that is built with; bantam also tells how many multiply-accumulates a run takes.
+ */
 export const engines = {
   /** No engine: what a page takes by itself. */
   async empty() {
-    return () => {};
+    return { run() {} };
   },
 
-  async bantam({ bantam }) {
-    const { load } = await import("/dist/index.js");
-    const model = await load(bantam);
-    const fill = ({ type, length }) => (type === "int8" ? Int8Array.from(reals(length), (x) => x * 60) : reals(length));
-    const inputs = Object.fromEntries(model.inputs.map((input) => [input.name, fill(input)]));
-    return () => model.runAll(inputs);
-  },
+  bantam: ({ bantam: url }) => bantam(url, {}),
+  "bantam-simd128": ({ bantam: url }) => bantam(url, { build: "simd128" }),
 
   async "onnxruntime-web"({ onnx }) {
     const ort = await import("/modules/onnxruntime-web/dist/ort.wasm.min.mjs");
@@ -30,28 +57,16 @@ export const engines = {
       const values = reals(sizes.reduce((a, b) => a * b, 1));
       feeds[name] = new ort.Tensor(type, type === "float32" ? values : Int8Array.from(values, (x) => x * 60), sizes);
     }
-    return async () => {
+    const run = async () => {
       const outputs = await session.run(feeds);
       for (const name of session.outputNames) {
         await outputs[name].getData();
       }
     };
+    return { run, build: "simd128" };
   },
 
-  async litert({ tflite }) {
-    const { Tensor, loadAndCompile, loadLiteRt } = await import("/modules/@litertjs/core/dist/index.js");
-    await loadLiteRt("/modules/@litertjs/core/wasm/");
-    const model = await loadAndCompile(tflite, { accelerator: "wasm" });
-    const details = model.getInputDetails();
-    const data = details.map(({ shape }) => reals(Array.from(shape).reduce((a, b) => a * b, 1)));
-    return async () => {
-      const inputs = details.map(({ shape }, index) => new Tensor(data[index], Array.from(shape)));
-      const outputs = await model.run(inputs);
-      for (const tensor of outputs) {
-        await tensor.data();
-        tensor.delete();
-      }
-      inputs.forEach((tensor) => tensor.delete());
-    };
-  },
+  litert: ({ tflite }) => litert(tflite, ""),
+  /** The build for browsers without relaxed vector instructions. */
+  "litert-compat": ({ tflite }) => litert(tflite, "litert_wasm_compat_internal.js"),
 };

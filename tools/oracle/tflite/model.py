@@ -2,7 +2,7 @@
 
 import flatbuffers
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+from ai_edge_litert import schema_py_generated as schema
 
 TYPES = {
     "f32": (schema.TensorType.FLOAT32, np.float32),

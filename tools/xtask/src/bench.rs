@@ -11,12 +11,11 @@ use crate::context::Context;
 use crate::process::Run;
 use crate::python;
 
-/// Networks that `tools/bench/models.py` writes, and those of the same layers that `tools/oracle/tflite/networks.py` writes
-/// with 8-bit weights: that of MobileNet ends in 64 classes instead of 2, for 0.2 % of the work.
-const GENERATED: [(&str, &str); 3] =
-    [("mobilenet-v1-025-96", "mobilenet.tflite"), ("autoencoder", "autoencoder.tflite"), ("mobilenet-v2-100-224", "")];
+/// Networks that `tools/bench/models.py` writes.
+const GENERATED: [&str; 3] = ["mobilenet-v1-025-96", "autoencoder", "mobilenet-v2-100-224"];
 
-/// Networks of MLPerf Tiny, read in place where a folder with them stands beside the tree: name, type, files.
+/// Networks of MLPerf Tiny, read in place where a folder with them stands beside the tree: name, type, files. What has no
+/// .tflite of the same layers gets one from its ONNX file.
 const TINY: [[&str; 4]; 4] = [
     ["kws", "int8", "kws_int8_qdq.onnx", "kws_ref_model.tflite"],
     ["kws", "float32", "kws_float.onnx", ""],
@@ -30,8 +29,8 @@ pub struct Network {
     /// `int8` or `float32`.
     pub dtype: &'static str,
     pub onnx: PathBuf,
-    /// The same layers for TensorFlow Lite, where there are.
-    pub tflite: Option<PathBuf>,
+    /// The same layers for TensorFlow Lite.
+    pub tflite: PathBuf,
 }
 
 /// Builds the command and measures it and its peers on every model.
@@ -57,8 +56,7 @@ pub fn native(context: &Context, rounds: u32, tract: bool, json: bool) -> Result
     }
     for network in networks(context, &python)? {
         let Network { name, dtype, onnx, tflite } = network;
-        let tflite = tflite.map_or(String::new(), |path| path.display().to_string());
-        run = run.arg(format!("{name}:{dtype}:{}:{tflite}", onnx.display()));
+        run = run.arg(format!("{name}:{dtype}:{}:{}", onnx.display(), tflite.display()));
     }
     run.status()?;
     Ok(true)
@@ -134,39 +132,35 @@ fn models_folder(context: &Context) -> PathBuf {
     context.target.join("bench").join("models")
 }
 
-/// The networks that are there, and those that are made now.
+/// The networks that are there, and those that are made now; each as ONNX and for TensorFlow Lite.
 pub fn networks(context: &Context, python: &Path) -> Result<Vec<Network>> {
     let made = models_folder(context);
     Run::new(python).arg(context.root.join("tools/bench/models.py")).arg(&made).status()?;
     let mut networks = Vec::new();
+    let mut conversions = Vec::new();
+    let mut add = |name, dtype, onnx: PathBuf, tflite: Option<PathBuf>| {
+        let tflite = tflite.unwrap_or_else(|| {
+            let converted = made.join(format!("{name}-{dtype}.tflite"));
+            conversions.extend([onnx.clone(), converted.clone()]);
+            converted
+        });
+        networks.push(Network { name, dtype, onnx, tflite });
+    };
     let tiny = context.root.join("../shared/mlperf-tiny");
     if tiny.is_dir() {
         for [name, dtype, onnx, tflite] in TINY {
-            let tflite = Some(tflite).filter(|name| !name.is_empty()).map(|name| tiny.join(name));
-            networks.push(Network { name, dtype, onnx: tiny.join(onnx), tflite });
+            add(name, dtype, tiny.join(onnx), Some(tflite).filter(|name| !name.is_empty()).map(|name| tiny.join(name)));
         }
     } else {
         eprintln!("skipped: the networks of MLPerf Tiny, which are not on this machine");
     }
-    let random = random_tflite(context)?;
-    for (name, tflite) in GENERATED {
+    for name in GENERATED {
         for dtype in ["int8", "float32"] {
-            let tflite = Some(tflite).filter(|name| !name.is_empty() && dtype == "int8").map(|name| random.join(name));
-            networks.push(Network { name, dtype, onnx: made.join(format!("{name}-{dtype}.onnx")), tflite });
+            add(name, dtype, made.join(format!("{name}-{dtype}.onnx")), None);
         }
     }
+    Run::new(python).arg(context.root.join("tools/bench/onnx_to_tflite.py")).args(conversions).status()?;
     Ok(networks)
-}
-
-/// A folder with the networks of `tools/oracle/tflite/networks.py`, made on first use.
-fn random_tflite(context: &Context) -> Result<PathBuf> {
-    let folder = context.target.join("bench").join("tflite");
-    if GENERATED.iter().any(|(_, file)| !folder.join(file).exists()) {
-        let python = python::environment(context, "oracle/tflite")?;
-        let script = context.root.join("tools/oracle/tflite/write_runs.py");
-        Run::new(python).arg(script).args(["--count", "1"]).arg(&folder).status()?;
-    }
-    Ok(folder)
 }
 
 #[cfg(test)]

@@ -67,7 +67,8 @@ fn install(context: &Context, work: &Path) -> Result<()> {
     for name in ["package.json", "package-lock.json", ".npmrc"] {
         fs::copy(source.join(name), work.join(name))?;
     }
-    Run::new("npm").args(["ci", "--prefer-offline", "--no-audit", "--no-fund"]).current_dir(work).status()?;
+    // What it says is no part of the document that `--json` promises.
+    Run::new("npm").args(["ci", "--prefer-offline", "--no-audit", "--no-fund"]).current_dir(work).output()?;
     fs::write(installed, lock).context("noting what is installed")
 }
 
@@ -89,17 +90,18 @@ fn known(context: &Context, work: &Path) -> Result<Vec<Triple>> {
     }];
     let python = python::environment(context, "bench")?;
     for Network { name, dtype, onnx, tflite } in bench::networks(context, &python)? {
-        let tflite = match tflite {
-            Some(path) if dtype == "int8" => {
-                let borders = work.join(format!("{name}_float_borders.tflite"));
-                let script = context.root.join("wasm/bench/float_borders.py");
-                Run::new(&python).arg(script).arg(path).arg(&borders).status()?;
-                Some(borders)
-            }
-            tflite => tflite,
+        eprintln!("preparing {name} {dtype}");
+        let tflite = if dtype == "int8" {
+            let borders = work.join(format!("{name}_float_borders.tflite"));
+            let script = context.root.join("wasm/bench/float_borders.py");
+            Run::new(&python).arg(script).arg(tflite).arg(&borders).status()?;
+            borders
+        } else {
+            tflite
         };
         let bantam = shrink(&onnx, &work.join(format!("{name}_{dtype}.bantam")), dtype == "float32")?;
-        models.push(Triple { name: name.to_owned(), dtype, bantam: Some(bantam), onnx: Some(onnx), tflite });
+        let [bantam, onnx, tflite] = [bantam, onnx, tflite].map(Some);
+        models.push(Triple { name: name.to_owned(), dtype, bantam, onnx, tflite });
     }
     Ok(models)
 }
