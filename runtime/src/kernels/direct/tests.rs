@@ -14,6 +14,14 @@ struct Every;
 
 impl Forms for Every {}
 
+/// Convolutions whose windows lie inside the input.
+#[derive(Clone, Copy)]
+struct Inner;
+
+impl Forms for Inner {
+    const PADDING: bool = false;
+}
+
 /// Keeps a byte of the sums: the lowest, or the next.
 fn keep(parameters: &Requantization<'_>, _: usize, sums: &[i32], output: &mut [i8]) {
     for (out, sum) in output.iter_mut().zip(sums) {
@@ -123,7 +131,7 @@ fn compare(
 }
 
 /// A convolution of all rows, apart from the input; of a band that is not all rows there is nothing to compare.
-fn convolve<'w>(
+fn convolve<'w, F: Forms>(
     geometry: &Convolution,
     band: &Band,
     input: &[i8],
@@ -140,7 +148,7 @@ fn convolve<'w>(
         let mut memory = std::vec![99; start + got.len() + around];
         memory[around..start].copy_from_slice(input);
         let place = Place { memory: &mut memory, input: around, output: start, down };
-        Direct::<Every>::convolution(geometry, accumulation).conv_2d(place, 1).expect("tensors inside the memory");
+        Direct::<F>::convolution(geometry, accumulation).conv_2d(place, 1).expect("tensors inside the memory");
         assert_eq!(expected, &memory[start..start + got.len()], "{geometry:?} {down} {around}");
     }
     got.copy_from_slice(expected);
@@ -159,7 +167,28 @@ proptest! {
     ) {
         let geometry = geometry(tall, wide, [depth * groups, outputs * groups], groups);
         compare(&geometry, geometry.taps(), seed, zero_point, |band, input, accumulation, outputs| {
-            convolve(&geometry, band, input, accumulation, outputs);
+            convolve::<Every>(&geometry, band, input, accumulation, outputs);
+        });
+    }
+
+    #[test]
+    fn convolutions_inside_the_input(
+        tall in axis(),
+        wide in axis(),
+        depth in 1usize..11,
+        outputs in 1usize..20,
+        groups in 1usize..3,
+        seed: u64,
+    ) {
+        // As many windows as the size says, and the input that they take.
+        let [tall, wide] = [tall, wide].map(|[kernel, stride, dilation, _, count]| {
+            [kernel, stride, dilation, 0, (count - 1) * stride + (kernel - 1) * dilation + 1]
+        });
+        let mut geometry = geometry(tall, wide, [depth * groups, outputs * groups], groups);
+        let count = |[kernel, stride, dilation, _, size]: [usize; 5]| (size - 1 - (kernel - 1) * dilation) / stride + 1;
+        [geometry.output[0], geometry.output[1]] = [tall, wide].map(count);
+        compare(&geometry, geometry.taps(), seed, 3, |band, input, accumulation, outputs| {
+            convolve::<Inner>(&geometry, band, input, accumulation, outputs);
         });
     }
 
@@ -195,7 +224,7 @@ proptest! {
         let [tall, wide] = size.map(|size| [1, 1, 1, 0, size]);
         let geometry = geometry(tall, wide, [depth, outputs], 1);
         compare(&geometry, depth, seed, 3, |band, input, accumulation, outputs| {
-            convolve(&geometry, band, input, accumulation, outputs);
+            convolve::<Every>(&geometry, band, input, accumulation, outputs);
         });
     }
 
