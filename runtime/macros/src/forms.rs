@@ -12,6 +12,7 @@ pub fn of(op: &Op<'_>) -> Vec<&'static str> {
             let attributes = ops::Conv2d::read(op.attributes());
             let window = &attributes.window;
             add("SPREAD", attributes.groups > 1 || [window.dilation_height, window.dilation_width] != [1; 2]);
+            add("PADDING", is_padded(op, window));
             let depth = op.input(0).shape.innermost() / usize::from(attributes.groups);
             Some((attributes.accumulation, window.taps() * depth))
         }
@@ -61,6 +62,19 @@ fn moves(op: &Op<'_>) -> bool {
     let lies_there = |input: &bantam_format::Tensor| input.in_arena() && input.range() == output.range();
     let second = (op.input_count > 1).then(|| op.input(1)).filter(|input| input.meets(&output));
     !lies_there(&second.unwrap_or(op.input(0)))
+}
+
+/// Whether a window reaches beyond the input.
+fn is_padded(op: &Op<'_>, window: &ops::Window) -> bool {
+    let axes = [
+        (1, window.pad_top, [window.kernel_height, window.stride_height, window.dilation_height]),
+        (2, window.pad_left, [window.kernel_width, window.stride_width, window.dilation_width]),
+    ];
+    axes.into_iter().any(|(axis, pad, numbers)| {
+        let [input, output] = [op.input(0), op.output(0)].map(|tensor| tensor.shape.dimension(axis));
+        let [kernel, stride, dilation] = numbers.map(usize::from);
+        pad > 0 || output.saturating_sub(1) * stride + kernel.saturating_sub(1) * dilation >= input
+    })
 }
 
 fn depthwise(op: &Op<'_>, window: &ops::Window, add: &mut impl FnMut(&'static str, bool)) {

@@ -35,8 +35,8 @@ mod unary;
 
 pub(crate) use driver::{Context, Task, packs};
 pub use source::{
-    ANY_DEPTHWISE, ANY_SCALE, APART, HALF_FLOATS, HALVES, LONG_LINES, MANY_VALUES, MOVES, OVERWRITES, PARTS, SPREAD,
-    STRIPS, linkable, linked_numbers, numbers,
+    ANY_DEPTHWISE, ANY_SCALE, APART, HALF_FLOATS, HALVES, LONG_LINES, MANY_VALUES, MOVES, OVERWRITES, PADDING, PARTS,
+    SPREAD, STRIPS, linkable, linked_numbers, numbers,
 };
 pub(crate) use source::{Linked, Source, links_form, links_oracle};
 

@@ -41,6 +41,7 @@ impl<S: Source> Forms for Linked<S> {
     const ANY_DEPTHWISE: bool = links_form(S::NUMBERS, ANY_DEPTHWISE);
     const ANY_SCALE: bool = links_form(S::NUMBERS, ANY_SCALE);
     const SPREAD: bool = links_form(S::NUMBERS, SPREAD);
+    const PADDING: bool = links_form(S::NUMBERS, PADDING);
     const MANY_VALUES: bool = links_form(S::NUMBERS, MANY_VALUES);
     const PARTS: bool = links_form(S::NUMBERS, PARTS);
 }
@@ -82,7 +83,8 @@ pub const SPREAD: u32 = 0x10_0000;
 pub const PARTS: u32 = 0x20_0000;
 /// Added to a set where convolutions may have windows of more than a few values.
 pub const MANY_VALUES: u32 = 0x40_0000;
-
+/// Added to a set where convolutions may have windows that reach beyond the input.
+pub const PADDING: u32 = 0x200_0000;
 /// Added to a set where the weights of float ops may have 16 bits.
 pub const HALF_FLOATS: u32 = 0x80_0000;
 
@@ -100,6 +102,7 @@ const FORMS: u32 = HALVES
     | SPREAD
     | PARTS
     | MANY_VALUES
+    | PADDING
     | HALF_FLOATS;
 
 /// Added to a set where sessions pack: what has a packed form is not linked in any other where the target has instructions

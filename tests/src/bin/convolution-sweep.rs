@@ -1,7 +1,7 @@
 //! Writes artifacts of one convolution each, of growing size: `cargo xtask bench sweep`.
 //!
 //! `convolution-sweep FOLDER` writes FOLDER/NAME.bantam for each, the same packed for firmware as FOLDER/cases (the module
-//! `fixtures` says how), and prints a line for each in that order: its kind, its multiply-accumulates, its name.
+//! `fixtures` says how), and prints a line for each in that order: its name, its multiply-accumulates, its kind.
 
 use bantam::{AlignedBytes, Arithmetic, Model, Opcode};
 use bantam_tests::accumulating::Accumulating;
@@ -14,15 +14,15 @@ use bantam_tools::files::write_whole;
 use std::error::Error;
 use std::path::PathBuf;
 
-/// A kind of layer: its name, opcode, side of the window, input channels, and the sizes it is made in: the side of an image of
+/// A kind of layer: what it is and how its files begin, opcode, side of the window, input channels, and the sizes it is made in: the side of an image of
 /// as many output channels, or the outputs of a dense layer. A board's memory is the limit.
-type Kind = (&'static str, Opcode, u16, u32, &'static [u32]);
+type Kind = ([&'static str; 2], Opcode, u16, u32, &'static [u32]);
 
 const KINDS: [Kind; 4] = [
-    ("1x1", Opcode::Conv2d, 1, 64, &[1, 2, 3, 4, 6, 8, 12, 16]),
-    ("3x3", Opcode::Conv2d, 3, 32, &[1, 2, 3, 4, 6, 8, 12, 16]),
-    ("depthwise", Opcode::DepthwiseConv2d, 3, 64, &[1, 2, 3, 4, 6, 8, 12, 16]),
-    ("dense", Opcode::FullyConnected, 1, 256, &[8, 16, 32, 64, 128, 192, 256, 384]),
+    (["1 x 1, 64 channels", "1x1"], Opcode::Conv2d, 1, 64, &[1, 2, 3, 4, 6, 8, 12, 16]),
+    (["3 x 3, 32 channels", "3x3"], Opcode::Conv2d, 3, 32, &[1, 2, 3, 4, 6, 8, 12, 16]),
+    (["depthwise 3 x 3, 64 channels", "depthwise"], Opcode::DepthwiseConv2d, 3, 64, &[1, 2, 3, 4, 6, 8, 12, 16]),
+    (["dense, 256 inputs", "dense"], Opcode::FullyConnected, 1, 256, &[8, 16, 32, 64, 128, 192, 256, 384]),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -30,16 +30,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&folder)?;
     let mut random = Random::new(7);
     let mut cases = Vec::new();
-    for (kind, opcode, kernel, channels, sizes) in KINDS {
+    for ([kind, prefix], opcode, kernel, channels, sizes) in KINDS {
         for &size in sizes {
-            let name = format!("{kind}-{size}");
+            let name = format!("{prefix}-{size}");
             let file = layer(opcode, kernel, channels, size, &mut random);
             let model = Model::parse(file.bytes())?;
             let runs = [random_inputs(&model, &mut random)];
             let bytes = |run: &Vec<Values>| run.iter().map(Values::bytes).collect();
             let outputs = run_many(&model, &runs).iter().map(bytes).collect();
             write_whole(&folder.join(format!("{name}.bantam")), file.bytes())?;
-            println!("{kind} {} {name}", model.artifact().macs());
+            println!("{name} {} {kind}", model.artifact().macs());
             let (artifact, inputs) = (file.bytes().to_vec(), runs.iter().map(bytes).collect());
             cases.push(Case { name, artifact, inputs, outputs });
         }

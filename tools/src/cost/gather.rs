@@ -10,7 +10,7 @@ pub(super) struct Gathering<'a> {
     pub taps: usize,
     pub part: usize,
     pub groups: usize,
-    /// Whether a window is gathered once, so that four neighbours may stand in different rows.
+    /// Whether a window, or each of its parts, is gathered once, so that four neighbours may stand in different rows.
     pub once: bool,
     /// Elements before and behind the input that windows may be read from.
     pub room: [usize; 2],

@@ -97,13 +97,13 @@ fn convolution(sums: &Sums) -> Vec<f64> {
     let part = part(taps, taps / geometry.kernel[0].max(1));
     let parts = taps.div_ceil(part);
     let tiles = group_channels.div_ceil(TILE);
-    // Four neighbours may stand in different rows where a window is gathered once.
-    let once = parts == 1 && groups == 1;
+    // Four neighbours may stand in different rows where a window, or each of its parts, is gathered once.
+    let once = (parts == 1 || tiles == 1) && groups == 1;
     let (lines, length) = if once || geometry.is_pointwise() { (1, height * width) } else { (height, width) };
     let [lines, whole, rest] = [batch * lines * groups, length / PIXELS, length % PIXELS];
     let steps = lines * length.div_ceil(PIXELS);
     let alone = if rest == 1 { lines } else { 0 };
-    // A window of one part is gathered once, others for each tile.
+    // A window of one part is gathered once, the parts of others for each tile.
     let gathered = batch * groups * if parts == 1 { 1 } else { tiles };
     let words = taps.div_ceil(4);
     let Counts { calls, four_rows, four_quads, rows, quads, cleared, blanks, alone: pixels, runs, values } =

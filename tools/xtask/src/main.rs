@@ -169,7 +169,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Bench { rounds, tract, json, triple, what } => match &*what {
             "web" => web::bench::run(&mut context, triple, json),
             "load" => bench::load(&context, json),
-            "sweep" => sweep::run(&context, json),
+            "sweep" => sweep::run(&mut context, json),
             _ => bench::native(&context, rounds, tract, json),
         },
         Command::Mcu { boards, table, json, bless, fit } => {

@@ -34,8 +34,9 @@ fn convolve_with<F: Forms, const QUADS: usize>(job: &Direct<'_, F>, place: &mut 
     let mut quads = [Quad::default(); QUADS];
     let mut windows = Windows::new(job, &mut quads);
     let mut sums = [[0; PIXELS]; TILE + 1];
-    // Whether a pixel is read when a part of it has been written; else neighbours may stand in different rows.
-    let twice = F::PARTS && windows.taps > 4 * QUADS || job.groups() > 1;
+    // Whether a pixel is read when a part of it has been written, as windows of several parts are for every tile of channels;
+    // else neighbours may stand in different rows.
+    let twice = F::PARTS && windows.taps > 4 * QUADS && channels > TILE || job.groups() > 1;
     let step = if twice && geometry.is_pointwise() && overlaps(job, place)? { 1 } else { PIXELS };
     if !twice {
         (rows, columns) = (1, rows.wrapping_mul(width));

@@ -73,7 +73,11 @@ impl<'a, F: Forms, const QUADS: usize> Windows<'a, F, QUADS> {
         while first < count {
             // Those in the same row.
             let end = first.saturating_add(geometry.output[1].saturating_sub(x).max(1)).min(count);
-            let rows = Inside::rows(geometry, y);
+            let rows = if F::PADDING {
+                Inside::rows(geometry, y)
+            } else {
+                Inside::all(geometry.kernel[0], geometry.stride[0], y)
+            };
             if self.gather_together(place, x, rows, part, first..end).is_none() {
                 let input = place.memory.get(place.input..).unwrap_or(&[]);
                 for (pixel, x) in (first..end).zip(x..) {
@@ -115,13 +119,15 @@ impl<'a, F: Forms, const QUADS: usize> Windows<'a, F, QUADS> {
         let words = length / 4;
         let (above, quads) = self.quads.get_mut(..part.len() / 4)?.split_at_mut_checked(before.wrapping_mul(words))?;
         let (quads, below) = quads.split_at_mut_checked(inside.wrapping_mul(words))?;
-        for pixel in pixels.clone() {
-            words::clear(above, 1, pixel, 0..4);
-            words::clear(below, 1, pixel, 0..4);
+        if F::PADDING {
+            for pixel in pixels.clone() {
+                words::clear(above, 1, pixel, 0..4);
+                words::clear(below, 1, pixel, 0..4);
+            }
         }
         words::widen(values, [step, pixel_step], self.job.zero_point, [inside, length], quads, pixels.clone());
         let padded = width.wrapping_add(geometry.pad[1]);
-        if start < geometry.pad[1] || end > padded {
+        if F::PADDING && (start < geometry.pad[1] || end > padded) {
             let value = |tap: usize| tap.wrapping_mul(self.depth).saturating_sub(skipped).min(length);
             let mut start = start;
             for pixel in pixels {
@@ -167,7 +173,11 @@ impl<'a, F: Forms, const QUADS: usize> Windows<'a, F, QUADS> {
     #[inline(never)]
     fn gather_alone(&mut self, input: &[i8], x: usize, rows: Inside, group: usize, part: &Range<usize>, pixel: usize) {
         let Direct { geometry, zero_point, .. } = self.job;
-        let columns = Inside::columns(geometry, x);
+        let columns = if F::PADDING {
+            Inside::columns(geometry, x)
+        } else {
+            Inside::all(geometry.kernel[1], geometry.stride[1], x)
+        };
         let runs = Runs { geometry, depth: self.depth, together: self.together, rows, columns };
         let quads = &mut *self.quads;
         if !(F::PARTS || F::SPREAD) || self.together && part.len() == self.taps {

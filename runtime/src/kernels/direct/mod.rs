@@ -43,6 +43,8 @@ pub trait Forms: Copy {
     const ANY_SCALE: bool = true;
     /// Convolutions of several groups, or dilated.
     const SPREAD: bool = true;
+    /// Convolutions of windows that reach beyond the input.
+    const PADDING: bool = true;
     /// Convolutions of windows of more than [`FEW_VALUES`](bantam_format::overlap::FEW_VALUES).
     const MANY_VALUES: bool = true;
     /// Convolutions of windows too large to be set aside.
@@ -170,6 +172,12 @@ impl Inside {
     fn columns(geometry: &Convolution, x: usize) -> Self {
         let Convolution { kernel, stride, dilation, pad, input, .. } = geometry;
         Self::new([kernel[1], stride[1], dilation[1], pad[1], input[1]], x)
+    }
+
+    /// All of them, of a window that lies inside.
+    #[inline(always)]
+    fn all(taps: usize, stride: usize, at: usize) -> Self {
+        Self { tap: 0, taps, position: at.wrapping_mul(stride) }
     }
 
     #[inline(never)]

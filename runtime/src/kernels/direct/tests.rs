@@ -14,6 +14,14 @@ struct Every;
 
 impl Forms for Every {}
 
+/// Convolutions whose windows lie inside the input.
+#[derive(Clone, Copy)]
+struct Inner;
+
+impl Forms for Inner {
+    const PADDING: bool = false;
+}
+
 /// Keeps a byte of the sums: the lowest, or the next.
 fn keep(parameters: &Requantization<'_>, _: usize, sums: &[i32], output: &mut [i8]) {
     for (out, sum) in output.iter_mut().zip(sums) {
@@ -57,6 +65,21 @@ fn geometry(tall: [usize; 5], wide: [usize; 5], channels: [usize; 2], groups: us
     }
 }
 
+fn rows(geometry: &Convolution) -> RowWindow {
+    let [height, width, channels] = geometry.input;
+    let [out_height, out_width, out_channels] = geometry.output;
+    RowWindow {
+        input_rows: height,
+        output_rows: out_height,
+        extent: (geometry.kernel[0] - 1) * geometry.dilation[0] + 1,
+        stride: geometry.stride[0],
+        pad: geometry.pad[0],
+        input_row_bytes: width * channels,
+        output_row_bytes: out_width * out_channels,
+        transposed: false,
+    }
+}
+
 /// Both kernels on every band of one, two and all rows.
 fn compare(
     geometry: &Convolution,
@@ -70,16 +93,7 @@ fn compare(
     let input = bytes(seed, height * width * channels);
     let weights = bytes(seed ^ 0x55, out_channels * taps);
     let bias: Vec<i32> = bytes(seed ^ 0xaa, out_channels).into_iter().map(|bias| i32::from(bias) * 1000).collect();
-    let rows = RowWindow {
-        input_rows: height,
-        output_rows: out_height,
-        extent: (geometry.kernel[0] - 1) * geometry.dilation[0] + 1,
-        stride: geometry.stride[0],
-        pad: geometry.pad[0],
-        input_row_bytes: width * channels,
-        output_row_bytes: out_width * out_channels,
-        transposed: false,
-    };
+    let rows = rows(geometry);
     let multipliers: Vec<i32> =
         bytes(seed ^ 0xff, out_channels).into_iter().map(|it| i32::from(it).abs() << 24).collect();
     let shifts: Vec<i8> = bytes(seed ^ 0x33, out_channels).into_iter().map(|it| -1 - it.rem_euclid(12)).collect();
@@ -117,7 +131,7 @@ fn compare(
 }
 
 /// A convolution of all rows, apart from the input; of a band that is not all rows there is nothing to compare.
-fn convolve<'w>(
+fn convolve<'w, F: Forms>(
     geometry: &Convolution,
     band: &Band,
     input: &[i8],
@@ -134,7 +148,7 @@ fn convolve<'w>(
         let mut memory = std::vec![99; start + got.len() + around];
         memory[around..start].copy_from_slice(input);
         let place = Place { memory: &mut memory, input: around, output: start, down };
-        Direct::<Every>::convolution(geometry, accumulation).conv_2d(place, 1).expect("tensors inside the memory");
+        Direct::<F>::convolution(geometry, accumulation).conv_2d(place, 1).expect("tensors inside the memory");
         assert_eq!(expected, &memory[start..start + got.len()], "{geometry:?} {down} {around}");
     }
     got.copy_from_slice(expected);
@@ -153,7 +167,55 @@ proptest! {
     ) {
         let geometry = geometry(tall, wide, [depth * groups, outputs * groups], groups);
         compare(&geometry, geometry.taps(), seed, zero_point, |band, input, accumulation, outputs| {
-            convolve(&geometry, band, input, accumulation, outputs);
+            convolve::<Every>(&geometry, band, input, accumulation, outputs);
+        });
+    }
+
+    #[test]
+    fn convolutions_inside_the_input(
+        tall in axis(),
+        wide in axis(),
+        depth in 1usize..11,
+        outputs in 1usize..20,
+        groups in 1usize..3,
+        seed: u64,
+    ) {
+        // As many windows as the size says, and the input that they take.
+        let [tall, wide] = [tall, wide].map(|[kernel, stride, dilation, _, count]| {
+            [kernel, stride, dilation, 0, (count - 1) * stride + (kernel - 1) * dilation + 1]
+        });
+        let mut geometry = geometry(tall, wide, [depth * groups, outputs * groups], groups);
+        let count = |[kernel, stride, dilation, _, size]: [usize; 5]| (size - 1 - (kernel - 1) * dilation) / stride + 1;
+        [geometry.output[0], geometry.output[1]] = [tall, wide].map(count);
+        compare(&geometry, geometry.taps(), seed, 3, |band, input, accumulation, outputs| {
+            convolve::<Inner>(&geometry, band, input, accumulation, outputs);
+        });
+    }
+
+    #[test]
+    fn convolutions_over_their_input(
+        tall in axis(),
+        wide in axis(),
+        depth in 1usize..30,
+        outputs in 1usize..40,
+        groups in 1usize..3,
+        down: bool,
+        seed: u64,
+    ) {
+        let geometry = geometry(tall, wide, [depth * groups, outputs * groups], groups);
+        compare(&geometry, geometry.taps(), seed, 3, |band, input, accumulation, [expected, got]| {
+            if band.output != (0..geometry.output[0]) {
+                return;
+            }
+            scalar::conv_2d(&geometry, band, input, accumulation, expected);
+            // As near as bands of a row allow.
+            let rows = rows(&geometry);
+            let (first, second) = if down { (0, rows.distance_down()) } else { (rows.distance_up(), 0) };
+            let mut memory = std::vec![0; (first + input.len()).max(second + expected.len())];
+            memory[first..first + input.len()].copy_from_slice(input);
+            let place = Place { memory: &mut memory, input: first, output: second, down };
+            Direct::<Every>::convolution(&geometry, accumulation).conv_2d(place, 1).expect("tensors inside the memory");
+            got.copy_from_slice(&memory[second..second + expected.len()]);
         });
     }
 
@@ -162,7 +224,7 @@ proptest! {
         let [tall, wide] = size.map(|size| [1, 1, 1, 0, size]);
         let geometry = geometry(tall, wide, [depth, outputs], 1);
         compare(&geometry, depth, seed, 3, |band, input, accumulation, outputs| {
-            convolve(&geometry, band, input, accumulation, outputs);
+            convolve::<Every>(&geometry, band, input, accumulation, outputs);
         });
     }
 

@@ -23,6 +23,7 @@ pub use models::models_folder;
 use program::{PROGRAMS, Program};
 pub use start::step as start;
 use table::Row;
+pub use table::thousands;
 
 use crate::context::Context;
 use crate::process::Run;

@@ -162,7 +162,8 @@ pub fn into_readme(path: &Path, rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-fn thousands(number: u64) -> String {
+/// A number with commas between groups of three digits.
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

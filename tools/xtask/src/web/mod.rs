@@ -133,7 +133,7 @@ fn build(context: &Context, [operators, sections]: [&str; 2], dist: &Path) -> Re
 }
 
 /// Node.js in `wasm/`, told where the browser is.
-fn node(context: &Context) -> Run {
+pub fn node(context: &Context) -> Run {
     let node = Run::new("node").current_dir(&context.root.join("wasm"));
     match setup::chromium() {
         Some(chromium) => node.env("CHROMIUM", chromium),
