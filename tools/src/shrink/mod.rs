@@ -348,7 +348,7 @@ pub fn shrink_model(
     let Found { mut artifact, widened, layers: chosen, chosen: point, tried, sensitivities } = found;
     if widened.is_some() {
         quantizer = widened;
-        notes.push(wide_note(&tried, &point, options.arithmetic));
+        notes.push(wide_note(&tried, &point, options));
     }
     if options.float_weights == FloatWeights::Half && point.float_weight_bits != Some(16) {
         notes.push(match point.float_weight_bits {
@@ -625,19 +625,23 @@ fn calibration_notes(quantizer: &Quantizer<'_>, data: Option<&Dataset>) -> Vec<S
 }
 
 /// Says why activations have 16 bits, and what that means.
-fn wide_note(tried: &[Point], point: &Point, asked: Arithmetic) -> String {
+fn wide_note(tried: &[Point], point: &Point, options: &ShrinkOptions) -> String {
     let nodes = match point.sixteen_bit_layers.len() {
         1 => "1 operator computes".to_owned(),
         count => format!("{count} operators compute"),
     };
-    let lost = tried.first().map_or(f64::NAN, |first| first.quality.drop * 100.0);
-    let rounding = if asked == Arithmetic::Tflite {
+    let goal = options.goal;
+    let narrow = tried.iter().filter(|point| point.sixteen_bit_layers.is_empty() && goal.is_within_memory(point));
+    let drops = narrow.map(|point| point.quality.drop).filter(|&drop| goal.max_drop.is_some_and(|most| drop > most));
+    let lost = 100.0 * drops.fold(f64::INFINITY, f64::min);
+    let within = if goal.limits.flash.is_some() { " in what --flash allows" } else { "" };
+    let rounding = if options.arithmetic == Arithmetic::Tflite {
         ""
     } else {
         ", and all is rounded as TensorFlow Lite Micro does, which has such"
     };
     format!(
-        "8-bit activations lose {lost:.2} %, more than --max-drop allows: {nodes} with 16-bit ones{rounding}; a page needs a \
+        "8-bit activations lose {lost:.2} % at least{within}, more than --max-drop allows: {nodes} with 16-bit ones{rounding}; a page needs a \
          build of its own for them (cargo xtask web --for)"
     )
 }

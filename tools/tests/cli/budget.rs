@@ -62,6 +62,13 @@ fn budgets_that_nothing_meets_say_what_would_have_to_give() {
     bench.refuses("shrink digits --flash 2k -o small.bantam", &parts);
     let parts = ["macs: a run multiplies 41024 times, 31024 more than the 10000 allowed", "--macs 41024"];
     bench.refuses("shrink digits --macs 10k -o small.bantam", &parts);
+    let parts = [
+        "ram: the arena needs 1088 bytes, 576 more than the 512 allowed",
+        "macs: a run multiplies",
+        "with 4-bit weights wherever they save any",
+        "--flash 4176: the smallest file found",
+    ];
+    bench.refuses("shrink digits --ram 512 --macs 10k --flash 1k -o small.bantam", &parts);
     let parts = ["max-drop: what fits loses", "0.00% is allowed", "all weights of 8 bits", "--max-drop 0.17%"];
     bench.refuses("shrink digits --max-drop 0 --arithmetic onnx -o small.bantam", &parts);
     bench.refuses(
