@@ -425,7 +425,14 @@ pub fn shrink_model(
         return Err(ShrinkError::NoBaseline);
     }
     let onnx = match (&quantizer, options.onnx) {
-        (Some(quantizer), true) => Some(crate::export::onnx::export(quantizer, &chosen, &folder.name)?),
+        (Some(quantizer), true) => {
+            notes.push(
+                "--emit-onnx: ONNX Runtime computes the artifact's integers with its session option session.qdqisint8allowed set to 1; without, \
+                 sums of products saturate on x86 processors that have no VNNI"
+                    .into(),
+            );
+            Some(crate::export::onnx::export(quantizer, &chosen, &folder.name)?)
+        }
         (None, true) => return Err(ShrinkError::NoOnnx),
         _ => None,
     };
