@@ -22,10 +22,11 @@ use crate::lower::{LowerError, Precision, Program, lower};
 use crate::plan;
 use crate::preprocessing::{self, ImagePreparation, Preparation, PreparationError};
 use crate::quantize::half::round_weights;
-use crate::quantize::{CalibrationError, FloatWeights, NormalizeError, RangeMethod};
+use crate::quantize::{Calibration, CalibrationError, FloatWeights, NormalizeError, RangeMethod, calibrate};
 use crate::search::{self, Found, Goal, Judge, Point, Quality, Sensitivity, Unmet, search};
 use crate::subject::{ArtifactFile, SourceModel, Subject, SubjectError};
 use bantam_format::{Arithmetic, DataType, Opcode};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -403,7 +404,16 @@ pub fn shrink_model(
         (Some(outputs), Some(data)) => details::groups(outputs, data, &folder.labels, &options.slices, options.seed)?,
         _ => Details::default(),
     };
-    details::of_model(&mut details, &artifact.model(), quantizer.as_ref(), &chosen);
+    if !options.slices.is_empty() && details.slices.is_empty() {
+        notes.push("--slice: there are no classes as `y`, so there is no accuracy to tell apart".into());
+    }
+    // What a page shows of a network whose numbers were not chosen here; where a row breaks it, nothing.
+    let watched = calibration.as_ref().or(evaluation.as_ref()).filter(|_| options.explore && quantizer.is_none());
+    let watched = watched.and_then(|data| calibrate(&model.graph, data, RangeMethod::MinMax).ok());
+    let watched = watched.map(|calibration| Calibration { ranges: BTreeMap::new(), ..calibration });
+    let watched = quantizer.as_ref().map(|quantizer| &quantizer.calibration).or(watched.as_ref());
+    let graph = quantizer.as_ref().map_or(&model.graph, |quantizer| &quantizer.graph);
+    details::of_model(&mut details, &artifact.model(), graph, watched);
     let classes =
         outputs.as_ref().and_then(|outputs| outputs.before.first()?.first()).map_or(0, |first| first.len().max(2));
     let mut baseline = None;
