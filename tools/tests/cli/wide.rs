@@ -2,23 +2,13 @@
 
 use super::arrays::{floats, integers, npz};
 use super::bench::Bench;
-use super::networks::{edit, node, port};
+use super::networks::{edit, node, port, reals};
 use bantam::{AlignedBytes, Model, Session, ops};
-use bantam_tools::reference::pb::{TensorProto, tensor_proto::DataType};
+use bantam_tools::reference::pb::tensor_proto::DataType;
 use bantam_tools::subject::ArtifactFile;
 
 fn number(value: &serde_json::Value, key: &str) -> f64 {
     value[key].as_f64().unwrap_or_else(|| panic!("{key} is {}", value[key]))
-}
-
-fn constant(name: &str, dims: &[i64], items: &[f32]) -> TensorProto {
-    TensorProto {
-        name: name.into(),
-        dims: dims.to_vec(),
-        data_type: DataType::Float as i32,
-        float_data: items.to_vec(),
-        ..Default::default()
-    }
 }
 
 /// A network of `x` and a small `s` whose hidden values, 100 x + s and 100 x - s beside a constant, differ by less than the 256th part of
@@ -27,10 +17,10 @@ fn small_differences() -> Bench {
     let bench = Bench::new();
     edit(&bench, "digits/model.onnx", "small.onnx", |graph| {
         graph.initializer = vec![
-            constant("w", &[2, 2], &[100.0, 100.0, 1.0, -1.0]),
-            constant("b", &[2], &[2.0, 2.0]),
-            constant("v", &[2, 2], &[1.0, -1.0, -1.0, 1.0]),
-            constant("c", &[2], &[0.0, 0.0]),
+            reals("w", &[2, 2], &[100.0, 100.0, 1.0, -1.0]),
+            reals("b", &[2], &[2.0, 2.0]),
+            reals("v", &[2, 2], &[1.0, -1.0, -1.0, 1.0]),
+            reals("c", &[2], &[0.0, 0.0]),
         ];
         graph.node = vec![
             node("Gemm", &["x", "w", "b"], "sum"),
@@ -63,9 +53,9 @@ fn small_differences_handed_on() -> Bench {
         };
         let width = WIDTH as i64;
         graph.initializer.extend([
-            constant("spread", &[2, width], &signs(2, WIDTH)),
-            constant("mix", &[width, width], &signs(WIDTH, WIDTH)),
-            constant("gather", &[width, 2], &signs(WIDTH, 2)),
+            reals("spread", &[2, width], &signs(2, WIDTH)),
+            reals("mix", &[width, width], &signs(WIDTH, WIDTH)),
+            reals("gather", &[width, 2], &signs(WIDTH, 2)),
         ]);
         graph.node.extend([
             node("Gemm", &["logits", "spread"], "spread_sum"),
