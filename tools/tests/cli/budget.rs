@@ -135,6 +135,23 @@ fn transposed_convolutions_are_rounded_and_narrowed_as_others() {
 }
 
 #[test]
+fn outputs_that_are_reshaped_are_compared_too() {
+    let bench = Bench::new();
+    edit(&bench, "digits/model.onnx", "flat.onnx", |graph| {
+        let weights: Vec<f32> = (0..90).map(|index| (index * index % 31) as f32 / 31.0 - 0.5).collect();
+        graph.initializer = vec![reals("weights", &[10, 1, 3, 3], &weights)];
+        graph.node = vec![
+            node("Conv", &["image", "weights"], "features"),
+            node("GlobalAveragePool", &["features"], "means"),
+            node("Flatten", &["means"], "scores"),
+        ];
+        graph.output = vec![port("scores", DataType::Float, &[1, 10])];
+    });
+    let value = bench.bantam("shrink flat.onnx --calibrate digits/calibration.npz --json -o flat.bantam").json();
+    assert!(number(&value["choice"], "logit_error") < 1e-3, "{}", value["choice"]);
+}
+
+#[test]
 fn data_that_says_little_is_named() {
     let bench = Bench::new();
     let x = || floats(&[40, 1, 8, 8], &images(40));
