@@ -1,14 +1,10 @@
 //! The page of a run: what was made, how training went, what became of the channels. No script, nothing fetched; the curves are inline SVG.
 
 use crate::distil::{Distilled, Options, Stage};
+use crate::training::Epoch;
 use bantam_tools::report::document;
+use bantam_tools::report::plot::{Scale, WIDTH, axes, n, number, svg, whole};
 use maud::{Markup, html};
-use std::fmt::Write;
-
-/// Width and height of a curve, in its own units.
-const PLOT: [f64; 2] = [560.0, 180.0];
-/// Room for numbers beside and below a curve.
-const MARGIN: [f64; 2] = [56.0, 24.0];
 
 /// The page.
 #[must_use]
@@ -23,7 +19,7 @@ pub fn page(options: &Options, made: &Distilled) -> String {
         @for stage in &made.stages { (curve(stage)) }
         (groups(made))
         h2 { "Where it comes from" }
-        p { code { "bantam-train " (command.join(" ")) } }
+        pre { "bantam-train " (command.join(" ")) }
         p.soft { "Seed " (options.schedule.seed) ", bantam " (env!("CARGO_PKG_VERSION")) "." }
     };
     document(&title, &body)
@@ -77,54 +73,49 @@ fn groups(made: &Distilled) -> Markup {
 
 /// Loss against epochs: of the rows trained on and of those held out.
 fn curve(stage: &Stage) -> Markup {
-    let highest = stage.epochs.iter().flat_map(|epoch| [epoch.loss, epoch.held_out]).fold(1e-9, f64::max);
-    let line = |of: fn(&crate::training::Epoch) -> f64| {
-        let mut points = String::new();
-        for (index, epoch) in stage.epochs.iter().enumerate() {
-            let x = MARGIN[0] + PLOT[0] * index as f64 / (stage.epochs.len().max(2) - 1) as f64;
-            let y = PLOT[1] * (1.0 - of(epoch) / highest) + 8.0;
-            // Writing to a string does not fail.
-            let _ = write!(points, "{x:.1},{y:.1} ");
-        }
-        points
+    let epochs = &stage.epochs;
+    let highest = epochs.iter().flat_map(|epoch| [epoch.loss, epoch.held_out]).fold(1e-9, f64::max);
+    let x = Scale::new(1.0, epochs.len() as f64, 46.0, WIDTH - 10.0);
+    let y = Scale::new(0.0, highest * 1.05, 180.0, 18.0);
+    let place = |index: usize, loss: f64| (n(x.at(index as f64 + 1.0)), n(y.at(loss)));
+    let points = |of: fn(&Epoch) -> f64| -> String {
+        let places = epochs.iter().enumerate().map(|(index, epoch)| place(index, of(epoch)));
+        places.map(|(x, y)| format!("{x},{y}")).collect::<Vec<_>>().join(" ")
     };
-    let (width, height) = (PLOT[0] + MARGIN[0] + 8.0, PLOT[1] + MARGIN[1] + 8.0);
-    let last = stage.epochs.last().map_or(0, |epoch| epoch.epoch);
-    let accuracy = stage.best.checked_sub(1).and_then(|best| stage.epochs.get(best)).and_then(|best| best.accuracy);
-    // Elements of SVG are not void: each has its end.
+    let best = stage.best.checked_sub(1).and_then(|index| Some((index, epochs.get(index)?)));
+    let content = html! {
+        (axes(&x, &y, ["epoch", "loss"], |axis, tick| if axis == 1 { number(tick) } else { whole(tick) }))
+        polyline.front points=(points(|epoch| epoch.loss)) {}
+        polyline.dash points=(points(|epoch| epoch.held_out)) {}
+        @if let Some((index, epoch)) = best {
+            @let (x, y) = place(index, epoch.held_out);
+            circle.chosen cx=(x) cy=(y) r="4" { title { "epoch " (stage.best) ": " (number(epoch.held_out)) } }
+        }
+    };
+    let title = html! {
+        "Mean loss of a row while training (line) and of the rows held out (dashed). The best of " (epochs.len()) " epochs is "
+        (stage.best)
+        @if let Some(share) = best.and_then(|(_, epoch)| epoch.accuracy) { ", with " (percent(Some(share))) " of the rows held out right" }
+        "."
+    };
     html! {
         h2 { "Training: " (stage.name) }
-        p.soft {
-            "Mean loss of a row while training (solid) and of the rows held out (dashed). The best of " (stage.epochs.len())
-            " epochs is " (stage.best)
-            @if accuracy.is_some() { ", with " (percent(accuracy)) " of the rows held out right" }
-            "."
-        }
-        figure {
-            svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-label={ "Loss of " (stage.name) } {
-                path d=(format!("M{0} 8V{1}H{2}", MARGIN[0], PLOT[1] + 8.0, MARGIN[0] + PLOT[0])) fill="none" stroke="currentColor" stroke-opacity="0.4" {}
-                polyline points=(line(|epoch| epoch.loss)) fill="none" stroke="currentColor" stroke-width="1.5" {}
-                polyline points=(line(|epoch| epoch.held_out)) fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="5 4" {}
-                text x=(MARGIN[0] - 6.0) y="16" text-anchor="end" font-size="12" fill="currentColor" { (format!("{highest:.3}")) }
-                text x=(MARGIN[0] - 6.0) y=(PLOT[1] + 8.0) text-anchor="end" font-size="12" fill="currentColor" { "0" }
-                text x=(MARGIN[0] + PLOT[0]) y=(PLOT[1] + 24.0) text-anchor="end" font-size="12" fill="currentColor" { "epoch " (last) }
-            }
-        }
+        div.plots { figure { figcaption { (title) } (svg(214.0, &format!("loss of {}", stage.name), &content)) } }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::Epoch;
 
     #[test]
     fn elements_of_the_curve_stand_side_by_side() {
         let epochs = [2.0, 1.0].map(|loss| Epoch { epoch: 1, loss, held_out: loss, accuracy: Some(0.5) }).to_vec();
         let page = curve(&Stage { name: "student".into(), best: 2, epochs }).into_string();
-        for (name, count) in [("path", 1), ("polyline", 2), ("text", 3)] {
+        for (name, count) in [("svg", 1), ("polyline", 2), ("circle", 1)] {
             let (starts, ends) = (format!("<{name} "), format!("</{name}>"));
             assert_eq!([page.matches(&starts).count(), page.matches(&ends).count()], [count; 2], "{name}: {page}");
         }
+        assert!(page.contains("The best of 2 epochs is 2, with 50.00 % of the rows held out right."), "{page}");
     }
 }

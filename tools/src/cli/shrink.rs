@@ -11,11 +11,11 @@ use crate::cost::{Coefficients, Prediction, has_float_unit};
 use crate::fit::Limits;
 use crate::folder::ModelFolder;
 use crate::quantize::{FloatWeights, RangeMethod};
-use crate::report::{Context, page};
+use crate::report::{Context, DataSource, page};
 use crate::search::{Goal, front};
 use crate::shrink::{ShrinkOptions, Shrunk, shrink};
 use crate::subject::is_tflite;
-use bantam_format::Arithmetic;
+use bantam_format::{Arithmetic, MAJOR_VERSION, MINOR_VERSION};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -239,7 +239,6 @@ fn parse_share(text: &str) -> Result<f64, String> {
 /// What the report tells of the command.
 fn context(options: &ShrinkOptions, shrunk: &Shrunk, target: Option<(String, Prediction)>) -> Context {
     let folder = &options.folder;
-    let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let arithmetic = match shrunk.artifact.model().artifact().arithmetic() {
         Arithmetic::Tflite if !shrunk.point.sixteen_bit_layers.is_empty() => {
             "8- and 16-bit integers, rounded as TensorFlow Lite Micro does"
@@ -252,12 +251,17 @@ fn context(options: &ShrinkOptions, shrunk: &Shrunk, target: Option<(String, Pre
         name: folder.name.clone(),
         source: folder.model.display().to_string(),
         labels: folder.labels.clone(),
-        data: [shown(&folder.calibration), shown(&folder.evaluation)],
+        data: data_sources(folder),
         arithmetic: arithmetic.into(),
         seed: options.seed,
         target,
         command: std::env::args().collect(),
     }
+}
+
+/// Calibration and evaluation data.
+fn data_sources(folder: &ModelFolder) -> [Option<DataSource>; 2] {
+    [&folder.calibration, &folder.evaluation].map(|path| path.as_deref().map(DataSource::of))
 }
 
 fn summary(options: &ShrinkOptions, shrunk: &Shrunk, cost: Option<&(String, Prediction)>, output: &Path) {
@@ -353,6 +357,7 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, cost: Option<&(String, Pred
 fn json(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) -> serde_json::Value {
     let model = shrunk.artifact.model();
     let score = shrunk.score.as_ref();
+    let [calibration_data, evaluation_data] = data_sources(&options.folder);
     serde_json::json!({
         "artifact": output,
         "file_bytes": shrunk.artifact.bytes().len(),
@@ -378,9 +383,12 @@ fn json(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) -> serde_json::
         "temperature_stored": shrunk.temperature_stored,
         "details": shrunk.details,
         "source_sha256": shrunk.source_sha256,
+        "calibration_data": calibration_data,
         "calibration_rows": shrunk.calibration_rows,
+        "evaluation_data": evaluation_data,
         "seed": options.seed,
         "version": env!("CARGO_PKG_VERSION"),
+        "format_version": [MAJOR_VERSION, MINOR_VERSION],
         "notes": shrunk.notes,
     })
 }

@@ -1,6 +1,6 @@
 //! Rows of data in the order of a model's inputs.
 
-use super::{DataError, read_arrays};
+use super::{Array, DataError, read_all};
 use crate::graph::{Graph, Layout, Op, ValueId};
 use crate::quantize::Parameters;
 use crate::tensor::{Data, DataType, Tensor};
@@ -107,15 +107,24 @@ struct Column {
     channels_first: bool,
 }
 
+/// What a column of the data holds: a value per row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Numbers; NaN where one is not known.
+    Numbers(Vec<f32>),
+    /// Text.
+    Text(Vec<String>),
+}
+
 /// Rows of inputs, with labels where the file has them.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     path: PathBuf,
     columns: Vec<Column>,
     rows: usize,
-    labels: Option<Tensor>,
-    /// Arrays of one number per row that are no inputs.
-    others: Vec<(String, Tensor)>,
+    labels: Option<Array>,
+    /// Arrays of one value per row that are no inputs.
+    others: Vec<(String, Values)>,
     /// Whether signed 8-bit arrays hold what an artifact stores.
     quantized: bool,
 }
@@ -127,7 +136,7 @@ impl Dataset {
     /// # Errors
     /// [`DataError`]: missing arrays, shapes that do not fit, no rows, NaN or infinity.
     pub fn load(path: &Path, specs: &[InputSpec]) -> Result<Self, DataError> {
-        let arrays = read_arrays(path)?;
+        let arrays = read_all(path)?;
         let find = |name: &str| arrays.iter().find(|(known, _)| known == name);
         let mut columns = Vec::new();
         let mut rows = None;
@@ -139,7 +148,7 @@ impl Dataset {
             let found = find(&spec.name)
                 .or_else(|| if alone { find("x") } else { None })
                 .or_else(|| if alone && arrays.len() == 1 { arrays.first() } else { None });
-            let (name, tensor) = found.ok_or_else(|| DataError::MissingArray {
+            let (name, array) = found.ok_or_else(|| DataError::MissingArray {
                 path: path.to_owned(),
                 wanted: if alone { "x".into() } else { spec.name.clone() },
                 found: match arrays.as_slice() {
@@ -147,6 +156,7 @@ impl Dataset {
                     _ => arrays.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", "),
                 },
             })?;
+            let tensor = array.numbers(path, name)?;
             let (count, channels_first) = spec.reading(tensor.shape()).ok_or_else(|| DataError::Shape {
                 path: path.to_owned(),
                 array: name.clone(),
@@ -166,14 +176,23 @@ impl Dataset {
             return Err(DataError::Empty(path.to_owned()));
         }
         let labels = match find("y") {
-            Some((_, tensor)) if specs.iter().all(|spec| spec.name != "y") => Some(tensor.clone()),
+            Some((_, array)) if specs.iter().all(|spec| spec.name != "y") => Some(array.clone()),
             _ => None,
         };
-        let beside = |(name, tensor): &&(String, Tensor)| {
-            tensor.len() == rows && specs.iter().all(|spec| spec.name != *name) && !(specs.len() == 1 && name == "x")
+        let beside = |(name, _): &&(String, Array)| {
+            specs.iter().all(|spec| spec.name != *name) && !(specs.len() == 1 && name == "x")
         };
-        let numbers = |(name, tensor): &(String, Tensor)| (name.clone(), tensor.cast(DataType::F32));
-        let others = arrays.iter().filter(beside).map(numbers).collect();
+        let values = |(name, array): &(String, Array)| {
+            let values = match array {
+                Array::Numbers(tensor) if tensor.len() == rows => {
+                    Values::Numbers(tensor.cast(DataType::F32).as_f32().ok()?.to_vec())
+                }
+                Array::Text(texts) if texts.len() == rows => Values::Text(texts.clone()),
+                _ => return None,
+            };
+            Some((name.clone(), values))
+        };
+        let others = arrays.iter().filter(beside).filter_map(values).collect();
         Ok(Self { path: path.to_owned(), columns, rows, labels, others, quantized: false })
     }
 
@@ -247,21 +266,28 @@ impl Dataset {
     /// [`DataError::NoLabels`]; labels that are no classes, or not one per row.
     pub fn labels(&self) -> Result<Vec<usize>, DataError> {
         let labels = self.labels.as_ref().ok_or_else(|| DataError::NoLabels(self.path.clone()))?;
-        parse_labels(&self.path, labels, self.rows)
+        if let Array::Text(texts) = labels {
+            let label = texts.first().map(|text| format!("'{text}'")).unwrap_or_default();
+            return Err(DataError::Label { path: self.path.clone(), row: 0, label });
+        }
+        parse_labels(&self.path, labels.numbers(&self.path, "y")?, self.rows)
     }
 
     /// The labels as numbers, where `y` holds floats.
     #[must_use]
     pub fn label_values(&self) -> Option<&[f32]> {
-        self.labels.as_ref().and_then(|labels| labels.as_f32().ok())
+        match &self.labels {
+            Some(Array::Numbers(labels)) => labels.as_f32().ok(),
+            _ => None,
+        }
     }
 
-    /// An array that holds one number per row.
+    /// An array that holds one value per row.
     ///
     /// # Errors
     /// [`DataError::Column`].
-    pub fn column(&self, name: &str) -> Result<&[f32], DataError> {
-        let found = self.others.iter().find(|(known, _)| known == name).and_then(|(_, tensor)| tensor.as_f32().ok());
+    pub fn column(&self, name: &str) -> Result<&Values, DataError> {
+        let found = self.others.iter().find(|(known, _)| known == name).map(|(_, values)| values);
         found.ok_or_else(|| DataError::Column {
             path: self.path.clone(),
             column: name.to_owned(),

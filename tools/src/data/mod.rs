@@ -3,8 +3,8 @@
 mod dataset;
 mod npy;
 
-pub use dataset::{Dataset, Elements, InputSpec};
-pub use npy::{read_arrays, write_array, write_arrays};
+pub use dataset::{Dataset, Elements, InputSpec, Values};
+pub use npy::{Array, read_all, read_arrays, write_array, write_arrays};
 
 use std::path::PathBuf;
 use thiserror::Error;
@@ -140,7 +140,7 @@ pub enum DataError {
     },
     /// A column is missing.
     #[error(
-        "'{path}' has no column '{column}': a column is an array of one number per row, {rows} here; the file {found}"
+        "'{path}' has no column '{column}': a column is an array of one number or text per row, {rows} here; the file {found}"
     )]
     Column {
         /// The file.

@@ -10,20 +10,57 @@ use std::path::Path;
 /// Most bytes one array may take in memory.
 const MAX_ARRAY_BYTES: u64 = 1 << 31;
 
-/// Reads the arrays of a .npz file, or the one of a .npy file under the name `x`, in file order.
+/// An array of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Array {
+    /// Numbers: floats as f32, unsigned 8-bit and signed 8- and 16-bit integers and booleans as they are, other integers as i64.
+    Numbers(Tensor),
+    /// Text along one axis.
+    Text(Vec<String>),
+    /// What is neither, and why it cannot be used.
+    Other(String),
+}
+
+impl Array {
+    /// The numbers of the array of this name.
+    ///
+    /// # Errors
+    /// [`DataError::Format`] where it holds something else.
+    pub fn numbers(&self, path: &Path, name: &str) -> Result<&Tensor, DataError> {
+        let reason = match self {
+            Self::Numbers(tensor) => return Ok(tensor),
+            Self::Text(_) => "it holds text; save numbers, such as x.astype(np.float32)",
+            Self::Other(reason) => reason,
+        };
+        let format = if path.extension().is_some_and(|extension| extension == "npy") { "npy" } else { "npz" };
+        Err(format_error(path, format, format!("array '{name}': {reason}")))
+    }
+}
+
+/// Reads the numbers of a .npz file, or those of a .npy file under the name `x`, in file order.
 ///
-/// Floats become f32, unsigned 8-bit and signed 8-bit integers and booleans stay, other integers become i64.
+/// # Errors
+/// As [`read_all`], and [`DataError::Format`] for arrays that hold something else.
+pub fn read_arrays(path: &Path) -> Result<Vec<(String, Tensor)>, DataError> {
+    let numbers = |(name, array): (String, Array)| {
+        let tensor = array.numbers(path, &name)?.clone();
+        Ok((name, tensor))
+    };
+    read_all(path)?.into_iter().map(numbers).collect()
+}
+
+/// Reads the arrays of a .npz file, or the one of a .npy file under the name `x`, in file order.
 ///
 /// # Errors
 /// [`DataError::Read`], [`DataError::Format`], [`DataError::Extension`].
-pub fn read_arrays(path: &Path) -> Result<Vec<(String, Tensor)>, DataError> {
+pub fn read_all(path: &Path) -> Result<Vec<(String, Array)>, DataError> {
     let io = |error| DataError::Read { path: path.to_owned(), error };
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("npy") => {
             let file = File::open(path).map_err(io)?;
             let bytes = file.metadata().map_err(io)?.len();
-            let tensor = read_array(BufReader::new(file), bytes).map_err(|reason| format_error(path, "npy", reason))?;
-            Ok(vec![("x".into(), tensor)])
+            let array = read_array(BufReader::new(file), bytes).map_err(|reason| format_error(path, "npy", reason))?;
+            Ok(vec![("x".into(), array)])
         }
         Some("npz") => {
             let file = BufReader::new(File::open(path).map_err(io)?);
@@ -35,8 +72,8 @@ pub fn read_arrays(path: &Path) -> Result<Vec<(String, Tensor)>, DataError> {
                 let file_name = entry.name().map_err(|error| broken(error.to_string()))?.into_owned();
                 let Some(name) = file_name.strip_suffix(".npy").map(str::to_owned) else { continue };
                 let bytes = entry.size();
-                let tensor = read_array(entry, bytes).map_err(|reason| broken(format!("array '{name}': {reason}")))?;
-                arrays.push((name, tensor));
+                let array = read_array(entry, bytes).map_err(|reason| broken(format!("array '{name}': {reason}")))?;
+                arrays.push((name, array));
             }
             Ok(arrays)
         }
@@ -49,7 +86,7 @@ fn format_error(path: &Path, format: &'static str, reason: String) -> DataError 
 }
 
 /// Reads one array of at most `available` bytes with its header.
-fn read_array(reader: impl Read, available: u64) -> Result<Tensor, String> {
+fn read_array(reader: impl Read, available: u64) -> Result<Array, String> {
     // Nothing is read, and so nothing allocated, beyond what the file says it has.
     let file = NpyFile::new(reader.take(available.min(MAX_ARRAY_BYTES))).map_err(|error| {
         let text = error.to_string();
@@ -60,7 +97,8 @@ fn read_array(reader: impl Read, available: u64) -> Result<Tensor, String> {
     let shape = shape.ok_or("a dimension is too large")?;
     let npyz::DType::Plain(type_str) = file.dtype() else { return Err("structured arrays are not supported".into()) };
     let elements = file.shape().iter().try_fold(1u64, |product, &d| product.checked_mul(d));
-    let bytes = elements.and_then(|n| n.checked_mul(type_str.size_field()));
+    let units = if type_str.type_char() == TypeChar::UnicodeStr { 4 } else { 1 };
+    let bytes = elements.and_then(|n| n.checked_mul(type_str.size_field())?.checked_mul(units));
     if bytes.is_none_or(|bytes| bytes > available || bytes > MAX_ARRAY_BYTES) {
         return Err(match bytes {
             Some(bytes) if bytes <= MAX_ARRAY_BYTES => {
@@ -71,6 +109,11 @@ fn read_array(reader: impl Read, available: u64) -> Result<Tensor, String> {
     }
     if file.order() == Order::Fortran && shape.len() > 1 {
         return Err("the array is in Fortran order; save np.ascontiguousarray(x)".into());
+    }
+    if let (TypeChar::UnicodeStr | TypeChar::ByteStr, 1..) = (type_str.type_char(), type_str.size_field())
+        && shape.len() == 1
+    {
+        return Ok(Array::Text(values(file)?));
     }
     let data = match (type_str.type_char(), type_str.size_field()) {
         (TypeChar::Float, 4) => Data::F32(values(file)?),
@@ -85,12 +128,12 @@ fn read_array(reader: impl Read, available: u64) -> Result<Tensor, String> {
         (TypeChar::Uint, 4) => Data::I64(converted(file, i64::from as fn(u32) -> i64)?),
         (TypeChar::Uint, 8) => Data::I64(converted(file, |x: u64| i64::try_from(x).unwrap_or(i64::MAX))?),
         _ => {
-            return Err(format!(
+            return Ok(Array::Other(format!(
                 "elements of type '{type_str}' are not supported; save 32-bit floats or integers, such as x.astype(np.float32)"
-            ));
+            )));
         }
     };
-    Tensor::new(shape, data).map_err(|error| error.to_string())
+    Tensor::new(shape, data).map(Array::Numbers).map_err(|error| error.to_string())
 }
 
 fn values<T: Deserialize, R: Read>(file: NpyFile<R>) -> Result<Vec<T>, String> {

@@ -1,7 +1,7 @@
 //! What a layer with weights reads and gives, over rows of data: all that rounding its weights and correcting its bias need.
 
 use crate::execute::ExecuteError;
-use crate::graph::ops::Conv2d;
+use crate::graph::ops::{Conv2d, ConvTranspose2d};
 use crate::graph::{Graph, Node, Op};
 use crate::tensor::Tensor;
 
@@ -11,10 +11,38 @@ const MOST_TAPS: usize = 2304;
 const POSITIONS_PER_TAP: usize = 16;
 const LEAST_POSITIONS: usize = 4096;
 
+/// What makes windows of an input.
+#[derive(Clone, Debug)]
+enum Reader {
+    /// Each row is one.
+    Dense,
+    Convolution(Conv2d),
+    /// What reaches an output: inputs whose own windows lie over it.
+    Transposed(ConvTranspose2d),
+}
+
+impl Reader {
+    /// The row (axis 0) or column of the input that a tap sees where the output's is `position`; none between inputs and before the first.
+    fn source(&self, axis: usize, position: usize, tap: usize) -> Option<usize> {
+        match self {
+            Self::Dense => Some(position),
+            Self::Convolution(conv) => {
+                let before = [conv.padding.top, conv.padding.left][axis];
+                (position * conv.stride[axis] + tap * conv.dilation[axis]).checked_sub(before)
+            }
+            Self::Transposed(conv) => {
+                let before = [conv.padding.top, conv.padding.left][axis];
+                let place = (position + before).checked_sub(tap * conv.dilation[axis])?;
+                place.is_multiple_of(conv.stride[axis]).then(|| place / conv.stride[axis])
+            }
+        }
+    }
+}
+
 /// Where the windows of a layer lie.
 #[derive(Clone, Debug)]
 pub struct Windows {
-    conv: Option<Conv2d>,
+    reader: Reader,
     kernel: [usize; 2],
     /// Input channels of one group.
     depth: usize,
@@ -27,25 +55,23 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Those of a convolution or fully connected layer.
+    /// Those of a convolution, a transposed one or a fully connected layer.
     #[must_use]
     pub fn of(graph: &Graph, node: &Node) -> Option<Self> {
         let shape = &graph.value(*node.inputs.get(1)?).shape;
         let channels = *shape.first()?;
-        match (&node.op, shape.as_slice()) {
-            (Op::Conv2d(conv), &[_, height, width, depth]) => Some(Self {
-                conv: Some(conv.clone()),
-                kernel: [height, width],
-                depth,
-                groups: conv.groups,
-                taps: height * width * depth,
-                channels,
-            }),
-            (Op::FullyConnected(_), &[_, depth]) => {
-                Some(Self { conv: None, kernel: [1, 1], depth, groups: 1, taps: depth, channels })
-            }
-            _ => None,
-        }
+        let (reader, groups) = match &node.op {
+            Op::Conv2d(conv) => (Reader::Convolution(conv.clone()), conv.groups),
+            Op::ConvTranspose2d(conv) => (Reader::Transposed(conv.clone()), conv.groups),
+            Op::FullyConnected(_) => (Reader::Dense, 1),
+            _ => return None,
+        };
+        let (kernel, depth) = match (&reader, shape.as_slice()) {
+            (Reader::Dense, &[_, depth]) => ([1, 1], depth),
+            (Reader::Convolution(_) | Reader::Transposed(_), &[_, height, width, depth]) => ([height, width], depth),
+            _ => return None,
+        };
+        Some(Self { reader, kernel, depth, groups, taps: kernel[0] * kernel[1] * depth, channels })
     }
 
     /// The group whose inputs an output channel reads.
@@ -69,20 +95,20 @@ impl Windows {
         window: &mut [f32],
     ) {
         let items = input.as_f32().unwrap_or(&[]);
-        let Some(conv) = &self.conv else {
+        if let Reader::Dense = self.reader {
             let start = position * self.depth;
             if let Some(row) = items.get(start..start + self.depth) {
                 window.copy_from_slice(row);
             }
             return;
-        };
+        }
         let &[_, height, width, channels] = input.shape() else { return };
         let (out_height, out_width) = (output_shape[1], output_shape[2]);
         let (column, row, sample) =
             (position % out_width, position / out_width % out_height, position / out_width / out_height);
         for (tap, target) in window.chunks_mut(self.depth.max(1)).enumerate() {
-            let y = (row * conv.stride[0] + tap / self.kernel[1] * conv.dilation[0]).checked_sub(conv.padding.top);
-            let x = (column * conv.stride[1] + tap % self.kernel[1] * conv.dilation[1]).checked_sub(conv.padding.left);
+            let y = self.reader.source(0, row, tap / self.kernel[1]);
+            let x = self.reader.source(1, column, tap % self.kernel[1]);
             match (y.filter(|&y| y < height), x.filter(|&x| x < width)) {
                 (Some(y), Some(x)) => {
                     let start = ((sample * height + y) * width + x) * channels + group * self.depth;
@@ -225,5 +251,53 @@ impl Statistics {
     #[must_use]
     pub fn mean_result(&self, channel: usize) -> Option<f64> {
         self.results.get(channel).map(|sum| sum / self.count.max(1) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execute::evaluate;
+    use crate::graph::ops::Padding;
+    use crate::graph::{Activation, ValueId};
+    use crate::tensor::DataType;
+
+    fn numbers(shape: &[usize], seed: usize) -> Tensor {
+        let items = (0..shape.iter().product()).map(|index: usize| ((index * 37 + seed * 11) % 23) as f32 - 11.0);
+        Tensor::from_vec(shape.to_vec(), items.collect()).unwrap()
+    }
+
+    /// Every result is the sum of what its window sees, times the channel's weights.
+    fn windows_explain_results(op: Op, input: &[usize], weights: &[usize]) {
+        let mut graph = Graph::new("one layer");
+        let x: ValueId = graph.add_input("x", input.to_vec(), DataType::F32);
+        let (input, weights) = (numbers(input, 1), numbers(weights, 2));
+        let constant = graph.add_constant("w", weights.clone());
+        graph.add_node("layer", op.clone(), &[x, constant]).unwrap();
+        let windows = Windows::of(&graph, graph.nodes().next().unwrap().1).unwrap();
+        let result = evaluate(&op, &[&input, &weights]).unwrap().remove(0);
+        let (results, weights) = (result.as_f32().unwrap(), weights.as_f32().unwrap());
+        let mut window = vec![0.0; windows.taps];
+        for (index, &found) in results.iter().enumerate() {
+            let (position, channel) = (index / windows.channels, index % windows.channels);
+            windows.gather(&input, result.shape(), position, windows.group_of(channel), &mut window);
+            let own = &weights[channel * windows.taps..(channel + 1) * windows.taps];
+            let sum: f32 = window.iter().zip(own).map(|(x, weight)| x * weight).sum();
+            assert_eq!(sum, found, "{op:?}, position {position}, channel {channel}");
+        }
+    }
+
+    #[test]
+    fn windows_of_convolutions_and_transposed_ones() {
+        let activation = Activation::NONE;
+        for (stride, dilation, groups) in [([1, 1], [1, 1], 1), ([2, 3], [1, 1], 2), ([2, 1], [2, 1], 1)] {
+            let padding = Padding { top: 1, left: 0, bottom: 0, right: 1 };
+            let (input, weights) = ([1, 6, 7, 4], [6, 3, 2, 4 / groups]);
+            let op = Op::Conv2d(Conv2d { stride, dilation, padding, groups, activation });
+            windows_explain_results(op, &input, &weights);
+            let output_padding = [stride[0] - 1, 0];
+            let op = ConvTranspose2d { stride, dilation, padding, output_padding, groups, activation };
+            windows_explain_results(Op::ConvTranspose2d(op), &input, &weights);
+        }
     }
 }

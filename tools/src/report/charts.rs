@@ -1,10 +1,14 @@
 //! The plots that are made for one part of the report.
 
-use super::plot::{Bar, Scale, WIDTH, axes, bars, figure, line, n, rect, shortened, svg, text};
+use super::plot::{Bar, Scale, WIDTH, axes, bars, figure, line, n, rect, shortened, svg, text, whole};
 use crate::confidence::Reliability;
 use crate::search::front;
 use crate::shrink::{Details, Group, Shrunk};
 use maud::{Markup, html};
+
+/// Units that a letter and a line of text take.
+const LETTER: f64 = 6.0;
+const LINE: f64 = 11.0;
 
 /// Every choice tried as a point, the front as a line, the float model and the baselines beside them.
 pub fn accuracy_against_bytes(shrunk: &Shrunk) -> Markup {
@@ -13,7 +17,7 @@ pub fn accuracy_against_bytes(shrunk: &Shrunk) -> Markup {
     if points.is_empty() {
         return html! { p { "Without evaluation data there is no accuracy to show." } };
     }
-    let float = shrunk.score.as_ref().and_then(|score| score.float_top1);
+    let float = shrunk.score.as_ref().and_then(|score| score.float_top1.or(score.float_mae));
     let baseline = shrunk.baselines.as_ref().and_then(|baselines| baselines.linear);
     let scores = || points.iter().map(|point| point.quality.score).chain(float);
     let (low, high) = scores().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
@@ -126,13 +130,40 @@ pub fn memory(details: &Details, arena: usize) -> Markup {
     let ops = details.occupancy.len().max(1);
     let x = Scale::new(0.0, ops as f64, 46.0, WIDTH - 10.0);
     let y = Scale::new(0.0, arena.max(1) as f64, 180.0, 18.0);
+    let names = names_in_blocks(details, &x, &y);
     let content = html! {
-        (axes(&x, &y, ["op", "bytes"], |_, tick| format!("{tick}")))
+        (axes(&x, &y, ["op", "bytes"], |_, tick| whole(tick)))
         @for block in &details.memory {
             @let (left, right) = (x.at(block.ops[0] as f64), x.at(block.ops[1] as f64 + 1.0));
             @let (bottom, top) = (y.at(block.offset as f64), y.at((block.offset + block.bytes) as f64));
             (rect("block", [left, top, right - left, bottom - top], &format!("{}: {} bytes at {}, ops {} to {}", block.name, block.bytes, block.offset, block.ops[0], block.ops[1])))
         }
+        @for (at, name) in &names { (text(at[0], at[1], "middle", name)) }
     };
     svg(214.0, "memory timeline", &content)
+}
+
+/// Names of tensors that have room in their blocks and beside the others, larger ones first, and where they stand.
+fn names_in_blocks(details: &Details, x: &Scale, y: &Scale) -> Vec<([f64; 2], String)> {
+    let mut blocks: Vec<_> = details.memory.iter().collect();
+    blocks.sort_by_key(|block| std::cmp::Reverse(block.bytes));
+    let mut names: Vec<([f64; 2], String)> = Vec::new();
+    for block in blocks {
+        let (left, right) = (x.at(block.ops[0] as f64), x.at(block.ops[1] as f64 + 1.0));
+        let (bottom, top) = (y.at(block.offset as f64), y.at((block.offset + block.bytes) as f64));
+        let characters = ((right - left) / LETTER) as usize;
+        if characters < 5 || bottom - top < LINE {
+            continue;
+        }
+        let name = shortened(&block.name, characters);
+        let at = [f64::midpoint(left, right), f64::midpoint(top, bottom) + 3.5];
+        let width = |name: &str| LETTER * name.chars().count() as f64;
+        let apart = |(other, known): &([f64; 2], String)| {
+            (at[0] - other[0]).abs() > (width(&name) + width(known)) / 2.0 || (at[1] - other[1]).abs() > LINE
+        };
+        if names.iter().all(apart) {
+            names.push((at, name));
+        }
+    }
+    names
 }

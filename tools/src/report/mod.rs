@@ -2,15 +2,37 @@
 //! no script, and nothing is fetched.
 
 mod charts;
-mod plot;
+pub mod plot;
 
 use crate::cost::Prediction;
-use crate::shrink::{Details, Shrunk, Slices};
+use crate::shrink::{Shrunk, Slices};
+use bantam_format::{MAJOR_VERSION, MINOR_VERSION};
 use charts::{accuracy_against_bytes, confusion, groups, memory, reliability};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plot::{Bar, bars, figure, histogram, number};
+use serde::Serialize;
+use sha2::Digest;
+use std::path::Path;
 
 const STYLE: &str = include_str!("style.css");
+
+/// A file of data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DataSource {
+    /// Where it was.
+    pub path: String,
+    /// SHA-256 of the file; none where it cannot be read any more.
+    pub sha256: Option<String>,
+}
+
+impl DataSource {
+    /// The file at this path.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        let digest = |bytes: Vec<u8>| sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { path: path.display().to_string(), sha256: std::fs::read(path).ok().map(digest) }
+    }
+}
 
 /// What the page tells beside what was made.
 #[derive(Clone, Debug)]
@@ -22,7 +44,7 @@ pub struct Context {
     /// Names of the classes.
     pub labels: Vec<String>,
     /// Calibration and evaluation data, where there are any.
-    pub data: [Option<String>; 2],
+    pub data: [Option<DataSource>; 2],
     /// The arithmetic.
     pub arithmetic: String,
     /// The seed.
@@ -44,7 +66,7 @@ pub fn page(shrunk: &Shrunk, context: &Context) -> String {
         (answers(shrunk, context))
         (confidence(shrunk))
         (layers(shrunk))
-        (distributions(&shrunk.details))
+        (distributions(shrunk))
         (device(shrunk))
         (origin(shrunk, context))
     };
@@ -94,7 +116,9 @@ fn summary(shrunk: &Shrunk, context: &Context) -> Markup {
             @if let Some(score) = &shrunk.score {
                 @if let (Some(before), Some(after)) = (score.float_top1, score.top1) {
                     @let range = score.top1_interval.map(|i| format!(", 95 % sure: {:.1} to {:.1} %", i.low * 100.0, i.high * 100.0));
-                    (card("accuracy", &percent(after), &format!("{} from {}{}", points(after - before), percent(before), range.unwrap_or_default())))
+                    (card("accuracy", &percent(after), &format!("from {}{}", percent(before), range.unwrap_or_default())))
+                    @let range = score.change_interval.map(|i| format!("95 % sure: {:+.1} to {:+.1} on other rows", i.low * 100.0, i.high * 100.0));
+                    (card("change", &points(after - before), &range.unwrap_or_default()))
                 }
                 @if let Some(agreement) = score.agreement {
                     (card("agreement", &percent(agreement), &format!("of {} rows get the same answer", score.rows)))
@@ -117,8 +141,9 @@ fn summary(shrunk: &Shrunk, context: &Context) -> Markup {
 }
 
 fn trade(shrunk: &Shrunk) -> Markup {
+    let errors = shrunk.score.as_ref().is_some_and(|score| score.mae.is_some());
     html! {
-        h2 { "Accuracy against bytes" }
+        h2 { (if errors { "Error" } else { "Accuracy" }) " against bytes" }
         div.plots {
             (accuracy_against_bytes(shrunk))
             @if !shrunk.sensitivities.is_empty() {
@@ -167,10 +192,15 @@ fn answers(shrunk: &Shrunk, context: &Context) -> Markup {
         @for Slices { column, groups: slices } in &details.slices {
             h2 { "Accuracy by " (column) }
             @let title = "The bar is after, the stroke before, the thin line 95 % sure";
-            div.plots { (figure(&format!("plot-slice-{column}"), title, &groups(&format!("accuracy by {column}"), slices))) }
+            div.plots { (figure(&format!("plot-slice-{}", identifier(column)), title, &groups(&format!("accuracy by {column}"), slices))) }
             (group_table(column, slices))
         }
     }
+}
+
+/// A name as part of an identifier of the page.
+fn identifier(name: &str) -> String {
+    name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
 }
 
 fn group_table(name: &str, groups: &[crate::shrink::Group]) -> Markup {
@@ -193,7 +223,7 @@ fn confidence(shrunk: &Shrunk) -> Markup {
             (format!("{:.3}", fitted.temperature)) ", fitted on " (fitted.rows[0]) " rows and measured on " (fitted.rows[1]) " others, "
             (percent(fitted.after.expected_calibration_error)) ". "
             @if shrunk.temperature_stored { "The temperature is in the artifact, in the softmax's own factor: it takes no time at all." }
-            @else { "The temperature is not in the artifact: --temperature stores it." }
+            @else { "The temperature is not in the artifact: " code { "--temperature" } " stores it." }
         }
         div.plots {
             (figure("plot-reliability-before", "Without temperature: accuracy by confidence", &reliability("reliability before", &fitted.before)))
@@ -221,7 +251,8 @@ fn layers(shrunk: &Shrunk) -> Markup {
     }
 }
 
-fn distributions(details: &Details) -> Markup {
+fn distributions(shrunk: &Shrunk) -> Markup {
+    let details = &shrunk.details;
     html! {
         @if details.ops.iter().any(|op| op.weights.is_some()) {
             h2 { "Weights" }
@@ -236,7 +267,12 @@ fn distributions(details: &Details) -> Markup {
         }
         @if details.ops.iter().any(|op| op.activations.is_some()) {
             h2 { "Activations" }
-            p.soft { "Over the calibration data; the grey part is the range that 8 bits hold. Heights are roots of counts." }
+            p.soft {
+                "Over the " (if shrunk.calibration_rows > 0 { "calibration" } else { "sample" }) " data; heights are roots of counts."
+                @if details.ops.iter().any(|op| op.activations.as_ref().is_some_and(|bars| bars.range.is_some())) {
+                    " The grey part is the range that integers hold."
+                }
+            }
             div.plots.small {
                 @for (index, op) in details.ops.iter().enumerate() {
                     @if let Some(activations) = &op.activations {
@@ -274,15 +310,21 @@ fn device(shrunk: &Shrunk) -> Markup {
 }
 
 fn origin(shrunk: &Shrunk, context: &Context) -> Markup {
-    let unnamed = || "none".to_owned();
+    let data = |source: &Option<DataSource>, rows: usize| match source {
+        Some(source) => {
+            html! { (source.path) ", " (rows) " rows" @if let Some(digest) = &source.sha256 { ", SHA-256 " (digest) } }
+        }
+        None => html! { "none" },
+    };
+    let scored = shrunk.score.as_ref().map_or(0, |score| score.rows);
     html! {
         h2 { "Where this comes from" }
-        table {
+        table.facts {
             tr { th { "source" } td { (context.source) ", " (shrunk.source_bytes) " bytes, SHA-256 " (shrunk.source_sha256) } }
-            tr { th { "calibration data" } td { (context.data[0].clone().unwrap_or_else(unnamed)) ", " (shrunk.calibration_rows) " rows" } }
-            tr { th { "evaluation data" } td { (context.data[1].clone().unwrap_or_else(unnamed)) ", " (shrunk.score.as_ref().map_or(0, |score| score.rows)) " rows" } }
+            tr { th { "calibration" } td { (data(&context.data[0], shrunk.calibration_rows)) } }
+            tr { th { "evaluation" } td { (data(&context.data[1], scored)) } }
             tr { th { "seed" } td { (context.seed) } }
-            tr { th { "made with" } td { "bantam " (env!("CARGO_PKG_VERSION")) } }
+            tr { th { "made with" } td { "bantam " (env!("CARGO_PKG_VERSION")) ", file format " (MAJOR_VERSION) "." (MINOR_VERSION) } }
         }
         pre { (context.command.join(" ")) }
     }

@@ -44,11 +44,13 @@ impl Scale {
 }
 
 /// A figure: a plot with its title, and what a reader who does not see it is told.
+#[must_use]
 pub fn figure(id: &str, title: &str, plot: &Markup) -> Markup {
     html! { figure id=(id) { figcaption { (title) } (plot) } }
 }
 
 /// The drawing of a plot.
+#[must_use]
 pub fn svg(height: f64, label: &str, content: &Markup) -> Markup {
     html! {
         svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label=(label) xmlns="http://www.w3.org/2000/svg" { (content) }
@@ -56,24 +58,36 @@ pub fn svg(height: f64, label: &str, content: &Markup) -> Markup {
 }
 
 /// A number as coordinates are written.
+#[must_use]
 pub fn n(number: f64) -> String {
     let text = format!("{number:.1}");
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
 /// Text at a place; `anchor` is start, middle or end.
+#[must_use]
 pub fn text(x: f64, y: f64, anchor: &str, content: &str) -> Markup {
     html! { text x=(n(x)) y=(n(y)) text-anchor=(anchor) { (content) } }
 }
 
+/// A line from one point to another.
+#[must_use]
 pub fn line(class: &str, [x1, y1, x2, y2]: [f64; 4]) -> Markup {
     html! { line class=(class) x1=(n(x1)) y1=(n(y1)) x2=(n(x2)) y2=(n(y2)) {} }
 }
 
+/// A rectangle by its upper left corner; `title` is shown where the pointer rests on it.
+#[must_use]
 pub fn rect(class: &str, [x, y, width, height]: [f64; 4], title: &str) -> Markup {
     html! {
         rect class=(class) x=(n(x)) y=(n(y)) width=(n(width.max(0.3))) height=(n(height.max(0.3))) { title { (title) } }
     }
+}
+
+/// A tick of an axis that counts: nothing between whole numbers.
+#[must_use]
+pub fn whole(tick: f64) -> String {
+    if tick.fract() == 0.0 { tick.to_string() } else { String::new() }
 }
 
 /// Axes with ticks, numbers and names.
@@ -111,6 +125,7 @@ pub struct Bar {
 }
 
 /// Horizontal bars, one below the other, from `from` on.
+#[must_use]
 pub fn bars(label: &str, from: f64, bars: &[Bar]) -> Markup {
     let most = bars
         .iter()
@@ -137,6 +152,7 @@ pub fn bars(label: &str, from: f64, bars: &[Bar]) -> Markup {
 }
 
 /// A name cut in its middle.
+#[must_use]
 pub fn shortened(name: &str, most: usize) -> String {
     let characters: Vec<char> = name.chars().collect();
     if characters.len() <= most {
@@ -147,7 +163,8 @@ pub fn shortened(name: &str, most: usize) -> String {
     format!("{head}…{tail}")
 }
 
-/// Counts as upright bars over their range; `kept` marks what 8 bits hold.
+/// Counts as upright bars over their range; `kept` marks what integers hold.
+#[must_use]
 pub fn histogram(label: &str, counts: &[u64], range: [f64; 2], kept: Option<[f64; 2]>) -> Markup {
     let most = counts.iter().copied().max().unwrap_or(1).max(1) as f64;
     let x = Scale::new(range[0], range[1], 6.0, WIDTH - 6.0);
@@ -157,7 +174,7 @@ pub fn histogram(label: &str, counts: &[u64], range: [f64; 2], kept: Option<[f64
     let content = html! {
         @if let Some([low, high]) = kept {
             @let (low, high) = (x.at(low.max(range[0])), x.at(high.min(range[1])));
-            (rect("kept", [low, 4.0, high - low, 80.0], "what 8 bits hold"))
+            (rect("kept", [low, 4.0, high - low, 80.0], "what integers hold"))
         }
         @for (index, &count) in counts.iter().enumerate() {
             @if count > 0 {
@@ -173,6 +190,7 @@ pub fn histogram(label: &str, counts: &[u64], range: [f64; 2], kept: Option<[f64
 }
 
 /// A number with three digits that matter.
+#[must_use]
 pub fn number(x: f64) -> String {
     if x == 0.0 {
         return "0".into();

@@ -2,9 +2,9 @@
 //!
 //! [`sensitivity`] tells what each layer costs alone. Layers are taken to 4 bits in the order of loss per byte saved, those that are
 //! narrow by nature ([`Tier`]) last; every choice is quantised anew as a whole, written and scored, so that what is
-//! chosen is what was measured. Then single layers go back where the budget leaves room, or change places where it is missed. Where 8 bits
-//! throughout lose too much, activations take 16 in the order of what that gains per element ([`gains`]), beside 8-bit weights. Nothing is
-//! drawn at random: the same input gives the same choice.
+//! chosen is what was measured. Then single layers go back where the budget leaves room, or change places where it is missed. Where what
+//! fits loses too much, activations take 16 bits in the order of what that gains per element ([`gains`]). Layers that read such keep 8-bit
+//! weights, others may have 4. Nothing is drawn at random: the same input gives the same choice.
 
 mod front;
 mod gains;
@@ -126,7 +126,7 @@ pub fn fixed(
 ) -> Result<Found<'static>, ShrinkError> {
     let attempt = |program: Program| -> Result<(ArtifactFile, Point), ShrinkError> {
         let artifact = (judge.assemble)(program)?;
-        let point = Point::of(&artifact, (vec![], false), None, (judge.quality)(&artifact)?);
+        let point = Point::of(&artifact, None, (judge.quality)(&artifact)?);
         Ok((artifact, point))
     };
     let mut made = vec![attempt(program)?];
@@ -146,18 +146,14 @@ pub fn fixed(
 }
 
 impl Point {
-    fn of(
-        artifact: &ArtifactFile,
-        (four_bit_layers, refined): (Vec<String>, bool),
-        logit_error: Option<f64>,
-        quality: Quality,
-    ) -> Self {
+    /// Of an artifact whose weights have 8 bits or floats, and its activations too.
+    fn of(artifact: &ArtifactFile, logit_error: Option<f64>, quality: Quality) -> Self {
         let (model, file_bytes) = (artifact.model(), artifact.bytes().len());
         let (arena_bytes, macs) = (model.arena_bytes(), model.artifact().macs());
         let float_weight_bits = float_weight_bits(&model);
         Self {
-            four_bit_layers,
-            refined,
+            four_bit_layers: vec![],
+            refined: false,
             sixteen_bit_layers: vec![],
             float_weight_bits,
             file_bytes,
@@ -202,7 +198,8 @@ impl Goal {
         self.max_drop.is_none_or(|most| point.quality.drop <= most + 1e-12)
     }
 
-    fn is_within_memory(&self, point: &Point) -> bool {
+    /// Whether all but the largest drop is kept.
+    pub(crate) fn is_within_memory(&self, point: &Point) -> bool {
         self.is_within_fixed_limits(point) && self.fits(point)
     }
 
@@ -211,8 +208,16 @@ impl Goal {
     }
 }
 
-/// Layers with 4-bit weights.
-type Four = BTreeSet<ValueId>;
+/// The widths of weights and activations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Choice {
+    /// Layers with 4-bit weights.
+    four: BTreeSet<ValueId>,
+    /// Whether these are rounded anew by what the layers give.
+    refined: bool,
+    /// Operators with 16-bit activations.
+    wide: BTreeSet<NodeId>,
+}
 
 /// What a choice is made of.
 struct Made<'a> {
@@ -227,13 +232,15 @@ struct Search<'s, 'a> {
     judge: &'s Judge<'s>,
     goal: Goal,
     sensitivities: Vec<Sensitivity>,
-    tried: Vec<(Four, Point)>,
+    /// The first has 8 bits throughout.
+    tried: Vec<(Choice, Point)>,
     /// The choices tried, made.
     made: Vec<Made<'a>>,
 }
 
 /// Finds the most accurate artifact that fits, or, where only a largest drop is given, the smallest one within it. With neither, all
-/// layers keep 8 bits. Where these lose more than the largest drop, activations get 16. `explore` also tries what a picture of the front needs.
+/// layers keep 8 bits. Where what fits loses more than the largest drop, activations get 16. `explore` also tries what a picture of the
+/// front needs.
 ///
 /// # Errors
 /// [`ShrinkError::Unmet`] where nothing meets the goal; what quantising, writing and scoring may refuse.
@@ -245,7 +252,7 @@ pub fn search<'a>(
 ) -> Result<Found<'a>, ShrinkError> {
     let mut search = Search { quantizer, judge, goal, sensitivities: vec![], tried: vec![], made: vec![] };
     (judge.step)("quantising");
-    let first = search.attempt(&Four::new())?;
+    let first = search.attempt(&Choice::default())?;
     let needs_narrow = goal.limits.flash.is_some_and(|flash| search.tried[first].1.file_bytes > flash);
     let narrows = explore || needs_narrow || goal.max_drop.is_some();
     if narrows {
@@ -268,18 +275,15 @@ impl Search<'_, '_> {
     /// The index of the choice that meets the goal best.
     fn choose(&mut self, first: usize) -> Result<usize, ShrinkError> {
         if !self.goal.is_within_fixed_limits(&self.tried[first].1) {
+            // How small the file could be is told as well.
+            self.fitted(Choice::default())?;
             return Err(self.unmet());
         }
-        match (self.goal.limits.flash, self.goal.max_drop) {
-            (Some(flash), _) if !self.fits(first) => self.fit(flash),
-            (None, Some(_)) => self.smallest(first),
-            _ => {
-                if self.holds(first) {
-                    Ok(first)
-                } else {
-                    self.widen(first)
-                }
-            }
+        match self.goal.limits.flash {
+            Some(_) if !self.fits(first) => self.fit(first),
+            None if self.goal.max_drop.is_some() => self.smallest(first),
+            _ if self.holds(first) => Ok(first),
+            _ => self.widen(first),
         }
     }
 
@@ -297,134 +301,139 @@ impl Search<'_, '_> {
         self.goal.holds(&self.tried[index].1)
     }
 
+    fn is_met_by(&self, index: usize) -> bool {
+        self.goal.is_met_by(&self.tried[index].1)
+    }
+
     /// Quantises, writes and scores a choice, once.
-    fn attempt(&mut self, four: &Four) -> Result<usize, ShrinkError> {
-        self.attempt_as(four, false)
-    }
-
-    /// The choice with its narrow weights rounded anew, where it keeps the goal and its logits come nearer to the float network's.
-    fn refine(&mut self, index: usize) -> Result<usize, ShrinkError> {
-        let (four, point) = &self.tried[index];
-        if four.is_empty() || point.refined {
-            return Ok(index);
-        }
-        (self.judge.step)("rounding 4-bit weights anew");
-        let other = self.attempt_as(&four.clone(), true)?;
-        let [old, new] = [index, other].map(|index| &self.tried[index].1);
-        Ok(if new.logit_error < old.logit_error && self.goal.is_met_by(new) { other } else { index })
-    }
-
-    fn attempt_as(&mut self, four: &Four, refined: bool) -> Result<usize, ShrinkError> {
-        let same = |(known, point): &(Four, Point)| {
-            known == four && point.refined == refined && point.sixteen_bit_layers.is_empty()
-        };
-        if let Some(index) = self.tried.iter().position(same) {
+    fn attempt(&mut self, choice: &Choice) -> Result<usize, ShrinkError> {
+        if let Some(index) = self.tried.iter().position(|(known, _)| known == choice) {
             return Ok(index);
         }
         if !self.tried.is_empty() {
             (self.judge.step)(&format!("searching: {} choices tried", self.tried.len()));
         }
-        let widths: Widths = four.iter().map(|&value| (value, WeightBits::Four)).collect();
-        let layers = if refined { self.quantizer.refined_layers(&widths)? } else { self.quantizer.layers(&widths)? };
-        let program = self.quantizer.program(&layers)?;
-        let logit_error = self.quantizer.error(&program);
+        let widened = if choice.wide.is_empty() { None } else { Some(self.quantizer.widened(&choice.wide)?) };
+        let quantizer = widened.as_ref().unwrap_or(self.quantizer);
+        let widths: Widths = choice.four.iter().map(|&value| (value, WeightBits::Four)).collect();
+        let layers = if choice.refined { quantizer.refined_layers(&widths)? } else { quantizer.layers(&widths)? };
+        let program = quantizer.program(&layers)?;
+        let logit_error = quantizer.error(&program);
         let artifact = (self.judge.assemble)(program)?;
         let quality = (self.judge.quality)(&artifact)?;
-        let names = four.iter().map(|&value| self.quantizer.graph.value(value).name.clone()).collect();
-        let point = Point::of(&artifact, (names, refined), Some(logit_error), quality);
-        self.tried.push((four.clone(), point));
-        self.made.push(Made { artifact, layers, widened: None });
+        let graph = &self.quantizer.graph;
+        let point = Point {
+            four_bit_layers: choice.four.iter().map(|&value| graph.value(value).name.clone()).collect(),
+            refined: choice.refined,
+            sixteen_bit_layers: choice.wide.iter().filter_map(|&id| Some(graph.node(id)?.name.clone())).collect(),
+            ..Point::of(&artifact, Some(logit_error), quality)
+        };
+        self.tried.push((choice.clone(), point));
+        self.made.push(Made { artifact, layers, widened });
         Ok(self.tried.len() - 1)
     }
 
-    /// 16-bit activations where they gain most, until little enough is lost; then none that are not needed beside the others.
-    fn widen(&mut self, first: usize) -> Result<usize, ShrinkError> {
-        if !self.quantizer.options.may_widen || !self.goal.is_within_memory(&self.tried[first].1) {
+    /// The choice with its narrow weights rounded anew, where it keeps the goal and its logits come nearer to the float network's.
+    fn refine(&mut self, index: usize) -> Result<usize, ShrinkError> {
+        let choice = &self.tried[index].0;
+        if choice.four.is_empty() || choice.refined {
+            return Ok(index);
+        }
+        (self.judge.step)("rounding 4-bit weights anew");
+        let other = self.attempt(&Choice { refined: true, ..choice.clone() })?;
+        let [old, new] = [index, other].map(|index| &self.tried[index].1);
+        Ok(if new.logit_error < old.logit_error && self.goal.is_met_by(new) { other } else { index })
+    }
+
+    /// 16-bit activations where they gain most, until little enough is lost; then none that are not needed beside the others, and 8-bit
+    /// weights where there is room.
+    fn widen(&mut self, from: usize) -> Result<usize, ShrinkError> {
+        if !self.quantizer.options.may_widen || !self.goal.is_within_memory(&self.tried[from].1) {
             return Err(self.unmet());
         }
         (self.judge.step)("measuring 16-bit activations");
-        let gains = gains::measure(self.quantizer, &self.made[first].layers)?;
+        let gains = gains::measure(self.quantizer, &self.made[0].layers)?;
         let mut taken: Vec<&[Gain]> = vec![];
-        let mut found = None;
+        let (mut found, mut last) = (None, None);
         for group in gains.chunks(gains.len().div_ceil(MOST_STEPS).max(1)) {
             taken.push(group);
-            match self.attempt_wide(&taken)?.map(|index| (index, &self.tried[index].1)) {
-                Some((index, point)) if self.goal.is_met_by(point) => {
+            match self.attempt_wide(from, &taken)? {
+                Some(index) if self.is_met_by(index) => {
                     found = Some(index);
                     break;
                 }
-                Some((_, point)) if self.goal.is_within_memory(point) => {}
+                Some(index) if self.goal.is_within_memory(&self.tried[index].1) => last = Some(index),
                 // Too large, or of neighbours that have no form together.
                 _ => drop(taken.pop()),
             }
+        }
+        if let (None, Some(last)) = (found, last) {
+            found = Some(self.refine(last)?).filter(|&index| self.is_met_by(index));
         }
         let mut best = found.ok_or_else(|| self.unmet())?;
         // Without the last one the goal was not met.
         for at in (0..taken.len() - 1).rev() {
             let mut fewer = taken.clone();
             fewer.remove(at);
-            if let Some(index) = self.attempt_wide(&fewer)?
-                && self.goal.is_met_by(&self.tried[index].1)
-            {
+            if let Some(index) = self.attempt_wide(from, &fewer)?.filter(|&index| self.is_met_by(index)) {
                 (best, taken) = (index, fewer);
             }
         }
-        Ok(best)
+        self.restored(best)
     }
 
-    /// Quantises, writes and scores a choice of 16-bit activations; none where the lowering has no form of it.
-    fn attempt_wide(&mut self, gains: &[&[Gain]]) -> Result<Option<usize>, ShrinkError> {
-        let nodes: BTreeSet<NodeId> = gains.iter().copied().flatten().flat_map(|gain| &gain.nodes).copied().collect();
-        (self.judge.step)(&format!("searching: {} choices tried", self.tried.len()));
-        let wide = self.quantizer.widened(&nodes)?;
-        let layers = wide.layers(&Widths::new())?;
-        let Ok(program) = wide.program(&layers) else { return Ok(None) };
-        let logit_error = wide.error(&program);
-        let artifact = (self.judge.assemble)(program)?;
-        let quality = (self.judge.quality)(&artifact)?;
-        let graph = &self.quantizer.graph;
-        let names = nodes.iter().filter_map(|&id| graph.node(id)).map(|node| node.name.clone()).collect();
-        let point =
-            Point { sixteen_bit_layers: names, ..Point::of(&artifact, (vec![], false), Some(logit_error), quality) };
-        self.tried.push((Four::new(), point));
-        self.made.push(Made { artifact, layers, widened: Some(wide) });
-        Ok(Some(self.tried.len() - 1))
-    }
-
-    /// The first `count` layers in the order in which they are narrowed.
-    fn narrowed(&self, count: usize) -> Four {
-        self.sensitivities.iter().take(count).map(|layer| layer.value).collect()
-    }
-
-    /// The most accurate choice of at most `flash` bytes.
-    fn fit(&mut self, flash: usize) -> Result<usize, ShrinkError> {
-        let all = self.sensitivities.len();
-        let excess = self.tried[0].1.file_bytes.saturating_sub(flash);
-        let saved = |count: usize| self.sensitivities.iter().take(count).map(|layer| layer.bytes_saved).sum::<usize>();
-        // Sections end at multiples of 16, so the sum may be a little off.
-        let mut count = (0..=all).find(|&count| saved(count) >= excess).unwrap_or(all);
-        let mut found = self.attempt(&self.narrowed(count))?;
-        while !self.fits(found) && count < all {
-            count += 1;
-            found = self.attempt(&self.narrowed(count))?;
+    /// A choice with more 16-bit activations. Layers that read such keep 8-bit weights; where the file is too large then, others get 4-bit
+    /// ones in their place. None where the lowering has no form of it.
+    fn attempt_wide(&mut self, from: usize, gains: &[&[Gain]]) -> Result<Option<usize>, ShrinkError> {
+        let wide: BTreeSet<NodeId> = gains.iter().copied().flatten().flat_map(|gain| &gain.nodes).copied().collect();
+        let mut choice = Choice { wide, refined: false, ..self.tried[from].0.clone() };
+        choice.four.retain(|&value| !self.reads_wide(&choice.wide, value));
+        match self.fitted(choice) {
+            Err(ShrinkError::Lower { .. }) => Ok(None),
+            index => index.map(Some),
         }
+    }
+
+    /// Whether the layer that makes a value reads 16-bit activations, beside which weights have 8 bits.
+    fn reads_wide(&self, wide: &BTreeSet<NodeId>, value: ValueId) -> bool {
+        self.quantizer.graph.producer(value).is_some_and(|node| wide.contains(&node))
+    }
+
+    /// The layers that may still be narrowed, in their order, with the bytes that it saves.
+    fn narrowable(&self, choice: &Choice) -> Vec<(ValueId, usize)> {
+        let open =
+            |layer: &&Sensitivity| !choice.four.contains(&layer.value) && !self.reads_wide(&choice.wide, layer.value);
+        self.sensitivities.iter().filter(open).map(|layer| (layer.value, layer.bytes_saved)).collect()
+    }
+
+    /// The choice, with 4-bit weights in more layers until the file is small enough or there are no more.
+    fn fitted(&mut self, mut choice: Choice) -> Result<usize, ShrinkError> {
+        let mut rest = self.narrowable(&choice).into_iter();
+        loop {
+            let index = self.attempt(&choice)?;
+            let Some(flash) = self.goal.limits.flash else { return Ok(index) };
+            // Sections end at multiples of 16, so the sum may be a little off.
+            let excess = self.tried[index].1.file_bytes.saturating_sub(flash);
+            let (mut saved, known) = (0, choice.four.len());
+            while saved < excess
+                && let Some((value, bytes)) = rest.next()
+            {
+                choice.four.insert(value);
+                saved += bytes;
+            }
+            if choice.four.len() == known {
+                return Ok(index);
+            }
+        }
+    }
+
+    /// The most accurate choice that fits the file.
+    fn fit(&mut self, first: usize) -> Result<usize, ShrinkError> {
+        let found = self.fitted(self.tried[first].0.clone())?;
         if !self.fits(found) {
             return Err(self.unmet());
         }
-        // Back to 8 bits, what costs most first, where there is room.
-        let mut best = found;
-        let mut costly: Vec<(f64, ValueId, usize)> =
-            self.sensitivities.iter().take(count).map(|layer| (layer.loss, layer.value, layer.bytes_saved)).collect();
-        costly.sort_by(|a, b| b.0.total_cmp(&a.0));
-        for &(_, value, bytes) in &costly {
-            let mut four = self.tried[best].0.clone();
-            if four.remove(&value) && self.tried[best].1.file_bytes + bytes <= flash {
-                let other = self.attempt(&four)?;
-                if self.fits(other) && self.tried[other].1.logit_error <= self.tried[best].1.logit_error {
-                    best = other;
-                }
-            }
-        }
+        let best = self.restored(found)?;
         if self.holds(best) {
             return Ok(best);
         }
@@ -432,12 +441,38 @@ impl Search<'_, '_> {
         if self.holds(best) {
             return Ok(best);
         }
-        self.swapped(best, flash)
+        match self.swapped(best)? {
+            Some(other) => Ok(other),
+            None => self.widen(best),
+        }
     }
 
-    /// A choice that loses less, by letting two layers change places.
-    fn swapped(&mut self, from: usize, flash: usize) -> Result<usize, ShrinkError> {
-        let (four, bytes) = (self.tried[from].0.clone(), self.tried[from].1.file_bytes);
+    /// The choice with layers back at 8 bits, what costs most first, where there is room in the file.
+    fn restored(&mut self, mut best: usize) -> Result<usize, ShrinkError> {
+        let Some(flash) = self.goal.limits.flash else { return Ok(best) };
+        let four = &self.tried[best].0.four;
+        let mut costly: Vec<Sensitivity> =
+            self.sensitivities.iter().filter(|layer| four.contains(&layer.value)).cloned().collect();
+        costly.sort_by(|a, b| b.loss.total_cmp(&a.loss));
+        for layer in costly {
+            let mut choice = self.tried[best].0.clone();
+            choice.four.remove(&layer.value);
+            if self.tried[best].1.file_bytes + layer.bytes_saved > flash {
+                continue;
+            }
+            let other = self.attempt(&choice)?;
+            let nearer = self.tried[other].1.logit_error <= self.tried[best].1.logit_error;
+            if self.fits(other) && nearer && (self.holds(other) || !self.holds(best)) {
+                best = other;
+            }
+        }
+        Ok(best)
+    }
+
+    /// A choice within the largest drop, by letting two layers change places.
+    fn swapped(&mut self, from: usize) -> Result<Option<usize>, ShrinkError> {
+        let Some(flash) = self.goal.limits.flash else { return Ok(None) };
+        let (four, bytes) = (self.tried[from].0.four.clone(), self.tried[from].1.file_bytes);
         let mut pairs = Vec::new();
         for out in self.sensitivities.iter().filter(|layer| four.contains(&layer.value)) {
             for into in self.sensitivities.iter().filter(|layer| !four.contains(&layer.value)) {
@@ -448,30 +483,27 @@ impl Search<'_, '_> {
         }
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (_, out, into) in pairs.into_iter().take(MOST_SWAPS) {
-            let mut other = four.clone();
-            other.remove(&out);
-            other.insert(into);
-            let index = self.attempt(&other)?;
+            let mut four = four.clone();
+            four.remove(&out);
+            four.insert(into);
+            let index = self.attempt(&Choice { four, ..Choice::default() })?;
             if self.fits(index) && self.holds(index) {
-                return Ok(index);
+                return Ok(Some(index));
             }
         }
-        Err(self.unmet())
+        Ok(None)
     }
 
     /// The smallest choice within the largest drop: layers that cost too much are passed over.
     fn smallest(&mut self, first: usize) -> Result<usize, ShrinkError> {
-        if !self.holds(first) {
-            return self.widen(first);
-        }
-        let mut best = first;
-        let order: Vec<ValueId> = self.sensitivities.iter().map(|layer| layer.value).collect();
+        let mut best = if self.holds(first) { first } else { self.widen(first)? };
+        let order: Vec<ValueId> = self.narrowable(&self.tried[best].0).into_iter().map(|(value, _)| value).collect();
         let mut pending: Vec<Vec<ValueId>> =
             order.chunks(order.len().div_ceil(MOST_STEPS).max(1)).map(<[ValueId]>::to_vec).rev().collect();
         while let Some(group) = pending.pop() {
-            let mut four = self.tried[best].0.clone();
-            four.extend(&group);
-            let index = self.attempt(&four)?;
+            let mut choice = self.tried[best].0.clone();
+            choice.four.extend(&group);
+            let index = self.attempt(&choice)?;
             if self.holds(index) {
                 best = index;
             } else if group.len() > 1 {
@@ -486,7 +518,8 @@ impl Search<'_, '_> {
         let all = self.sensitivities.len();
         let steps = all.min(SHOWN_POINTS);
         for step in 1..=steps {
-            self.attempt(&self.narrowed(all * step / steps))?;
+            let four = self.sensitivities.iter().take(all * step / steps).map(|layer| layer.value).collect();
+            self.attempt(&Choice { four, ..Choice::default() })?;
         }
         Ok(())
     }

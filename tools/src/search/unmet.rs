@@ -75,6 +75,25 @@ impl Unmet {
     }
 }
 
+/// What a choice is, in words.
+fn widths(point: &Point) -> String {
+    let counted = |count: usize, one: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{count} {one}s")),
+    };
+    let narrow = counted(point.four_bit_layers.len(), "layer").map(|layers| format!("4-bit weights in {layers}"));
+    let wide = counted(point.sixteen_bit_layers.len(), "operator");
+    let wide = wide.map(|operators| format!("16-bit activations in {operators}"));
+    let chosen: Vec<String> = narrow.into_iter().chain(wide).collect();
+    match point.logit_error {
+        _ if !chosen.is_empty() => chosen.join(", "),
+        Some(_) => "all weights of 8 bits".into(),
+        None if point.float_weight_bits == Some(16) => "float weights of 16 bits".into(),
+        None => "weights as they are".into(),
+    }
+}
+
 /// A share rounded up, so that what is advised suffices.
 fn percent(share: f64) -> String {
     format!("{:.2}%", (share * 1e4).ceil() / 100.0)
@@ -116,26 +135,13 @@ impl fmt::Display for Unmet {
         }
         write!(f, "\n  the best found, smaller ones first:")?;
         for point in self.front() {
-            let narrow = match point.four_bit_layers.len() {
-                0 if point.sixteen_bit_layers.len() == 1 => "16-bit activations in 1 operator".to_owned(),
-                0 if !point.sixteen_bit_layers.is_empty() => {
-                    format!("16-bit activations in {} operators", point.sixteen_bit_layers.len())
-                }
-                0 if point.logit_error.is_none() && point.float_weight_bits == Some(16) => {
-                    "float weights of 16 bits".to_owned()
-                }
-                0 if point.logit_error.is_none() => "weights as they are".to_owned(),
-                0 => "all weights of 8 bits".to_owned(),
-                1 => "4-bit weights in 1 layer".to_owned(),
-                layers => format!("4-bit weights in {layers} layers"),
-            };
             write!(f, "\n    {} bytes, ", point.file_bytes)?;
             if point.quality.score.is_finite() {
                 write!(f, "drop {:.2} %, ", point.quality.drop * 100.0)?;
             } else if let Some(error) = point.logit_error {
                 write!(f, "logits off by {:.2} % of their size, ", error.sqrt() * 100.0)?;
             }
-            write!(f, "{narrow}")?;
+            f.write_str(&widths(point))?;
         }
         let advice = self.advice();
         if !advice.is_empty() {

@@ -1,13 +1,16 @@
 //! Everything a report tells of an artifact beyond its scores.
 
-use super::{Outputs, Quantizer};
+use super::Outputs;
 use crate::compare::{Truth, class_of, classes_of};
-use crate::data::{DataError, Dataset};
-use crate::graph::ValueId;
+use crate::data::{DataError, Dataset, Values};
+use crate::execute::dequantized;
+use crate::graph::{Graph, Op as GraphOp, ValueId};
 use crate::interval::{Interval, bootstrap};
 use crate::plan::timeline;
-use crate::quantize::layers::Layer;
+use crate::quantize::Calibration;
 use bantam::Model;
+use bantam_format::ops::Accumulation;
+use bantam_format::{ABSENT, Arithmetic, DataType, Op};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -70,7 +73,7 @@ pub struct OpDetails {
     pub weight_bits: Option<usize>,
     /// Real weights.
     pub weights: Option<Bars>,
-    /// Results over the calibration data.
+    /// Results of the float network over the calibration data.
     pub activations: Option<Bars>,
 }
 
@@ -147,80 +150,92 @@ pub(super) fn groups(
     Ok(details)
 }
 
-/// Rows by value, or by quarter where there are many values.
-fn sliced(values: &[f32]) -> Vec<(String, Vec<usize>)> {
-    let mut known: Vec<f32> = values.to_vec();
-    known.sort_by(f32::total_cmp);
-    let sorted = known.clone();
-    known.dedup();
-    if known.len() <= MOST_GROUPS {
-        let rows = |value: f32| (0..values.len()).filter(|&row| values[row] == value).collect();
-        return known.into_iter().map(|value| (value.to_string(), rows(value))).collect();
+/// Rows by what a column says of them.
+fn sliced(values: &Values) -> Vec<(String, Vec<usize>)> {
+    match values {
+        Values::Numbers(numbers) => sliced_numbers(numbers),
+        Values::Text(texts) => sliced_texts(texts),
     }
-    let mut edges: Vec<f32> = (1..4).map(|quarter| sorted[sorted.len() * quarter / 4]).collect();
-    edges.dedup();
-    (0..=edges.len())
-        .map(|part| {
-            let (low, high) = (part.checked_sub(1).map(|below| edges[below]), edges.get(part).copied());
-            let inside = |x: f32| low.is_none_or(|low| x >= low) && high.is_none_or(|high| x < high);
-            let name = match (low, high) {
-                (None, Some(high)) => format!("below {high}"),
-                (Some(low), Some(high)) => format!("{low} to {high}"),
-                (low, _) => format!("from {}", low.unwrap_or(0.0)),
-            };
-            (name, (0..values.len()).filter(|&row| inside(values[row])).collect())
-        })
-        .filter(|(_, rows): &(String, Vec<usize>)| !rows.is_empty())
-        .collect()
 }
 
-/// Ops and memory of an artifact with names.
-pub(super) fn of_model(
-    details: &mut Details,
-    model: &Model<'_>,
-    quantizer: Option<&Quantizer<'_>>,
-    layers: &BTreeMap<ValueId, Layer>,
-) {
+/// Rows by text; of many texts the most frequent, and the rest as one.
+fn sliced_texts(texts: &[String]) -> Vec<(String, Vec<usize>)> {
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (row, text) in texts.iter().enumerate() {
+        groups.entry(text).or_default().push(row);
+    }
+    let mut groups: Vec<(String, Vec<usize>)> =
+        groups.into_iter().map(|(text, rows)| (text.to_owned(), rows)).collect();
+    if groups.len() > MOST_GROUPS {
+        groups.sort_by_key(|(_, rows)| std::cmp::Reverse(rows.len()));
+        let mut rest: Vec<usize> = groups.drain(MOST_GROUPS - 1..).flat_map(|(_, rows)| rows).collect();
+        rest.sort_unstable();
+        groups.push(("all others".to_owned(), rest));
+    }
+    groups
+}
+
+/// A number with five digits that matter at most.
+fn shown(number: f32) -> String {
+    format!("{number:.4e}").parse::<f32>().unwrap_or(number).to_string()
+}
+
+/// Rows by number, or by quarter where there are many numbers; those without one last.
+fn sliced_numbers(values: &[f32]) -> Vec<(String, Vec<usize>)> {
+    let mut sorted: Vec<f32> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    sorted.sort_by(f32::total_cmp);
+    let mut known = sorted.clone();
+    known.dedup();
+    let rows = |chosen: &dyn Fn(f32) -> bool| (0..values.len()).filter(|&row| chosen(values[row])).collect();
+    let mut groups: Vec<(String, Vec<usize>)> = if known.len() <= MOST_GROUPS {
+        known.into_iter().map(|value| (value.to_string(), rows(&|x| x == value))).collect()
+    } else {
+        let mut edges: Vec<f32> = (1..4).map(|quarter| sorted[sorted.len() * quarter / 4]).collect();
+        edges.dedup();
+        let part = |part: usize| {
+            let (low, high) = (part.checked_sub(1).map(|below| edges[below]), edges.get(part).copied());
+            let inside = |x: f32| !x.is_nan() && low.is_none_or(|low| x >= low) && high.is_none_or(|high| x < high);
+            let name = match [low, high].map(|edge| edge.map(shown)) {
+                [None, Some(high)] => format!("below {high}"),
+                [Some(low), Some(high)] => format!("{low} to {high}"),
+                [low, _] => format!("from {}", low.unwrap_or_default()),
+            };
+            (name, rows(&inside))
+        };
+        (0..=edges.len()).map(part).collect()
+    };
+    groups.push(("no number".to_owned(), rows(&f32::is_nan)));
+    groups.retain(|(_, rows)| !rows.is_empty());
+    groups
+}
+
+/// Ops and memory of an artifact with names, made of `graph`; of its activations what `calibration` saw. Ranges are those that integers
+/// were made for.
+pub(super) fn of_model(details: &mut Details, model: &Model<'_>, graph: &Graph, calibration: Option<&Calibration>) {
     let artifact = model.artifact();
     let names: Vec<&str> = artifact.names().collect();
     let name = |index: usize| names.get(index).map_or_else(|| index.to_string(), ToString::to_string);
-    let by_name: BTreeMap<&str, ValueId> = quantizer
-        .map(|quantizer| {
-            quantizer.graph.value_ids().map(|value| (quantizer.graph.value(value).name.as_str(), value)).collect()
-        })
-        .unwrap_or_default();
-    let tflite = artifact.arithmetic() == bantam_format::Arithmetic::Tflite;
+    let by_name: BTreeMap<&str, ValueId> =
+        graph.value_ids().map(|value| (graph.value(value).name.as_str(), value)).collect();
     details.ops = artifact
         .ops()
         .enumerate()
         .map(|(index, op)| {
-            let output = op.operand(op.input_count);
-            let value = by_name.get(name(output).as_str()).copied();
-            let layer = value.and_then(|value| layers.get(&value));
-            let bytes = layer.map_or(0, |layer| {
-                let channels = layer.weights.scales.len();
-                let bias = if layer.weights.bias.iter().all(|&b| b == 0) { 0 } else { 4 * channels };
-                layer.weights.bits.bytes(layer.weights.weights.len()) + bias + channels * if tflite { 5 } else { 4 }
-            });
-            let graph = quantizer.map(|quantizer| &quantizer.graph);
-            let weights = layer.and(value).and_then(|value| {
-                let graph = graph?;
-                let node = graph.node(graph.producer(value)?)?;
-                Some(bars(graph.constant(*node.inputs.get(1)?)?.as_f32().ok()?))
-            });
-            let activations = value.and_then(|value| {
-                let calibration = &quantizer?.calibration;
-                let (low, high, counts) = calibration.histograms.get(&value)?.grouped(BARS);
-                let range = calibration.ranges.get(&value).map(|&(low, high)| [f64::from(low), f64::from(high)]);
+            let value = by_name.get(name(op.operand(op.input_count)).as_str()).copied();
+            let accumulation = op.accumulation();
+            let activations = value.map(|value| real_value(graph, value)).and_then(|value| {
+                let (low, high, counts) = calibration?.histograms.get(&value)?.grouped(BARS);
+                let range = calibration?.ranges.get(&value).map(|&(low, high)| [f64::from(low), f64::from(high)]);
                 Some(Bars { low: low.into(), high: high.into(), counts, range })
             });
             OpDetails {
                 name: name(artifact.tensor_count() + index),
                 operator: op.opcode.name(),
                 macs: op.macs(),
-                bytes,
-                weight_bits: layer.map(|layer| layer.weights.bits.number()),
-                weights,
+                bytes: accumulation.as_ref().map_or(0, |own| accumulation_bytes(op, own, artifact.arithmetic())),
+                // As many bytes as eight weights take.
+                weight_bits: accumulation.as_ref().and_then(|own| own.weight_type().bytes(8)),
+                weights: accumulation.and(value).and_then(|value| real_weights(graph, value)).map(|items| bars(&items)),
                 activations,
             }
         })
@@ -234,6 +249,46 @@ pub(super) fn of_model(
     };
     details.memory = timeline::lifetimes(model).into_iter().map(block).collect();
     details.occupancy = timeline::occupancy(model);
+}
+
+/// Bytes of weights, bias and requantisation.
+fn accumulation_bytes(op: Op<'_>, own: &Accumulation, arithmetic: Arithmetic) -> usize {
+    let shape = op.output(0).shape;
+    let channels = shape.innermost().max(1);
+    // Each weight is multiplied once for each position.
+    let weights = op.macs() / (shape.elements() / channels).max(1) as u64;
+    let input = op.input(0).data_type;
+    let table = match input {
+        DataType::F32 => 0,
+        _ => arithmetic.table_bytes(if own.is_per_channel() { channels } else { 1 }),
+    };
+    let bias = match own.bias {
+        ABSENT => 0,
+        _ => channels * if input == DataType::I16 { 8 } else { 4 },
+    };
+    own.weight_type().bytes(weights as usize).unwrap_or(0) + bias + table
+}
+
+/// The value that this one is the integers of, or itself.
+fn real_value(graph: &Graph, value: ValueId) -> ValueId {
+    let node = graph.producer(value).and_then(|id| graph.node(id));
+    node.filter(|node| matches!(node.op, GraphOp::Quantize(_))).map_or(value, |node| node.inputs[0])
+}
+
+/// The weights of the layer that makes a value, in real numbers.
+fn real_weights(graph: &Graph, value: ValueId) -> Option<Vec<f32>> {
+    let node = graph.node(graph.producer(real_value(graph, value))?)?;
+    match node.op {
+        GraphOp::Conv2d(_) | GraphOp::ConvTranspose2d(_) | GraphOp::FullyConnected(_) => {
+            let weights = *node.inputs.get(1)?;
+            let real = match graph.quantized_constant(weights) {
+                Some((integers, dequantize)) => dequantized(integers, dequantize).ok()?,
+                None => graph.constant(weights)?.clone(),
+            };
+            Some(real.as_f32().ok()?.to_vec())
+        }
+        _ => None,
+    }
 }
 
 fn bars(items: &[f32]) -> Bars {
@@ -254,13 +309,33 @@ mod tests {
 
     #[test]
     fn few_values_are_groups_and_many_are_quarters() {
-        let groups = sliced(&[1.0, 0.0, 1.0]);
+        let groups = sliced_numbers(&[1.0, 0.0, 1.0]);
         assert_eq!(groups, [("0".to_owned(), vec![1]), ("1".to_owned(), vec![0, 2])]);
         let values: Vec<f32> = (0..100).map(|x| x as f32).collect();
-        let groups = sliced(&values);
+        let groups = sliced_numbers(&values);
         assert_eq!(groups.len(), 4);
-        assert_eq!(groups[1].0, "25 to 50");
+        assert_eq!((groups[1].0.as_str(), shown(33.191_765)), ("25 to 50", "33.192".to_owned()));
         assert!(groups.iter().all(|(_, rows)| rows.len() == 25));
+    }
+
+    #[test]
+    fn rows_without_a_number_are_a_group_of_their_own() {
+        let groups = sliced_numbers(&[f32::NAN, 1.0, f32::NAN]);
+        assert_eq!(groups, [("1".to_owned(), vec![1]), ("no number".to_owned(), vec![0, 2])]);
+        let values: Vec<f32> = (0..100).map(|x| if x % 2 == 0 { x as f32 } else { f32::NAN }).collect();
+        let groups = sliced_numbers(&values);
+        assert_eq!(groups.iter().map(|(_, rows)| rows.len()).collect::<Vec<_>>(), [12, 13, 12, 13, 50]);
+    }
+
+    #[test]
+    fn texts_are_groups_and_rare_ones_are_put_together() {
+        let texts: Vec<String> = ["north", "south", "north"].map(Into::into).to_vec();
+        let groups = sliced(&Values::Text(texts));
+        assert_eq!(groups, [("north".to_owned(), vec![0, 2]), ("south".to_owned(), vec![1])]);
+        let texts: Vec<String> =
+            (0..40).map(|row| if row < 5 { "often".into() } else { format!("once {row}") }).collect();
+        let groups = sliced(&Values::Text(texts));
+        assert_eq!((groups.len(), groups[0].1.len(), groups[11].1.len()), (12, 5, 25));
     }
 
     #[test]

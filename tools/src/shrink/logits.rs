@@ -20,11 +20,18 @@ pub(super) struct Logits {
     power: f64,
 }
 
-/// The operand of the softmax that makes the first output, or that output itself.
+/// The operand of the softmax that makes the first output, or that output itself, before it is reshaped.
 #[must_use]
 pub fn logits(graph: &Graph) -> Option<ValueId> {
     let output = graph.outputs().first()?.value;
-    Some(output_softmax(graph).and_then(|node| graph.node(node)).map_or(output, |node| node.inputs[0]))
+    let mut value = output_softmax(graph).and_then(|node| graph.node(node)).map_or(output, |node| node.inputs[0]);
+    // A program has no tensor for the result of a reshape: it is the operand's.
+    while let Some(node) = graph.producer(value).and_then(|node| graph.node(node))
+        && matches!(node.op, Op::Reshape(_))
+    {
+        value = node.inputs[0];
+    }
+    Some(value)
 }
 
 impl Logits {

@@ -22,10 +22,11 @@ use crate::lower::{LowerError, Precision, Program, lower};
 use crate::plan;
 use crate::preprocessing::{self, ImagePreparation, Preparation, PreparationError};
 use crate::quantize::half::round_weights;
-use crate::quantize::{CalibrationError, FloatWeights, NormalizeError, RangeMethod};
+use crate::quantize::{Calibration, CalibrationError, FloatWeights, NormalizeError, RangeMethod, calibrate};
 use crate::search::{self, Found, Goal, Judge, Point, Quality, Sensitivity, Unmet, search};
 use crate::subject::{ArtifactFile, SourceModel, Subject, SubjectError};
 use bantam_format::{Arithmetic, DataType, Opcode};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -348,7 +349,7 @@ pub fn shrink_model(
     let Found { mut artifact, widened, layers: chosen, chosen: point, tried, sensitivities } = found;
     if widened.is_some() {
         quantizer = widened;
-        notes.push(wide_note(&tried, &point, options.arithmetic));
+        notes.push(wide_note(&tried, &point, options));
     }
     if options.float_weights == FloatWeights::Half && point.float_weight_bits != Some(16) {
         notes.push(match point.float_weight_bits {
@@ -403,7 +404,16 @@ pub fn shrink_model(
         (Some(outputs), Some(data)) => details::groups(outputs, data, &folder.labels, &options.slices, options.seed)?,
         _ => Details::default(),
     };
-    details::of_model(&mut details, &artifact.model(), quantizer.as_ref(), &chosen);
+    if !options.slices.is_empty() && details.slices.is_empty() {
+        notes.push("--slice: there are no classes as `y`, so there is no accuracy to tell apart".into());
+    }
+    // What a page shows of a network whose numbers were not chosen here; where a row breaks it, nothing.
+    let watched = calibration.as_ref().or(evaluation.as_ref()).filter(|_| options.explore && quantizer.is_none());
+    let watched = watched.and_then(|data| calibrate(&model.graph, data, RangeMethod::MinMax).ok());
+    let watched = watched.map(|calibration| Calibration { ranges: BTreeMap::new(), ..calibration });
+    let watched = quantizer.as_ref().map(|quantizer| &quantizer.calibration).or(watched.as_ref());
+    let graph = quantizer.as_ref().map_or(&model.graph, |quantizer| &quantizer.graph);
+    details::of_model(&mut details, &artifact.model(), graph, watched);
     let classes =
         outputs.as_ref().and_then(|outputs| outputs.before.first()?.first()).map_or(0, |first| first.len().max(2));
     let mut baseline = None;
@@ -425,7 +435,14 @@ pub fn shrink_model(
         return Err(ShrinkError::NoBaseline);
     }
     let onnx = match (&quantizer, options.onnx) {
-        (Some(quantizer), true) => Some(crate::export::onnx::export(quantizer, &chosen, &folder.name)?),
+        (Some(quantizer), true) => {
+            notes.push(
+                "--emit-onnx: ONNX Runtime computes the artifact's integers with its session option session.qdqisint8allowed set to 1; without, \
+                 sums of products saturate on x86 processors that have no VNNI"
+                    .into(),
+            );
+            Some(crate::export::onnx::export(quantizer, &chosen, &folder.name)?)
+        }
         (None, true) => return Err(ShrinkError::NoOnnx),
         _ => None,
     };
@@ -625,19 +642,23 @@ fn calibration_notes(quantizer: &Quantizer<'_>, data: Option<&Dataset>) -> Vec<S
 }
 
 /// Says why activations have 16 bits, and what that means.
-fn wide_note(tried: &[Point], point: &Point, asked: Arithmetic) -> String {
+fn wide_note(tried: &[Point], point: &Point, options: &ShrinkOptions) -> String {
     let nodes = match point.sixteen_bit_layers.len() {
         1 => "1 operator computes".to_owned(),
         count => format!("{count} operators compute"),
     };
-    let lost = tried.first().map_or(f64::NAN, |first| first.quality.drop * 100.0);
-    let rounding = if asked == Arithmetic::Tflite {
+    let goal = options.goal;
+    let narrow = tried.iter().filter(|point| point.sixteen_bit_layers.is_empty() && goal.is_within_memory(point));
+    let drops = narrow.map(|point| point.quality.drop).filter(|&drop| goal.max_drop.is_some_and(|most| drop > most));
+    let lost = 100.0 * drops.fold(f64::INFINITY, f64::min);
+    let within = if goal.limits.flash.is_some() { " in what --flash allows" } else { "" };
+    let rounding = if options.arithmetic == Arithmetic::Tflite {
         ""
     } else {
         ", and all is rounded as TensorFlow Lite Micro does, which has such"
     };
     format!(
-        "8-bit activations lose {lost:.2} %, more than --max-drop allows: {nodes} with 16-bit ones{rounding}; a page needs a \
+        "8-bit activations lose {lost:.2} % at least{within}, more than --max-drop allows: {nodes} with 16-bit ones{rounding}; a page needs a \
          build of its own for them (cargo xtask web --for)"
     )
 }

@@ -2,7 +2,8 @@
 
 use super::arrays::{floats, images, integers, npz};
 use super::bench::Bench;
-use super::networks::edit;
+use super::networks::{edit, node, port, reals};
+use bantam_tools::reference::pb::tensor_proto::DataType;
 
 fn number(value: &serde_json::Value, key: &str) -> f64 {
     value[key].as_f64().unwrap_or_else(|| panic!("{key} is {}", value[key]))
@@ -62,6 +63,13 @@ fn budgets_that_nothing_meets_say_what_would_have_to_give() {
     bench.refuses("shrink digits --flash 2k -o small.bantam", &parts);
     let parts = ["macs: a run multiplies 41024 times, 31024 more than the 10000 allowed", "--macs 41024"];
     bench.refuses("shrink digits --macs 10k -o small.bantam", &parts);
+    let parts = [
+        "ram: the arena needs 1088 bytes, 576 more than the 512 allowed",
+        "macs: a run multiplies",
+        "with 4-bit weights wherever they save any",
+        "--flash 4176: the smallest file found",
+    ];
+    bench.refuses("shrink digits --ram 512 --macs 10k --flash 1k -o small.bantam", &parts);
     let parts = ["max-drop: what fits loses", "0.00% is allowed", "all weights of 8 bits", "--max-drop 0.17%"];
     bench.refuses("shrink digits --max-drop 0 --arithmetic onnx -o small.bantam", &parts);
     bench.refuses(
@@ -91,6 +99,56 @@ fn without_labels_a_drop_is_held_against_agreement() {
     let value = ran.json();
     assert_eq!(value["judged_rows"], 60);
     assert!(number(&value["choice"]["quality"], "score") >= 0.8);
+}
+
+#[test]
+fn transposed_convolutions_are_rounded_and_narrowed_as_others() {
+    let bench = Bench::new();
+    edit(&bench, "digits/model.onnx", "spread.onnx", |graph| {
+        let weights = |count: usize| -> Vec<f32> {
+            (0..count).map(|index| ((index * index * 7 + index * 13) % 31) as f32 / 155.0 - 0.09).collect()
+        };
+        graph.initializer = vec![
+            reals("first", &[1, 16, 5, 5], &weights(400)),
+            reals("second", &[16, 10, 3, 3], &weights(1440)),
+            reals("dense", &[10, 10], &weights(100)),
+        ];
+        graph.node = vec![
+            node("ConvTranspose", &["image", "first"], "spread"),
+            node("Relu", &["spread"], "rectified"),
+            node("ConvTranspose", &["rectified", "second"], "again"),
+            node("GlobalAveragePool", &["again"], "means"),
+            node("Flatten", &["means"], "flat"),
+            node("Gemm", &["flat", "dense"], "scores"),
+        ];
+        graph.output = vec![port("scores", DataType::Float, &[1, 10])];
+    });
+    let shrink = "shrink spread.onnx --calibrate digits/calibration.npz --json";
+    let whole = bench.bantam(&format!("{shrink} -o whole.bantam")).json();
+    let budget = number(&whole, "file_bytes") - 800.0;
+    let small = bench.bantam(&format!("{shrink} --flash {budget} -o small.bantam")).json();
+    assert!(small["choice"]["four_bit_layers"].to_string().contains("again"), "{}", small["choice"]);
+    for (value, most) in [(&whole, 1e-3), (&small, 2e-2)] {
+        assert!(number(&value["choice"], "logit_error") < most, "{}", value["choice"]);
+    }
+    bench.bantam("inspect small.bantam --verify").done();
+}
+
+#[test]
+fn outputs_that_are_reshaped_are_compared_too() {
+    let bench = Bench::new();
+    edit(&bench, "digits/model.onnx", "flat.onnx", |graph| {
+        let weights: Vec<f32> = (0..90).map(|index| (index * index % 31) as f32 / 31.0 - 0.5).collect();
+        graph.initializer = vec![reals("weights", &[10, 1, 3, 3], &weights)];
+        graph.node = vec![
+            node("Conv", &["image", "weights"], "features"),
+            node("GlobalAveragePool", &["features"], "means"),
+            node("Flatten", &["means"], "scores"),
+        ];
+        graph.output = vec![port("scores", DataType::Float, &[1, 10])];
+    });
+    let value = bench.bantam("shrink flat.onnx --calibrate digits/calibration.npz --json -o flat.bantam").json();
+    assert!(number(&value["choice"], "logit_error") < 1e-3, "{}", value["choice"]);
 }
 
 #[test]

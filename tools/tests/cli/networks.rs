@@ -55,6 +55,17 @@ pub fn constant(graph: &mut GraphProto, name: &str, items: &[i64]) {
     });
 }
 
+/// A constant of 32-bit floats.
+pub fn reals(name: &str, dims: &[i64], items: &[f32]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: DataType::Float as i32,
+        float_data: items.to_vec(),
+        ..Default::default()
+    }
+}
+
 /// The attribute `axis`.
 pub fn axis(axis: i64) -> AttributeProto {
     AttributeProto { name: "axis".into(), r#type: AttributeType::Int as i32, i: axis, ..Default::default() }

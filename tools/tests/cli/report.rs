@@ -1,7 +1,7 @@
 //! What `bantam shrink` writes beside the artifact: the report, the linear baseline, the quantised network as ONNX.
 
-use super::arrays::{floats, images, integers, npz};
-use super::bench::Bench;
+use super::arrays::{floats, images, integers, npy, npz};
+use super::bench::{Bench, Ran};
 
 const PLOTS: [&str; 13] = [
     "accuracy-bytes",
@@ -65,6 +65,19 @@ fn the_report_is_one_page_with_every_plot_and_the_numbers_of_the_json() {
 }
 
 #[test]
+fn a_network_that_keeps_its_numbers_has_its_weights_and_activations_shown() {
+    let bench = Bench::new();
+    let value = bench.bantam("shrink digits --float --report report.html --json -o a.bantam").json();
+    let page = String::from_utf8(bench.read("report.html")).unwrap();
+    for plot in ["weights-0", "activations-0", "bytes", "memory"] {
+        assert!(page.contains(&format!("id=\"plot-{plot}\"")), "{plot}");
+    }
+    assert!(page.contains("stem.conv, 32 bits") && !page.contains("The grey part"));
+    // 16 channels of 3 x 3 weights, and their biases.
+    assert_eq!(value["details"]["ops"][0]["bytes"], 4 * (16 * 9 + 16), "{}", value["details"]["ops"][0]["name"]);
+}
+
+#[test]
 fn slices_tell_accuracy_apart_by_a_column() {
     let bench = Bench::new();
     let rows: Vec<i64> = (0..40).map(|row| row % 3).collect();
@@ -81,8 +94,25 @@ fn slices_tell_accuracy_apart_by_a_column() {
     assert_eq!(value["details"]["slices"][0]["column"], "writer");
     assert_eq!(groups.iter().map(|group| group["rows"].as_u64().unwrap()).collect::<Vec<_>>(), [14, 13, 13]);
     assert!(String::from_utf8(bench.read("r.html")).unwrap().contains("plot-slice-writer"));
-    let parts = ["'sliced.npz' has no column 'age'", "one number per row", "'y', 'writer'"];
+    let parts = ["'sliced.npz' has no column 'age'", "one number or text per row", "'y', 'writer'"];
     bench.refuses("shrink digits --eval sliced.npz --slice age", &parts);
+    // Text as numpy stores it: four bytes for each letter; and what is neither number nor text, which nobody asks for.
+    let site = |row: usize| if row.is_multiple_of(4) { *b"n\0\0\0o\0\0\0" } else { *b"s\0\0\0\0\0\0\0" };
+    let sites: Vec<u8> = (0..40).flat_map(site).collect();
+    let complex = npy("<c8", false, &[40], &[0; 320]);
+    let more = [("pen type", npy("<U2", false, &[40], &sites)), ("waves", complex)];
+    bench.write("sliced.npz", &npz(&[&arrays[..], &more[..]].concat()));
+    let run = super::bench::command()
+        .args(["shrink", "digits", "--eval", "sliced.npz", "--slice", "pen type", "--report", "t.html", "--json"])
+        .current_dir(bench.path(""))
+        .output();
+    let value = Ran::of(run.unwrap()).json();
+    let groups = value["details"]["slices"][0]["groups"].as_array().unwrap();
+    let shown: Vec<_> =
+        groups.iter().map(|group| (group["name"].as_str().unwrap(), group["rows"].as_u64().unwrap())).collect();
+    assert_eq!(shown, [("no", 10), ("s", 30)]);
+    assert!(String::from_utf8(bench.read("t.html")).unwrap().contains("plot-slice-pen-type"));
+    bench.refuses("shrink digits --eval sliced.npz --slice waves", &["has no column 'waves'", "'pen type'"]);
     bench
         .refuses("shrink digits/model.onnx --calibrate digits/calibration.npz --slice age", &["--slice age", "--eval"]);
 }

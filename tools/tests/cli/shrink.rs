@@ -7,19 +7,22 @@ use snapbox::{assert_data_eq, file};
 use std::path::Path;
 
 /// The keys of the JSON document.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 31] = [
     "agreement",
     "arena_bytes",
     "artifact",
     "baselines",
+    "calibration_data",
     "calibration_rows",
     "change_interval",
     "choice",
     "choices",
     "details",
+    "evaluation_data",
     "file_bytes",
     "float_mae",
     "float_top1",
+    "format_version",
     "front",
     "judged_rows",
     "layers",
