@@ -216,7 +216,7 @@ pub(super) use put_two;
 macro_rules! panel {
     (
         $products:ident, $panel:ident, $output:ident, $names:tt, $width:literal,
-        $finish:ident, $tables:ident, |$sums:ident| $pair:expr,
+        $finish:ident, $tables:ident, |$sums:ident| $pairs:expr,
         |$first:ident, $second:ident, $outputs:ident| $finish_two:expr
     ) => {{
         let weights = P::vectors($panel.weights).as_chunks::<$width>().0.get(..$panel.depth)?;
@@ -266,13 +266,13 @@ macro_rules! panel {
                 two!(a, b);
             } else {
                 // In short code one after the other; the sums of a single row, and some more to fill up the array.
-                let sums = if !P::SMALL_TILES && count == 4 {
+                let $sums = if !P::SMALL_TILES && count == 4 {
                     rows!([a: 0, b: 1, c: 2, d: 3])
                 } else {
                     let [a] = rows!([a: 0]);
                     [a; 4]
                 };
-                let sums = sums.map(|$sums| $pair);
+                let sums = $pairs;
                 let (bytes, apart, output) = ($panel.bytes, $panel.row_bytes, $output.get_mut(at..)?);
                 let rows = Outputs { finish: $finish, tables: $tables, bytes, apart, output };
                 $products.finish_all(sums.get(..count)?, rows)?;
@@ -355,7 +355,7 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
             let tables = [panel.tables; 2];
             panel!(
                 products, panel, output, [x: 0], 1, finish, tables,
-                |sums| [sums[0]; 2],
+                |sums| [[sums[0][0]; 2]; 4],
                 |first, second, outputs| {
                     [outputs[0][0], outputs[1][0]] =
                         products.finish_pair([first[0], second[0]], finish, tables);

@@ -59,10 +59,10 @@ impl Constants<'_> {
         for (index, panel) in panel.chunks_mut(words).enumerate() {
             run(index, taps).pack(&self.weights, layout.group, starts.len(), panel)?;
         }
-        let sums = match &self.weights {
-            Source::Bytes(weights) if excess != 0 => run(0, runs * taps).sums(weights)?,
-            _ => [0; RUN],
-        };
+        let mut sums = [0; RUN];
+        if let (Source::Bytes(weights), true) = (&self.weights, excess != 0) {
+            run(0, runs * taps).add_to(&mut sums, weights)?;
+        }
         for (lane, (start, sum)) in starts.iter_mut().zip(sums).enumerate() {
             let bias = self.bias.get(first + lane).filter(|_| lane < count).map_or(0, |&bias| bias);
             *start = bias.wrapping_sub(sum.wrapping_mul(excess)).cast_unsigned();
@@ -117,23 +117,22 @@ impl Run {
         Some(())
     }
 
-    /// The sum of each lane's weights. `None` where weights are missing.
-    fn sums(&self, weights: &ByteWeights<'_>) -> Option<[i32; RUN]> {
+    /// Adds each lane's weights to its sum. `None` where weights are missing.
+    fn add_to(&self, sums: &mut [i32; RUN], weights: &ByteWeights<'_>) -> Option<()> {
         let ([across, along], [count, taps]) = (self.strides, self.extent);
-        let mut sums = [0_i32; RUN];
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         match (weights.elements(), self.strides) {
             (Some(elements), [_, 1]) => {
                 for (lane, sum) in sums.iter_mut().enumerate().take(count) {
                     *sum = baseline::sum(elements.get(self.first + lane * across..)?.get(..taps)?);
                 }
-                return Some(sums);
+                return Some(());
             }
             (Some(elements), [1, _]) => {
                 for tap in 0..taps {
-                    add(&mut sums, elements.get(self.first + tap * along..)?.get(..count)?)?;
+                    add(sums, elements.get(self.first + tap * along..)?.get(..count)?)?;
                 }
-                return Some(sums);
+                return Some(());
             }
             _ => {}
         }
@@ -142,7 +141,7 @@ impl Run {
                 *sum = sum.wrapping_add(weights.at(self.first + lane * across + tap * along)?.into());
             }
         }
-        Some(sums)
+        Some(())
     }
 }
 
