@@ -1,6 +1,6 @@
 //! AArch64: NEON, which every such processor has, and the product of bytes of Armv8.4 (dotprod).
 
-use super::{floats, lanes, pairs, quads, wide_pairs};
+use super::{floats, lanes, pairs, quads, wide_pairs, woven_quads};
 use crate::kernels::generic::{Finish, Kernel, Of, Products};
 use core::arch::aarch64::*;
 
@@ -196,6 +196,7 @@ impl NeonDot {
 impl Products<i8> for NeonDot {
     run!(NeonDot, i8, "neon,dotprod");
     quads!(4, 0);
+    woven_quads!(4, 0);
     integers!();
 
     #[inline(always)]

@@ -3,6 +3,8 @@
 //! For a block of channels, words are made of the lines of a strip, each with a group of neighbours in a row: those under the taps
 //! of one product. Where taps are in the same columns, neighbouring windows share them.
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::columns::Columns;
 use super::loops::{Of, Outputs, Packing, VECTORS, put, put_two};
 use super::{Finish, Kernel, Matrix, Products};
 use zerocopy::{FromBytes, FromZeros};
@@ -53,6 +55,17 @@ pub trait Channels: Packing {
     fn strip_inline(&self, strip: Strip<'_>) -> Option<()>
     where
         Self: Sized;
+    /// The same by columns.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn columns(&self, columns: Columns<'_>) -> Option<()>;
+    /// The body of it.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn columns_inline(&self, columns: Columns<'_>) -> Option<()>
+    where
+        Self: Sized;
+    /// Copies a block of channels out of each pixel of so many bytes.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn pick(&self, from: &[u8], pixel: usize, to: &mut [u8]) -> Option<()>;
 }
 
 impl Kernel for Strip<'_> {
@@ -98,6 +111,24 @@ macro_rules! windows {
 }
 
 impl<T, P: Products<T>> Channels for Of<T, P> {
+    #[cfg(not(target_arch = "wasm32"))]
+    #[inline(always)]
+    fn columns(&self, columns: Columns<'_>) -> Option<()> {
+        if P::COLUMNS { self.0.run(columns) } else { None }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    #[inline(always)]
+    fn columns_inline(&self, columns: Columns<'_>) -> Option<()> {
+        if P::COLUMNS { self.by_columns(columns) } else { None }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    #[inline(always)]
+    fn pick(&self, from: &[u8], pixel: usize, to: &mut [u8]) -> Option<()> {
+        if P::COLUMNS { Self::pick_block(from, pixel, to) } else { None }
+    }
+
     #[inline(always)]
     fn strip(&self, strip: Strip<'_>) -> Option<()> {
         self.0.run(strip)
