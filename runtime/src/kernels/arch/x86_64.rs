@@ -409,15 +409,17 @@ impl Products<i8> for Avx512Vnni {
         let [table, other] = tables;
         let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return [[0; 16]; 2] };
         let [a, b] = [self.scale(sums[0], finish, rows), self.scale(sums[1], finish, other_rows)];
-        if finish.tflite && self.unsure(a, rows) | self.unsure(b, other_rows) != 0 {
+        if finish.tflite && self.unsure(a, finish, rows) | self.unsure(b, finish, other_rows) != 0 {
             let [outputs, _] = self.exactly([sums; 2], finish, tables);
             return outputs;
         }
         let words = self.narrow(a, b, finish);
         let order = intrinsic!(_mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0));
         let words = intrinsic!(_mm512_permutexvar_epi64(order, words));
+        let bytes = intrinsic!(_mm512_cvtsepi16_epi8(words));
+        let bytes = intrinsic!(_mm256_max_epi8(bytes, _mm256_set1_epi8(finish.clamp[0] as i8)));
         let mut stored = [[0; 16]; 2];
-        memory!(_mm256_storeu_si256(core::ptr::from_mut(&mut stored).cast(), _mm512_cvtsepi16_epi8(words)));
+        memory!(_mm256_storeu_si256(core::ptr::from_mut(&mut stored).cast(), bytes));
         stored
     }
 
@@ -435,18 +437,19 @@ impl Products<i8> for Avx512Vnni {
         let [a, b] = [self.scale(first, finish, rows), self.scale(second, finish, other_rows)];
         let [c, d] = [self.scale(third, finish, rows), self.scale(fourth, finish, other_rows)];
         if finish.tflite {
-            let first = self.unsure(a, rows) | self.unsure(b, other_rows);
-            let second = self.unsure(c, rows) | self.unsure(d, other_rows);
+            let first = self.unsure(a, finish, rows) | self.unsure(b, finish, other_rows);
+            let second = self.unsure(c, finish, rows) | self.unsure(d, finish, other_rows);
             if first | second != 0 {
                 [*one, *two] = self.exactly(sums, finish, tables);
                 return;
             }
         }
         let bytes = intrinsic!(_mm512_packs_epi16(self.narrow(a, b, finish), self.narrow(c, d, finish)));
+        let bytes = intrinsic!(_mm512_max_epi8(bytes, _mm512_set1_epi8(finish.clamp[0] as i8)));
         let order = intrinsic!(_mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
-        let order = intrinsic!(_mm512_permutexvar_epi32(order, bytes));
-        let low = intrinsic!(_mm512_castsi512_si256(order));
-        let high = intrinsic!(_mm512_extracti64x4_epi64::<1>(order));
+        let bytes = intrinsic!(_mm512_permutexvar_epi32(order, bytes));
+        let low = intrinsic!(_mm512_castsi512_si256(bytes));
+        let high = intrinsic!(_mm512_extracti64x4_epi64::<1>(bytes));
         memory!(_mm256_storeu_si256(core::ptr::from_mut(one).cast(), low));
         memory!(_mm256_storeu_si256(core::ptr::from_mut(two).cast(), high));
     }
@@ -525,33 +528,34 @@ impl Avx512Vnni {
         table.as_chunks().0.first_chunk()
     }
 
-    /// A vector of products, clamped.
+    /// A vector of products. They are clamped from above, as beyond 2^31 they would be negative as integers; what is far below stays so
+    /// when it is made narrow.
     #[inline(always)]
     fn scale(self, sums: __m512i, finish: &Finish, [_, _, factors, _]: &[[u32; 16]; 4]) -> __m512 {
         let factors = intrinsic!(_mm512_castsi512_ps(Products::<i8>::load(self, factors)));
         let value = intrinsic!(_mm512_cvtepi32_ps(sums));
         let value = intrinsic!(_mm512_mul_ps(value, factors));
-        let value = intrinsic!(_mm512_max_ps(value, _mm512_set1_ps(finish.bounds[0])));
         intrinsic!(_mm512_min_ps(value, _mm512_set1_ps(finish.bounds[1])))
     }
 
     /// Which of them are not sure.
     #[inline(always)]
-    fn unsure(self, value: __m512, [_, _, _, ties]: &[[u32; 16]; 4]) -> u16 {
+    fn unsure(self, value: __m512, finish: &Finish, [_, _, _, ties]: &[[u32; 16]; 4]) -> u16 {
+        let value = intrinsic!(_mm512_max_ps(value, _mm512_set1_ps(finish.bounds[0])));
         let ties = intrinsic!(_mm512_castsi512_ps(Products::<i8>::load(self, ties)));
         // What is left of them without the nearest whole number.
         let distance = intrinsic!(_mm512_abs_ps(_mm512_reduce_ps::<8>(value)));
         intrinsic!(_mm512_cmp_ps_mask::<30>(distance, ties))
     }
 
-    /// Two vectors of products as outputs of 16 bits.
+    /// Two vectors of products as outputs of 16 bits, not yet clamped from below.
     #[inline(always)]
     fn narrow(self, first: __m512, second: __m512, finish: &Finish) -> __m512i {
         // Nearest, ties to even: the only rounding mode that Rust programs run in.
         let first = intrinsic!(_mm512_cvtps_epi32(first));
         let second = intrinsic!(_mm512_cvtps_epi32(second));
         let words = intrinsic!(_mm512_packs_epi32(first, second));
-        intrinsic!(_mm512_add_epi16(words, _mm512_set1_epi16(finish.zero_point as i16)))
+        intrinsic!(_mm512_adds_epi16(words, _mm512_set1_epi16(finish.zero_point as i16)))
     }
 }
 
