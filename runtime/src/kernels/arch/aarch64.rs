@@ -62,6 +62,11 @@ macro_rules! instruction_set {
             }
 
             #[inline(always)]
+            fn load_values(self, values: &[u8; 16]) -> float32x4_t {
+                memory!(vreinterpretq_f32_u8(vld1q_u8(core::ptr::from_ref(values).cast())))
+            }
+
+            #[inline(always)]
             fn multiply_add(self, sum: float32x4_t, activations: float32x4_t, weights: float32x4_t) -> float32x4_t {
                 intrinsic!(vfmaq_f32(sum, activations, weights))
             }

@@ -78,6 +78,10 @@ macro_rules! model {
                 words.map(f32::from_bits)
             }
 
+            fn load_values(self, values: &[u8; 16]) -> [f32; 4] {
+                zerocopy::transmute!(*values)
+            }
+
             fn multiply_add(self, sum: [f32; 4], activations: [f32; 4], weights: [f32; 4]) -> [f32; 4] {
                 core::array::from_fn(|lane| sum[lane] + activations[lane] * weights[lane])
             }

@@ -35,8 +35,11 @@ macro_rules! memory {
 /// Runs kernels on elements of `$element`, compiled for the features of `$name`.
 macro_rules! run {
     ($name:ident, $element:ty, $all:literal) => {
+        run!($name, $element, $all, run);
+    };
+    ($name:ident, $element:ty, $all:literal, $function:ident) => {
         #[inline(always)]
-        fn run<K: Kernel>(self, kernel: K) -> Option<()> {
+        fn $function<K: Kernel>(self, kernel: K) -> Option<()> {
             // Apart, so that its loops have the registers to themselves.
             #[inline(never)]
             #[target_feature(enable = $all)]
@@ -298,6 +301,11 @@ macro_rules! floats_256 {
             }
 
             #[inline(always)]
+            fn load_values(self, values: &[u8; 32]) -> __m256 {
+                memory!(_mm256_loadu_ps(core::ptr::from_ref(values).cast()))
+            }
+
+            #[inline(always)]
             fn multiply_add(self, sum: __m256, activations: __m256, weights: __m256) -> __m256 {
                 intrinsic!(_mm256_fmadd_ps(activations, weights, sum))
             }
@@ -506,6 +514,8 @@ impl Products<i8> for Avx512Vnni {
 }
 
 impl Avx512Vnni {
+    run!(Avx512Vnni, f32, "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni", wide);
+
     /// Outputs of two rows, not all of them sure.
     #[inline(always)]
     fn exactly(self, sums: [[__m512i; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; 16]; 2]; 2] {
@@ -560,7 +570,15 @@ impl Avx512Vnni {
 }
 
 impl Products<f32> for Avx512Vnni {
-    run!(Avx512Vnni, f32, "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni");
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Option<()> {
+        // Two half vectors have more sums than one.
+        if kernel.channels() <= 16 {
+            return Products::<f32>::run(Avx2(()), kernel);
+        }
+        self.wide(kernel)
+    }
+
     floats!(16);
     type Vector = __m512;
     const ROWS: usize = 6;
@@ -573,6 +591,11 @@ impl Products<f32> for Avx512Vnni {
     #[inline(always)]
     fn load(self, words: &[u32; 16]) -> __m512 {
         memory!(_mm512_loadu_ps(core::ptr::from_ref(words).cast()))
+    }
+
+    #[inline(always)]
+    fn load_values(self, values: &[u8; 64]) -> __m512 {
+        memory!(_mm512_loadu_ps(core::ptr::from_ref(values).cast()))
     }
 
     #[inline(always)]

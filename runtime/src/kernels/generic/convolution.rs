@@ -40,6 +40,10 @@ pub struct Convolve<'a> {
 }
 
 impl Kernel for Convolve<'_> {
+    fn channels(&self) -> usize {
+        self.geometry.output[2] / self.geometry.groups.max(1)
+    }
+
     #[inline(always)]
     fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()> {
         #[cfg(target_arch = "wasm32")]

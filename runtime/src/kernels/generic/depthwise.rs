@@ -39,6 +39,10 @@ pub struct Depthwise<'a> {
 }
 
 impl Kernel for Depthwise<'_> {
+    fn channels(&self) -> usize {
+        self.geometry.output[2]
+    }
+
     #[inline(always)]
     fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()> {
         #[cfg(target_arch = "wasm32")]
@@ -228,7 +232,8 @@ impl Shape {
         // What a line and what is read of it take, and a row of words.
         let line = columns.saturating_mul(pixel);
         let read = (reach + length * spacing).saturating_mul(pixel);
-        let words = length.saturating_mul(VECTORS * layout.lanes * 4);
+        // Single elements are words as they stand in the lines.
+        let words = if group == 1 { 0 } else { length.saturating_mul(VECTORS * layout.lanes * 4) };
         let fitting = (STRIP_BYTES / line.max(1)).min(WORDS_BYTES / words.max(1)).saturating_sub(extent);
         let strip = (fitting / row_stride.max(1)).saturating_add(1).min(geometry.output[0]);
         let rows = strip.saturating_sub(1).saturating_mul(row_stride).saturating_add(extent);
@@ -244,7 +249,7 @@ impl Shape {
             pixel,
             line,
             taps: [dilation * pixel, spacing * pixel],
-            words: [length, stride / spacing],
+            words: if group == 1 { [line, stride * pixel] } else { [length, stride / spacing] },
             windows: [width, row_stride],
         };
         #[cfg_attr(target_arch = "wasm32", allow(unused_mut))]
@@ -285,7 +290,8 @@ impl Shape {
 
     /// Where a window has the word of a group of a row.
     fn place(&self, geometry: &Convolution, [row, group]: [usize; 2]) -> usize {
-        row * geometry.dilation[0] * self.steps.words[0]
-            + group * self.layout.group * geometry.dilation[1] / self.spacing
+        let Steps { words: [length, _], taps: [tap, _], .. } = self.steps;
+        let column = if self.layout.group == 1 { tap } else { self.layout.group * geometry.dilation[1] / self.spacing };
+        row * geometry.dilation[0] * length + group * column
     }
 }

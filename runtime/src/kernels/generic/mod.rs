@@ -102,6 +102,11 @@ pub trait Products<T>: Copy {
     fn splat(self, word: u32) -> Self::Vector;
     /// Words into a register.
     fn load(self, words: &Self::Words) -> Self::Vector;
+    /// Elements into a register, where each is a word.
+    #[inline(always)]
+    fn load_values(self, _: &Self::Values) -> Self::Vector {
+        self.splat(0)
+    }
     /// In every lane: `sum` and the products of a group.
     fn multiply_add(self, sum: Self::Vector, activations: Self::Vector, weights: Self::Vector) -> Self::Vector;
     /// Outputs for sums; `table` holds [`Self::TABLE`] rows of a word per lane, and is not read beyond.
@@ -134,6 +139,10 @@ pub trait Products<T>: Copy {
 
 /// A job that [`Products::run`] runs.
 pub trait Kernel {
+    /// Neighbouring channels that it computes: vectors of more lanes are not worth it.
+    fn channels(&self) -> usize {
+        usize::MAX
+    }
     /// Does it; `None` where it does not serve. Implementations are `#[inline(always)]`.
     fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()>;
 }
