@@ -10,7 +10,7 @@
 )]
 
 use super::arch;
-use super::generic::{Kernel, Products};
+use super::generic::{Channels, Kernel, Matrix, Products};
 
 macro_rules! backends {
     ($($(#[cfg($cfg:meta)])? #[doc = $about:literal] $variant:ident($set:path) = $name:literal,)*) => {
@@ -89,7 +89,27 @@ backends! {
     ModelUnsigned(arch::model::Unsigned) = "model-unsigned",
 }
 
+/// A function as a kernel.
+struct Plain<'f, F>(&'f mut F);
+
+impl<F: FnMut()> Kernel for Plain<'_, F> {
+    #[inline(always)]
+    fn run<L: Matrix + Channels>(self, _: &L) -> Option<()> {
+        (self.0)();
+        Some(())
+    }
+}
+
 impl Backend {
+    /// Calls a function whose loops may become vectors of this instruction set.
+    #[inline(always)]
+    pub fn compile(self, mut function: impl FnMut()) {
+        // A page has one instruction set for all, and devices have none.
+        if cfg!(target_arch = "wasm32") || !Self::PACKS || self.run(true, Plain(&mut function)).is_none() {
+            function();
+        }
+    }
+
     /// The best backend of this machine.
     pub fn best() -> Self {
         Self::available().next().unwrap_or(Self::Scalar)

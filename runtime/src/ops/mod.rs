@@ -126,7 +126,7 @@ macro_rules! operators {
                     opcode: Opcode::$opcode,
                     eval: |op, arena, requantizer, backend, task| {
                         let constants = op.artifact().constants();
-                        let op = Parsed::<NUMBERS>(op);
+                        let op = Parsed::<NUMBERS>::new(op);
                         $eval(&mut Context { op, arena, constants, requantizer, backend, task })
                     },
                 }

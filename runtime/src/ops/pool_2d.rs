@@ -12,11 +12,15 @@ pub(super) fn eval_max<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     let (input, output) = (context.op.input(0), context.op.output(0));
     let rows = attributes.window.rows(&input, &output);
     let geometry = geometry(&attributes.window, 1, &input, &output, &rows);
+    let backend = context.backend;
     if context.is(DataType::F32) {
         let bounds = attributes.epilogue.float();
         let clamp = [bounds.clamp_min, bounds.clamp_max];
         context.banded(&rows, |band, input, output| {
-            scalar::max_pool_2d::<f32>(&geometry, band, input, clamp, output);
+            backend.compile(
+                #[inline(always)]
+                || scalar::max_pool_2d::<f32>(&geometry, band, input, clamp, output),
+            );
         })
     } else if context.is(DataType::I16) {
         let bounds = attributes.epilogue.wide();
@@ -28,7 +32,10 @@ pub(super) fn eval_max<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         let bounds = attributes.epilogue.integer();
         let clamp = [bounds.clamp_min, bounds.clamp_max];
         context.banded(&rows, |band, input, output| {
-            scalar::max_pool_2d::<i8>(&geometry, band, input, clamp, output);
+            backend.compile(
+                #[inline(always)]
+                || scalar::max_pool_2d::<i8>(&geometry, band, input, clamp, output),
+            );
         })
     }
 }
@@ -38,11 +45,15 @@ pub(super) fn eval_average<S: Source>(context: &mut Context<'_, S>) -> Option<()
     let (input, output) = (context.op.input(0), context.op.output(0));
     let rows = attributes.window.rows(&input, &output);
     let geometry = geometry(&attributes.window, 1, &input, &output, &rows);
+    let backend = context.backend;
     let include_pad = attributes.count_include_pad == 1;
     if context.is(DataType::F32) {
         let average = ClampFloat::new(&attributes.epilogue.float());
         context.banded(&rows, |band, input, output| {
-            scalar::average_pool_2d::<f32, _>(&geometry, band, input, 0, include_pad, &average, output);
+            backend.compile(
+                #[inline(always)]
+                || scalar::average_pool_2d::<f32, _>(&geometry, band, input, 0, include_pad, &average, output),
+            );
         })
     } else if context.is(DataType::I16) {
         let bounds = attributes.epilogue.wide();
@@ -85,8 +96,14 @@ impl Integers<'_> {
 
     fn walk<S: Source, A: Average<i32, i8> + ?Sized>(self, context: &mut Context<'_, S>, average: &A) -> Option<()> {
         let Self { geometry, rows, zero_point, include_pad } = self;
+        let backend = context.backend;
         context.banded(rows, |band, input, output| {
-            scalar::average_pool_2d::<i8, A>(geometry, band, input, zero_point, include_pad, average, output);
+            backend.compile(
+                #[inline(always)]
+                || {
+                    scalar::average_pool_2d::<i8, A>(geometry, band, input, zero_point, include_pad, average, output);
+                },
+            );
         })
     }
 }

@@ -16,9 +16,14 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     } else if context.is(DataType::F32) {
         let [_, reduced, _] = shape;
         let epilogue = attributes.epilogue.float();
+        let backend = context.backend;
         context.banded(&rows, |_, input, output| {
             if kind == ReduceKind::Mean {
-                scalar::sum::<f32, _>(shape, input, 0, &MeanFloat::new(reduced, &epilogue), output);
+                let mean = MeanFloat::new(reduced, &epilogue);
+                backend.compile(
+                    #[inline(always)]
+                    || scalar::sum::<f32, _>(shape, input, 0, &mean, output),
+                );
             } else {
                 scalar::reduce_f32(kind, shape, input, &ClampFloat::new(&epilogue), output);
             }
@@ -30,12 +35,17 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         let epilogue = attributes.epilogue.integer();
         let requantization = context.requantization(&epilogue, false, 1)?;
         let zero_point = i32::from(epilogue.input_zero_point);
+        let backend = context.backend;
         context.banded(&rows, |_, input, output| {
-            integers::<i8, _>(kind, shape, input, zero_point, &requantization, output)
+            backend.compile(
+                #[inline(always)]
+                || integers::<i8, _>(kind, shape, input, zero_point, &requantization, output),
+            );
         })
     }
 }
 
+#[inline(always)]
 fn integers<T: Number<Accumulator: Ord>, E: Epilogue<T::Accumulator, T>>(
     kind: ReduceKind,
     shape: [usize; 3],

@@ -184,7 +184,23 @@ pub(crate) const fn only_arithmetic(numbers: u32) -> Option<Arithmetic> {
 
 /// An op of a parsed artifact.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Parsed<'a, const NUMBERS: u32>(pub Op<'a>);
+pub(crate) struct Parsed<'a, const NUMBERS: u32> {
+    op: Op<'a>,
+    /// Its first input and output, read once where programs may be larger for it.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    first: [Tensor; 2],
+}
+
+impl<'a, const NUMBERS: u32> Parsed<'a, NUMBERS> {
+    #[inline(always)]
+    pub fn new(op: Op<'a>) -> Self {
+        Self {
+            op,
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            first: [op.input(0), op.output(0)],
+        }
+    }
+}
 
 impl<const NUMBERS: u32> Source for Parsed<'_, NUMBERS> {
     const NUMBERS: u32 = NUMBERS;
@@ -194,27 +210,35 @@ impl<const NUMBERS: u32> Source for Parsed<'_, NUMBERS> {
     const DIRECT: bool = !Backend::PACKS && !cfg!(target_arch = "wasm32");
 
     fn arithmetic(&self) -> Arithmetic {
-        self.0.artifact().arithmetic()
+        self.op.artifact().arithmetic()
     }
 
     fn attributes(&self) -> &[u8] {
-        self.0.attributes()
+        self.op.attributes()
     }
 
     fn walks_down(&self) -> bool {
-        self.0.walk_down
+        self.op.walk_down
     }
 
     fn input_count(&self) -> usize {
-        self.0.input_count
+        self.op.input_count
     }
 
     fn input(&self, position: usize) -> Tensor {
-        self.0.input(position)
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        if position == 0 {
+            return self.first[0];
+        }
+        self.op.input(position)
     }
 
     fn output(&self, position: usize) -> Tensor {
-        self.0.output(position)
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        if position == 0 {
+            return self.first[1];
+        }
+        self.op.output(position)
     }
 }
 

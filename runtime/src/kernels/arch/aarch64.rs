@@ -1,6 +1,6 @@
 //! AArch64: NEON, which every such processor has, and the product of bytes of Armv8.4 (dotprod).
 
-use super::{floats, lanes, pairs, quads, wide_pairs};
+use super::{floats, lanes, pairs, quads, wide_pairs, woven_quads};
 use crate::kernels::generic::{Finish, Kernel, Of, Products};
 use core::arch::aarch64::*;
 
@@ -59,6 +59,11 @@ macro_rules! instruction_set {
             #[inline(always)]
             fn load(self, words: &[u32; 4]) -> float32x4_t {
                 memory!(vld1q_f32(core::ptr::from_ref(words).cast()))
+            }
+
+            #[inline(always)]
+            fn load_values(self, values: &[u8; 16]) -> float32x4_t {
+                memory!(vreinterpretq_f32_u8(vld1q_u8(core::ptr::from_ref(values).cast())))
             }
 
             #[inline(always)]
@@ -196,6 +201,7 @@ impl NeonDot {
 impl Products<i8> for NeonDot {
     run!(NeonDot, i8, "neon,dotprod");
     quads!(4, 0);
+    woven_quads!(4, 0);
     integers!();
 
     #[inline(always)]

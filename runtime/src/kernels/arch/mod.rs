@@ -32,6 +32,7 @@ macro_rules! lanes {
         const LANES: usize = $lanes;
         type Words = [u32; $lanes];
         type Values = [u8; $lanes * $value];
+        type Taps = [[[u8; $lanes * $value]; 2]; $group];
         type Chunk = [u8; $lanes * $group * $value];
 
         #[inline(always)]
@@ -85,7 +86,13 @@ macro_rules! quads {
             let bytes = chunk.map(|value| value.wrapping_add($offset));
             zerocopy::transmute!(bytes)
         }
+    };
+}
 
+/// How taps are woven into fours in plain code.
+#[allow(unused_macros)]
+macro_rules! woven_quads {
+    ($lanes:literal, $offset:literal) => {
         #[inline(always)]
         fn weave<'a>(self, tap: impl Fn(usize) -> Option<&'a [Self::Values; 2]>) -> Option<[Self::Words; 2]> {
             let mut words = [[[0_u8; 4]; $lanes]; 2];
@@ -122,4 +129,4 @@ macro_rules! floats {
 }
 
 #[allow(unused_imports)]
-pub(crate) use {floats, lanes, pairs, quads, wide_pairs};
+pub(crate) use {floats, lanes, pairs, quads, wide_pairs, woven_quads};

@@ -1,6 +1,6 @@
 //! Instruction sets in software, for tests: products of bytes as they are on machines the tests do not run on.
 
-use super::{floats, lanes, quads};
+use super::{floats, lanes, quads, woven_quads};
 use crate::kernels::generic::{Finish, Kernel, Of, Products};
 use crate::kernels::requantize::{multiply_by_quantized_multiplier, round_and_saturate};
 
@@ -23,9 +23,11 @@ macro_rules! model {
             }
 
             quads!(4, $offset);
+            woven_quads!(4, $offset);
             /// Sums, or four bytes in each lane.
             type Vector = [i32; 4];
             const ROWS: usize = 6;
+            const COLUMNS: bool = $offset != 0;
 
             fn splat(self, word: u32) -> [i32; 4] {
                 [word.cast_signed(); 4]
@@ -66,6 +68,7 @@ macro_rules! model {
             floats!(4);
             type Vector = [f32; 4];
             const ROWS: usize = 6;
+            const COLUMNS: bool = $offset != 0;
 
             fn splat(self, word: u32) -> [f32; 4] {
                 [f32::from_bits(word); 4]
@@ -73,6 +76,10 @@ macro_rules! model {
 
             fn load(self, words: &[u32; 4]) -> [f32; 4] {
                 words.map(f32::from_bits)
+            }
+
+            fn load_values(self, values: &[u8; 16]) -> [f32; 4] {
+                zerocopy::transmute!(*values)
             }
 
             fn multiply_add(self, sum: [f32; 4], activations: [f32; 4], weights: [f32; 4]) -> [f32; 4] {

@@ -1,6 +1,6 @@
 //! x86-64: AVX2 with FMA, AVX-VNNI, AVX-512 with VNNI.
 
-use super::{floats, lanes, pairs, quads, wide_pairs};
+use super::{floats, lanes, pairs, quads, wide_pairs, woven_quads};
 use crate::kernels::generic::{Finish, Kernel, Of, Products};
 use core::arch::x86_64::*;
 
@@ -35,8 +35,11 @@ macro_rules! memory {
 /// Runs kernels on elements of `$element`, compiled for the features of `$name`.
 macro_rules! run {
     ($name:ident, $element:ty, $all:literal) => {
+        run!($name, $element, $all, run);
+    };
+    ($name:ident, $element:ty, $all:literal, $function:ident) => {
         #[inline(always)]
-        fn run<K: Kernel>(self, kernel: K) -> Option<()> {
+        fn $function<K: Kernel>(self, kernel: K) -> Option<()> {
             // Apart, so that its loops have the registers to themselves.
             #[inline(never)]
             #[target_feature(enable = $all)]
@@ -298,6 +301,11 @@ macro_rules! floats_256 {
             }
 
             #[inline(always)]
+            fn load_values(self, values: &[u8; 32]) -> __m256 {
+                memory!(_mm256_loadu_ps(core::ptr::from_ref(values).cast()))
+            }
+
+            #[inline(always)]
             fn multiply_add(self, sum: __m256, activations: __m256, weights: __m256) -> __m256 {
                 intrinsic!(_mm256_fmadd_ps(activations, weights, sum))
             }
@@ -351,6 +359,7 @@ floats_256!(Avx2, "avx2,fma");
 impl Products<i8> for AvxVnni {
     run!(AvxVnni, i8, "avx2,fma,avxvnni");
     quads!(8, 128);
+    woven_quads!(8, 128);
     integers_256!();
 
     #[inline(always)]
@@ -364,8 +373,10 @@ floats_256!(AvxVnni, "avx2,fma,avxvnni");
 impl Products<i8> for Avx512Vnni {
     run!(Avx512Vnni, i8, "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni");
     quads!(16, 128);
+    woven_quads!(16, 128);
     type Vector = __m512i;
     const ROWS: usize = 6;
+    const COLUMNS: bool = true;
 
     #[inline(always)]
     fn splat(self, word: u32) -> __m512i {
@@ -380,6 +391,75 @@ impl Products<i8> for Avx512Vnni {
     #[inline(always)]
     fn multiply_add(self, sum: __m512i, activations: __m512i, weights: __m512i) -> __m512i {
         intrinsic!(_mm512_dpbusd_epi32(sum, activations, weights))
+    }
+
+    #[inline(always)]
+    fn weave_all(self, taps: &[[[u8; 16]; 2]; 4]) -> [__m512i; 2] {
+        let ([first, second], _) = taps.as_flattened().as_chunks::<4>() else {
+            return [intrinsic!(_mm512_setzero_si512()); 2];
+        };
+        let first = memory!(_mm512_loadu_si512(core::ptr::from_ref(first).cast()));
+        let second = memory!(_mm512_loadu_si512(core::ptr::from_ref(second).cast()));
+        // Four neighbouring channels of each tap, then the taps of each channel.
+        let low = intrinsic!(_mm512_set_epi32(27, 19, 11, 3, 26, 18, 10, 2, 25, 17, 9, 1, 24, 16, 8, 0));
+        let high = intrinsic!(_mm512_set_epi32(31, 23, 15, 7, 30, 22, 14, 6, 29, 21, 13, 5, 28, 20, 12, 4));
+        let order = intrinsic!(_mm512_set4_epi32(0x0f0b_0703, 0x0e0a_0602, 0x0d09_0501, 0x0c08_0400));
+        let word = |order_of_channels| {
+            let taps = intrinsic!(_mm512_permutex2var_epi32(first, order_of_channels, second));
+            let taps = intrinsic!(_mm512_shuffle_epi8(taps, order));
+            intrinsic!(_mm512_xor_si512(taps, _mm512_set1_epi8(i8::MIN)))
+        };
+        [word(low), word(high)]
+    }
+
+    #[inline(always)]
+    fn finish_pair(self, sums: [__m512i; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 16]; 2] {
+        let [table, other] = tables;
+        let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return [[0; 16]; 2] };
+        let [a, b] = [self.scale(sums[0], finish, rows), self.scale(sums[1], finish, other_rows)];
+        if finish.tflite && self.unsure(a, finish, rows) | self.unsure(b, finish, other_rows) != 0 {
+            let [outputs, _] = self.exactly([sums; 2], finish, tables);
+            return outputs;
+        }
+        let words = self.narrow(a, b, finish);
+        let order = intrinsic!(_mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0));
+        let words = intrinsic!(_mm512_permutexvar_epi64(order, words));
+        let bytes = intrinsic!(_mm512_cvtsepi16_epi8(words));
+        let bytes = intrinsic!(_mm256_max_epi8(bytes, _mm256_set1_epi8(finish.clamp[0] as i8)));
+        let mut stored = [[0; 16]; 2];
+        memory!(_mm256_storeu_si256(core::ptr::from_mut(&mut stored).cast(), bytes));
+        stored
+    }
+
+    #[inline(always)]
+    fn finish_rows(
+        self,
+        sums: [[__m512i; 2]; 2],
+        finish: &Finish,
+        tables: [&[u32]; 2],
+        [one, two]: [&mut [[u8; 16]; 2]; 2],
+    ) {
+        let [table, other] = tables;
+        let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return };
+        let [[first, second], [third, fourth]] = sums;
+        let [a, b] = [self.scale(first, finish, rows), self.scale(second, finish, other_rows)];
+        let [c, d] = [self.scale(third, finish, rows), self.scale(fourth, finish, other_rows)];
+        if finish.tflite {
+            let first = self.unsure(a, finish, rows) | self.unsure(b, finish, other_rows);
+            let second = self.unsure(c, finish, rows) | self.unsure(d, finish, other_rows);
+            if first | second != 0 {
+                [*one, *two] = self.exactly(sums, finish, tables);
+                return;
+            }
+        }
+        let bytes = intrinsic!(_mm512_packs_epi16(self.narrow(a, b, finish), self.narrow(c, d, finish)));
+        let bytes = intrinsic!(_mm512_max_epi8(bytes, _mm512_set1_epi8(finish.clamp[0] as i8)));
+        let order = intrinsic!(_mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+        let bytes = intrinsic!(_mm512_permutexvar_epi32(order, bytes));
+        let low = intrinsic!(_mm512_castsi512_si256(bytes));
+        let high = intrinsic!(_mm512_extracti64x4_epi64::<1>(bytes));
+        memory!(_mm256_storeu_si256(core::ptr::from_mut(one).cast(), low));
+        memory!(_mm256_storeu_si256(core::ptr::from_mut(two).cast(), high));
     }
 
     #[inline(always)]
@@ -433,8 +513,72 @@ impl Products<i8> for Avx512Vnni {
     }
 }
 
+impl Avx512Vnni {
+    run!(Avx512Vnni, f32, "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni", wide);
+
+    /// Outputs of two rows, not all of them sure.
+    #[inline(always)]
+    fn exactly(self, sums: [[__m512i; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; 16]; 2]; 2] {
+        #[cold]
+        #[inline(never)]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
+        fn apart(of: Avx512Vnni, sums: [[__m512i; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; 16]; 2]; 2] {
+            let [[a, b], [c, d]] = sums;
+            let [first, second] = tables;
+            let exact = |sums, table| Products::<i8>::finish(of, sums, finish, table);
+            [[exact(a, first), exact(b, second)], [exact(c, first), exact(d, second)]]
+        }
+        // SAFETY: a value of this type is made by `new` alone, where these features were found.
+        unsafe { apart(self, sums, finish, tables) }
+    }
+
+    /// The rows of a packed table.
+    #[inline(always)]
+    fn rows(self, table: &[u32]) -> Option<&[[u32; 16]; 4]> {
+        table.as_chunks().0.first_chunk()
+    }
+
+    /// A vector of products. They are clamped from above, as beyond 2^31 they would be negative as integers; what is far below stays so
+    /// when it is made narrow.
+    #[inline(always)]
+    fn scale(self, sums: __m512i, finish: &Finish, [_, _, factors, _]: &[[u32; 16]; 4]) -> __m512 {
+        let factors = intrinsic!(_mm512_castsi512_ps(Products::<i8>::load(self, factors)));
+        let value = intrinsic!(_mm512_cvtepi32_ps(sums));
+        let value = intrinsic!(_mm512_mul_ps(value, factors));
+        intrinsic!(_mm512_min_ps(value, _mm512_set1_ps(finish.bounds[1])))
+    }
+
+    /// Which of them are not sure.
+    #[inline(always)]
+    fn unsure(self, value: __m512, finish: &Finish, [_, _, _, ties]: &[[u32; 16]; 4]) -> u16 {
+        let value = intrinsic!(_mm512_max_ps(value, _mm512_set1_ps(finish.bounds[0])));
+        let ties = intrinsic!(_mm512_castsi512_ps(Products::<i8>::load(self, ties)));
+        // What is left of them without the nearest whole number.
+        let distance = intrinsic!(_mm512_abs_ps(_mm512_reduce_ps::<8>(value)));
+        intrinsic!(_mm512_cmp_ps_mask::<30>(distance, ties))
+    }
+
+    /// Two vectors of products as outputs of 16 bits, not yet clamped from below.
+    #[inline(always)]
+    fn narrow(self, first: __m512, second: __m512, finish: &Finish) -> __m512i {
+        // Nearest, ties to even: the only rounding mode that Rust programs run in.
+        let first = intrinsic!(_mm512_cvtps_epi32(first));
+        let second = intrinsic!(_mm512_cvtps_epi32(second));
+        let words = intrinsic!(_mm512_packs_epi32(first, second));
+        intrinsic!(_mm512_adds_epi16(words, _mm512_set1_epi16(finish.zero_point as i16)))
+    }
+}
+
 impl Products<f32> for Avx512Vnni {
-    run!(Avx512Vnni, f32, "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni");
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Option<()> {
+        // Two half vectors have more sums than one.
+        if kernel.channels() <= 16 {
+            return Products::<f32>::run(Avx2(()), kernel);
+        }
+        self.wide(kernel)
+    }
+
     floats!(16);
     type Vector = __m512;
     const ROWS: usize = 6;
@@ -447,6 +591,11 @@ impl Products<f32> for Avx512Vnni {
     #[inline(always)]
     fn load(self, words: &[u32; 16]) -> __m512 {
         memory!(_mm512_loadu_ps(core::ptr::from_ref(words).cast()))
+    }
+
+    #[inline(always)]
+    fn load_values(self, values: &[u8; 64]) -> __m512 {
+        memory!(_mm512_loadu_ps(core::ptr::from_ref(values).cast()))
     }
 
     #[inline(always)]

@@ -6,6 +6,7 @@
 //! convolution may lie exactly over it: then there is one block.
 
 use super::Channels;
+use super::line::LINE;
 use super::loops::{Layout, Matrix, Panel, VECTORS, Windows};
 use super::pack::{Sizes, part, take, take_mut};
 use super::panels::{Rows, Target};
@@ -39,6 +40,10 @@ pub struct Convolve<'a> {
 }
 
 impl Kernel for Convolve<'_> {
+    fn channels(&self) -> usize {
+        self.geometry.output[2] / self.geometry.groups.max(1)
+    }
+
     #[inline(always)]
     fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()> {
         #[cfg(target_arch = "wasm32")]
@@ -112,9 +117,14 @@ impl Convolve<'_> {
                         let (mut weights, mut first) = (weights, 0);
                         while channel < channels {
                             let group = channel / shape.group_lanes();
-                            let (inside, lanes) = shape.panel(channel);
+                            let (inside, mut lanes) = shape.panel(channel);
                             if inside == 0 {
                                 first = group * shape.channels * layout.value;
+                            }
+                            let line = LINE * VECTORS * layout.lanes;
+                            let is_line = layout.small_tiles && range.len() == 1 && inside + line <= shape.channels;
+                            if is_line {
+                                lanes = line;
                             }
                             let panel = Panel {
                                 activations: gathered.as_bytes().get(group * words * 4..)?,
@@ -127,6 +137,7 @@ impl Convolve<'_> {
                                 finish: &finish,
                                 bytes: (shape.channels - inside) * layout.value,
                                 row_bytes: out_pixel,
+                                is_line,
                             };
                             loops.multiply(&panel, target.get_mut(first..)?)?;
                             weights = weights.get(lanes * shape.depth..)?;

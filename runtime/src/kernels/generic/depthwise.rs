@@ -4,6 +4,8 @@
 //! A strip is read whole before its outputs are written, so the output may overlap the input as far as bands may, and
 //! lie exactly over it.
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::columns::{self, Columns};
 use super::loops::{Layout, Matrix, VECTORS, blank_byte};
 use super::pack::{Sizes, part, take, take_mut};
 use super::panels::{Rows, Target};
@@ -14,6 +16,10 @@ use zerocopy::IntoBytes;
 
 /// Scratch memory that a strip shall not exceed, if there is a choice.
 const STRIP_BYTES: usize = 32 << 10;
+
+/// The same where words are made column by column: the more rows there are, the less often the same ones are made.
+#[cfg(not(target_arch = "wasm32"))]
+const COLUMNS_BYTES: usize = 128 << 10;
 
 /// The same of the words made of it for a block of channels.
 const WORDS_BYTES: usize = 64 << 10;
@@ -33,6 +39,10 @@ pub struct Depthwise<'a> {
 }
 
 impl Kernel for Depthwise<'_> {
+    fn channels(&self) -> usize {
+        self.geometry.output[2]
+    }
+
     #[inline(always)]
     fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()> {
         #[cfg(target_arch = "wasm32")]
@@ -111,6 +121,40 @@ impl Depthwise<'_> {
                         // Going up, the strip before has read the first rows, and may have written over them.
                         let again = down || strip.start == 0;
                         let kept = if again { 0 } else { shape.rows.saturating_sub(advance) };
+                        #[cfg(not(target_arch = "wasm32"))]
+                        if shape.block > 0 {
+                            for (index, lines) in lines.chunks_exact_mut(shape.rows * line).enumerate() {
+                                if kept > 0 {
+                                    lines.copy_within(advance * line.., 0);
+                                }
+                                let rows = lines.chunks_exact_mut(line).take(shape.rows_of(strip.len()));
+                                for (row, line) in rows.enumerate().skip(kept) {
+                                    let y = (strip.start * row_stride + row).checked_sub(geometry.pad[0]);
+                                    let from = y.filter(|&y| y < height);
+                                    let from = from.and_then(|y| source.get(y * width * pixel + index * shape.block..));
+                                    let (before, rest) = line.split_at_mut_checked(geometry.pad[1] * shape.block)?;
+                                    let inside = if from.is_some() { (width * shape.block).min(rest.len()) } else { 0 };
+                                    let (inside, after) = rest.split_at_mut_checked(inside)?;
+                                    before.fill(blank);
+                                    after.fill(blank);
+                                    loops.pick(from.unwrap_or_default(), pixel, inside)?;
+                                }
+                            }
+                            let at = output + strip.start * out_width * out_pixel;
+                            let output = place.memory.get_mut(at..at + strip.len() * out_width * out_pixel)?;
+                            loops.columns(Columns {
+                                lines,
+                                extent: [line / shape.block, shape.rows, out_width],
+                                stride: geometry.stride,
+                                pixel: out_pixel,
+                                weights,
+                                starts,
+                                tables,
+                                finish: &finish,
+                                output,
+                            })?;
+                            continue;
+                        }
                         if kept > 0 {
                             lines.copy_within(advance * line..shape.rows * line, 0);
                         }
@@ -164,6 +208,8 @@ struct Shape {
     /// Output rows of a strip, and the input rows they span.
     strip: usize,
     rows: usize,
+    /// Where words are made column by column, lines have the channels of one block, of so many bytes, and stand block by block; else nought.
+    block: usize,
     /// Words that the lines of a strip take with what is read behind them, and those of a block of channels.
     scratch: [usize; 2],
 }
@@ -186,7 +232,8 @@ impl Shape {
         // What a line and what is read of it take, and a row of words.
         let line = columns.saturating_mul(pixel);
         let read = (reach + length * spacing).saturating_mul(pixel);
-        let words = length.saturating_mul(VECTORS * layout.lanes * 4);
+        // Single elements are words as they stand in the lines.
+        let words = if group == 1 { 0 } else { length.saturating_mul(VECTORS * layout.lanes * 4) };
         let fitting = (STRIP_BYTES / line.max(1)).min(WORDS_BYTES / words.max(1)).saturating_sub(extent);
         let strip = (fitting / row_stride.max(1)).saturating_add(1).min(geometry.output[0]);
         let rows = strip.saturating_sub(1).saturating_mul(row_stride).saturating_add(extent);
@@ -202,10 +249,38 @@ impl Shape {
             pixel,
             line,
             taps: [dilation * pixel, spacing * pixel],
-            words: [length, stride / spacing],
+            words: if group == 1 { [line, stride * pixel] } else { [length, stride / spacing] },
             windows: [width, row_stride],
         };
-        Some(Self { layout, steps, spacing, extent, words, strip, rows, scratch })
+        #[cfg_attr(target_arch = "wasm32", allow(unused_mut))]
+        let mut shape = Self { layout, steps, spacing, extent, words, strip, rows, block: 0, scratch };
+        #[cfg(not(target_arch = "wasm32"))]
+        shape.use_columns(geometry);
+        Some(shape)
+    }
+
+    /// Has words made column by column, where they can be.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn use_columns(&mut self, geometry: &Convolution) {
+        let (layout, [kernel_rows, taps]) = (self.layout, geometry.kernel);
+        let [row_stride, stride] = geometry.stride;
+        let grows = geometry.input[2] != geometry.output[2];
+        if !layout.columns
+            || grows
+            || kernel_rows != columns::ROWS
+            || taps > layout.group
+            || geometry.dilation != [1; 2]
+        {
+            return;
+        }
+        let block = VECTORS * layout.lanes * layout.value;
+        let line = (geometry.output[1].saturating_sub(1) * stride + layout.group).saturating_mul(block);
+        let all = line.saturating_mul(self.steps.pixel.div_ceil(block));
+        let strip = ((COLUMNS_BYTES / all.max(1)).saturating_sub(self.extent) / row_stride.max(1)).saturating_add(1);
+        self.strip = strip.min(geometry.output[0]);
+        self.rows = self.rows_of(self.strip);
+        (self.block, self.steps.line) = (block, line);
+        self.scratch = [self.rows.saturating_mul(all) / 4, 0];
     }
 
     /// Input rows that so many output rows span.
@@ -215,7 +290,8 @@ impl Shape {
 
     /// Where a window has the word of a group of a row.
     fn place(&self, geometry: &Convolution, [row, group]: [usize; 2]) -> usize {
-        row * geometry.dilation[0] * self.steps.words[0]
-            + group * self.layout.group * geometry.dilation[1] / self.spacing
+        let Steps { words: [length, _], taps: [tap, _], .. } = self.steps;
+        let column = if self.layout.group == 1 { tap } else { self.layout.group * geometry.dilation[1] / self.spacing };
+        row * geometry.dilation[0] * length + group * column
     }
 }

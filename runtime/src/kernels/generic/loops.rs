@@ -22,6 +22,8 @@ pub struct Layout {
     pub rows: usize,
     /// See [`Products::SMALL_TILES`].
     pub small_tiles: bool,
+    /// See [`Products::COLUMNS`].
+    pub columns: bool,
 }
 
 /// Each byte of an element of so many that stands for real zero.
@@ -92,7 +94,16 @@ pub fn put<V: Plain>(outputs: &[V], mut bytes: usize, mut into: &mut [u8]) {
     for outputs in outputs {
         let size = size_of::<V>();
         if bytes < size || into.len() < size {
-            into.iter_mut().zip(outputs.as_bytes()).take(bytes).for_each(|(to, &from)| *to = from);
+            let mut from = outputs.as_bytes();
+            if !cfg!(target_arch = "wasm32")
+                && bytes >= 8
+                && let Some((eight, after)) = from.split_first_chunk::<8>()
+            {
+                let Some((to, rest)) = into.split_first_chunk_mut() else { return };
+                *to = *eight;
+                (from, into, bytes) = (after, rest, bytes - 8);
+            }
+            into.iter_mut().zip(from).take(bytes).for_each(|(to, &from)| *to = from);
             return;
         }
         let Ok((whole, rest)) = V::mut_from_prefix(into) else { return };
@@ -136,6 +147,26 @@ pub struct Panel<'a> {
     pub bytes: usize,
     /// Bytes from the outputs of one row to those of the next.
     pub row_bytes: usize,
+    /// Whether it is the first of [`LINE`](super::line::LINE) whole panels, by which a single row is multiplied.
+    pub is_line: bool,
+}
+
+/// Adds a number to bytes.
+#[inline(always)]
+fn add(from: &[u8], number: u8, to: &mut [u8]) {
+    let (from, from_rest) = from.as_chunks::<64>();
+    let (to, to_rest) = to.as_chunks_mut::<64>();
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = from.map(|byte| byte.wrapping_add(number));
+    }
+    let (from, from_rest) = from_rest.as_chunks::<16>();
+    let (to, to_rest) = to_rest.as_chunks_mut::<16>();
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = from.map(|byte| byte.wrapping_add(number));
+    }
+    for (to, from) in to_rest.iter_mut().zip(from_rest) {
+        *to = from.wrapping_add(number);
+    }
 }
 
 /// How operands are packed.
@@ -285,8 +316,15 @@ macro_rules! panel {
 impl<T, P: Products<T>> Packing for Of<T, P> {
     #[inline(always)]
     fn layout(&self) -> Layout {
-        let (group, lanes, rows, small_tiles) = (P::GROUP, P::LANES, P::ROWS, P::SMALL_TILES);
-        Layout { value: P::VALUE, table: P::TABLE, group, lanes, rows, small_tiles }
+        Layout {
+            value: P::VALUE,
+            table: P::TABLE,
+            group: P::GROUP,
+            lanes: P::LANES,
+            rows: P::ROWS,
+            small_tiles: P::SMALL_TILES,
+            columns: P::COLUMNS,
+        }
     }
 
     #[inline(always)]
@@ -301,11 +339,15 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
         let (words, step) = (size_of::<P::Words>(), size_of::<P::Chunk>());
         let (mut done, mut bytes) = (0, count * P::VALUE);
         let mut source = from.unwrap_or(&[]);
-        if P::VALUE == size_of::<u32>()
+        if P::VALUE * P::GROUP == size_of::<u32>()
             && let Some((from, to)) = source.get(..bytes).zip(into.get_mut(..bytes))
         {
-            // Words are as they are.
-            to.copy_from_slice(from);
+            if P::VALUE == 1 {
+                add(from, self.0.excess(0) as u8, to);
+            } else {
+                // Words are as they are.
+                to.copy_from_slice(from);
+            }
             return;
         }
         let mut blank = P::Chunk::new_zeroed();
@@ -342,6 +384,9 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
         let (products, vector) = (self.0, P::LANES * P::VALUE);
         // Copies, which stay in registers whatever is written.
         let (panel, finish) = (*panel, &{ *panel.finish });
+        if P::SMALL_TILES && panel.is_line {
+            return self.line(&panel, finish, output);
+        }
         let second = panel.tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);
         let tables = [panel.tables, second];
         if !P::SMALL_TILES || panel.bytes > vector {

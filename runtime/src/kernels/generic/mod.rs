@@ -7,8 +7,11 @@
 //! Everything here is safe code. What computes is marked `#[inline(always)]`, so that it is compiled for the instruction set
 //! of the wrapper in [`super::arch`] that calls it; a WebAssembly module has one set for all, and packing needs none.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod columns;
 mod convolution;
 mod depthwise;
+mod line;
 mod loops;
 mod pack;
 mod panels;
@@ -55,10 +58,14 @@ pub trait Products<T>: Copy {
     const ROWS: usize;
     /// Whether smaller tiles, of one vector and of two rows, are worth their code.
     const SMALL_TILES: bool = true;
+    /// Whether words of a depthwise convolution are made so quickly that they need not be kept for windows in other rows.
+    const COLUMNS: bool = false;
     /// `[u32; LANES]`.
     type Words: Plain;
     /// Elements in a tensor, one for each lane.
     type Values: Plain;
+    /// The elements under a group of taps, for two vectors of channels.
+    type Taps: Plain;
     /// Elements in a tensor, a group for each lane.
     type Chunk: Plain;
     /// A vector register of weights, activations or sums.
@@ -80,10 +87,26 @@ pub trait Products<T>: Copy {
     where
         Self::Values: 'a;
 
+    /// The same of neighbours, in registers.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[inline(always)]
+    fn weave_all(self, taps: &Self::Taps) -> [Self::Vector; 2] {
+        let taps = <[[Self::Values; 2]]>::ref_from_bytes(taps.as_bytes()).unwrap_or(&[]);
+        match self.weave(|slot| taps.get(slot)) {
+            Some([first, second]) => [self.load(&first), self.load(&second)],
+            None => [self.splat(0); 2],
+        }
+    }
+
     /// One word in every lane.
     fn splat(self, word: u32) -> Self::Vector;
     /// Words into a register.
     fn load(self, words: &Self::Words) -> Self::Vector;
+    /// Elements into a register, where each is a word.
+    #[inline(always)]
+    fn load_values(self, _: &Self::Values) -> Self::Vector {
+        self.splat(0)
+    }
     /// In every lane: `sum` and the products of a group.
     fn multiply_add(self, sum: Self::Vector, activations: Self::Vector, weights: Self::Vector) -> Self::Vector;
     /// Outputs for sums; `table` holds [`Self::TABLE`] rows of a word per lane, and is not read beyond.
@@ -116,6 +139,10 @@ pub trait Products<T>: Copy {
 
 /// A job that [`Products::run`] runs.
 pub trait Kernel {
+    /// Neighbouring channels that it computes: vectors of more lanes are not worth it.
+    fn channels(&self) -> usize {
+        usize::MAX
+    }
     /// Does it; `None` where it does not serve. Implementations are `#[inline(always)]`.
     fn run<L: Matrix + Channels>(self, loops: &L) -> Option<()>;
 }

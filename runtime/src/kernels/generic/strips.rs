@@ -3,6 +3,8 @@
 //! For a block of channels, words are made of the lines of a strip, each with a group of neighbours in a row: those under the taps
 //! of one product. Where taps are in the same columns, neighbouring windows share them.
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::columns::Columns;
 use super::loops::{Of, Outputs, Packing, VECTORS, put, put_two};
 use super::{Finish, Kernel, Matrix, Products};
 use zerocopy::{FromBytes, FromZeros};
@@ -16,7 +18,7 @@ pub struct Steps {
     pub line: usize,
     /// Bytes from one tap of a group to the next, and from the first one of a word to that of the next word of a line.
     pub taps: [usize; 2],
-    /// Words of a row, and how many it is from a window to its neighbour.
+    /// Words of a row, and how many it is from a window to its neighbour; bytes where words are elements of the lines.
     pub words: [usize; 2],
     /// Windows side by side, and rows from those to the next ones.
     pub windows: [usize; 2],
@@ -53,6 +55,17 @@ pub trait Channels: Packing {
     fn strip_inline(&self, strip: Strip<'_>) -> Option<()>
     where
         Self: Sized;
+    /// The same by columns.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn columns(&self, columns: Columns<'_>) -> Option<()>;
+    /// The body of it.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn columns_inline(&self, columns: Columns<'_>) -> Option<()>
+    where
+        Self: Sized;
+    /// Copies a block of channels out of each pixel of so many bytes.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn pick(&self, from: &[u8], pixel: usize, to: &mut [u8]) -> Option<()>;
 }
 
 impl Kernel for Strip<'_> {
@@ -68,12 +81,23 @@ impl<T, P: Products<T>> Of<T, P> {
     fn double(line: &[u8], at: usize) -> Option<&[P::Values; VECTORS]> {
         Some(<[P::Values; VECTORS]>::ref_from_prefix(line.get(at..)?).ok()?.0)
     }
+
+    /// A word of two vectors of channels: the lines have those of single elements.
+    #[inline(always)]
+    fn word(&self, lines: &[u8], words: &[[P::Words; VECTORS]], at: usize) -> Option<[P::Vector; VECTORS]> {
+        if P::GROUP == 1 {
+            let [first, second] = Self::double(lines, at)?;
+            return Some([self.0.load_values(first), self.0.load_values(second)]);
+        }
+        let [first, second] = words.get(at)?;
+        Some([self.0.load(first), self.0.load(second)])
+    }
 }
 
 /// Sums of neighbouring windows, a number each and a name for each of their vectors of channels.
 macro_rules! windows {
     (
-        $products:ident, $words:ident, $base:expr, $places:ident, $filter:ident, $start:ident, $step:ident,
+        $loops:ident, $lines:ident, $words:ident, $base:expr, $places:ident, $filter:ident, $start:ident, $step:ident,
         [$($index:literal: $low:ident $($high:ident)?),*]
     ) => {{
         $(
@@ -83,12 +107,12 @@ macro_rules! windows {
         let mut group = 0;
         while group < $filter.len() {
             let weights = $filter.get(group)?;
-            let [first, second] = [$products.load(&weights[0]), $products.load(&weights[1])];
+            let [first, second] = [$loops.0.load(&weights[0]), $loops.0.load(&weights[1])];
             let place = $base + *$places.get(group)? as usize;
             $(
-                let words = $words.get(place + $index * $step)?;
-                $low = $products.multiply_add($low, $products.load(&words[0]), first);
-                $($high = $products.multiply_add($high, $products.load(&words[1]), second);)?
+                let words = $loops.word($lines, $words, place + $index * $step)?;
+                $low = $loops.0.multiply_add($low, words[0], first);
+                $($high = $loops.0.multiply_add($high, words[1], second);)?
             )*
             let _ = second;
             group += 1;
@@ -98,6 +122,24 @@ macro_rules! windows {
 }
 
 impl<T, P: Products<T>> Channels for Of<T, P> {
+    #[cfg(not(target_arch = "wasm32"))]
+    #[inline(always)]
+    fn columns(&self, columns: Columns<'_>) -> Option<()> {
+        if P::COLUMNS { self.0.run(columns) } else { None }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    #[inline(always)]
+    fn columns_inline(&self, columns: Columns<'_>) -> Option<()> {
+        if P::COLUMNS { self.by_columns(columns) } else { None }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    #[inline(always)]
+    fn pick(&self, from: &[u8], pixel: usize, to: &mut [u8]) -> Option<()> {
+        if P::COLUMNS { Self::pick_block(from, pixel, to) } else { None }
+    }
+
     #[inline(always)]
     fn strip(&self, strip: Strip<'_>) -> Option<()> {
         self.0.run(strip)
@@ -114,7 +156,9 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
         let (mut weights, mut tables, mut byte) = (P::vectors(strip.weights).as_chunks::<VECTORS>().0, strip.tables, 0);
         for [first, second] in P::vectors(strip.starts).as_chunks::<VECTORS>().0 {
             let mut from = byte;
-            for row in words.chunks_exact_mut(length.max(1)) {
+            // What a group has one element of stands in the lines.
+            let rows = if P::GROUP == 1 { &mut [] } else { &mut *words };
+            for row in rows.chunks_exact_mut(length.max(1)) {
                 let mut at = from;
                 for to in row {
                     *to = products.weave(|slot| Self::double(lines, at + slot * tap))?;
@@ -129,10 +173,11 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
             let (mut at, mut top, mut column) = (byte, 0, 0);
             let tables_of = [tables, after];
             while at < output.len() {
-                let (base, many) = (top + column * step, columns - column >= 4);
+                let origin = if P::GROUP == 1 { byte } else { 0 };
+                let (base, many) = (origin + top + column * step, columns - column >= 4);
                 if P::SMALL_TILES && many && bytes <= vector {
                     let [[a], [b], [c], [d]] =
-                        windows!(products, words, base, places, filter, start, step, [0: a, 1: b, 2: c, 3: d]);
+                        windows!(self, lines, words, base, places, filter, start, step, [0: a, 1: b, 2: c, 3: d]);
                     put_two!(output, at, [bytes, pixel], 1, |to| {
                         [to[0][0], to[1][0]] = products.finish_pair([a, b], finish, [tables; 2]);
                     });
@@ -141,8 +186,7 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
                     });
                     column += 4;
                 } else if P::SMALL_TILES && many {
-                    let [a, b, c, d] =
-                        windows!(products, words, base, places, filter, start, step, [0: a e, 1: b f, 2: c g, 3: d h]);
+                    let [a, b, c, d] = windows!(self, lines, words, base, places, filter, start, step, [0: a e, 1: b f, 2: c g, 3: d h]);
                     put_two!(output, at, [bytes, pixel], 2, |to| products.finish_rows([a, b], finish, tables_of, to));
                     put_two!(output, at, [bytes, pixel], 2, |to| products.finish_rows([c, d], finish, tables_of, to));
                     column += 4;
@@ -150,8 +194,8 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
                     let count = if P::SMALL_TILES { 1 } else { (columns - column).min(4) };
                     let mut sums = [start; 4];
                     for sums in sums.iter_mut().take(count) {
-                        let base = top + column * step;
-                        [*sums] = windows!(products, words, base, places, filter, start, step, [0: a b]);
+                        let base = origin + top + column * step;
+                        [*sums] = windows!(self, lines, words, base, places, filter, start, step, [0: a b]);
                         column += 1;
                     }
                     let rows =

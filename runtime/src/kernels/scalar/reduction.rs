@@ -1,8 +1,13 @@
 //! Reductions over whole axes.
 
-use super::{Number, TILE};
+use super::Number;
 use crate::kernels::{ClampFloat, Epilogue};
 use bantam_format::ops::ReduceKind;
+
+/// Whether programs may be larger for it: tiles then have loops of their own, which become vectors.
+const WHOLE: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+/// Elements summed side by side.
+const TILE: usize = if WHOLE { 64 } else { super::TILE };
 
 /// Elements of a block, so far from each other. Less code than the library's, which is made for speed.
 #[derive(Clone)]
@@ -28,6 +33,7 @@ impl<T: Copy> Iterator for Line<'_, T> {
 }
 
 /// Sums of `input - zero_point` over the middle of `[outer, reduced, inner]`, handed to the epilogue.
+#[inline(always)]
 pub fn sum<T: Number, E: Epilogue<T::Accumulator, T>>(
     [_, reduced, inner]: [usize; 3],
     input: &[T],
@@ -41,6 +47,13 @@ pub fn sum<T: Number, E: Epilogue<T::Accumulator, T>>(
             let mut sums = [T::ZERO; TILE];
             for row in block.chunks_exact(inner.max(1)) {
                 let values = row.get(tile * TILE..).unwrap_or(&[]);
+                if WHOLE
+                    && outputs.len() == TILE
+                    && let Some(values) = values.first_chunk::<TILE>()
+                {
+                    sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum = value.add(*sum, zero_point));
+                    continue;
+                }
                 for (sum, &value) in sums.iter_mut().take(outputs.len()).zip(values) {
                     *sum = value.add(*sum, zero_point);
                 }
