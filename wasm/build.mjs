@@ -36,7 +36,7 @@ for (const [name, features] of Object.entries(FEATURES)) {
   // Twice, with what parameters, equal code and writes without a reader cost taken out between, and functions that are called often
   // first, where their numbers are short: measured after brotli, which the higher levels make worse.
   const between = ["--dae-optimizing", "--duplicate-function-elimination", "--code-folding"];
-  const again = ["--precompute-propagate", "--rse", "--vacuum"];
+  const again = ["--simplify-locals", "--precompute-propagate", "--rse", "--vacuum"];
   const last = ["--code-folding", "--reorder-functions", "--generate-stack-ir", "--optimize-stack-ir"];
   const passes = ["-O1", ...between, ...again, "-O1", ...last];
   const options = [...passes, "--mvp-features", ...ALWAYS.map((feature) => `--enable-${feature}`), ...features];

@@ -10,7 +10,9 @@
 )]
 
 use super::arch;
-use super::generic::{Channels, Kernel, Matrix, Products};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::generic::{Channels, Matrix};
+use super::generic::{Kernel, Products};
 
 macro_rules! backends {
     ($($(#[cfg($cfg:meta)])? #[doc = $about:literal] $variant:ident($set:path) = $name:literal,)*) => {
@@ -89,9 +91,28 @@ backends! {
     ModelUnsigned(arch::model::Unsigned) = "model-unsigned",
 }
 
+/// Computes an expression in loops that may become vectors of a backend's instruction set, where there is a choice of them.
+macro_rules! compiled {
+    ($backend:expr, $expression:expr) => {{
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        $backend.compile(
+            #[inline(always)]
+            || $expression,
+        );
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        {
+            let _ = $backend;
+            $expression;
+        }
+    }};
+}
+pub(crate) use compiled;
+
 /// A function as a kernel.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 struct Plain<'f, F>(&'f mut F);
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl<F: FnMut()> Kernel for Plain<'_, F> {
     #[inline(always)]
     fn run<L: Matrix + Channels>(self, _: &L) -> Option<()> {
@@ -102,10 +123,10 @@ impl<F: FnMut()> Kernel for Plain<'_, F> {
 
 impl Backend {
     /// Calls a function whose loops may become vectors of this instruction set.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[inline(always)]
     pub fn compile(self, mut function: impl FnMut()) {
-        // A page has one instruction set for all, and devices have none.
-        if cfg!(target_arch = "wasm32") || !Self::PACKS || self.run(true, Plain(&mut function)).is_none() {
+        if self.run(true, Plain(&mut function)).is_none() {
             function();
         }
     }

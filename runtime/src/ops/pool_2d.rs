@@ -3,6 +3,7 @@
 
 use super::conv_2d::geometry;
 use super::{Context, Source};
+use crate::kernels::dispatch::compiled;
 use crate::kernels::{Average, AverageFixedPoint, AverageReal, ClampFloat, Convolution, scalar};
 use bantam_format::overlap::RowWindow;
 use bantam_format::{Arithmetic, DataType, ops};
@@ -17,10 +18,7 @@ pub(super) fn eval_max<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         let bounds = attributes.epilogue.float();
         let clamp = [bounds.clamp_min, bounds.clamp_max];
         context.banded(&rows, |band, input, output| {
-            backend.compile(
-                #[inline(always)]
-                || scalar::max_pool_2d::<f32>(&geometry, band, input, clamp, output),
-            );
+            compiled!(backend, scalar::max_pool_2d::<f32>(&geometry, band, input, clamp, output));
         })
     } else if context.is(DataType::I16) {
         let bounds = attributes.epilogue.wide();
@@ -32,10 +30,7 @@ pub(super) fn eval_max<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         let bounds = attributes.epilogue.integer();
         let clamp = [bounds.clamp_min, bounds.clamp_max];
         context.banded(&rows, |band, input, output| {
-            backend.compile(
-                #[inline(always)]
-                || scalar::max_pool_2d::<i8>(&geometry, band, input, clamp, output),
-            );
+            compiled!(backend, scalar::max_pool_2d::<i8>(&geometry, band, input, clamp, output));
         })
     }
 }
@@ -50,9 +45,9 @@ pub(super) fn eval_average<S: Source>(context: &mut Context<'_, S>) -> Option<()
     if context.is(DataType::F32) {
         let average = ClampFloat::new(&attributes.epilogue.float());
         context.banded(&rows, |band, input, output| {
-            backend.compile(
-                #[inline(always)]
-                || scalar::average_pool_2d::<f32, _>(&geometry, band, input, 0, include_pad, &average, output),
+            compiled!(
+                backend,
+                scalar::average_pool_2d::<f32, _>(&geometry, band, input, 0, include_pad, &average, output)
             );
         })
     } else if context.is(DataType::I16) {
@@ -98,12 +93,9 @@ impl Integers<'_> {
         let Self { geometry, rows, zero_point, include_pad } = self;
         let backend = context.backend;
         context.banded(rows, |band, input, output| {
-            backend.compile(
-                #[inline(always)]
-                || {
-                    scalar::average_pool_2d::<i8, A>(geometry, band, input, zero_point, include_pad, average, output);
-                },
-            );
+            compiled!(backend, {
+                scalar::average_pool_2d::<i8, A>(geometry, band, input, zero_point, include_pad, average, output);
+            });
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Evaluation of [`Opcode::Reduce`](bantam_format::Opcode::Reduce).
 
 use super::{Context, Source};
+use crate::kernels::dispatch::compiled;
 use crate::kernels::scalar::{self, Number};
 use crate::kernels::{ClampFloat, Epilogue, MeanFloat};
 use bantam_format::DataType;
@@ -20,10 +21,7 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         context.banded(&rows, |_, input, output| {
             if kind == ReduceKind::Mean {
                 let mean = MeanFloat::new(reduced, &epilogue);
-                backend.compile(
-                    #[inline(always)]
-                    || scalar::sum::<f32, _>(shape, input, 0, &mean, output),
-                );
+                compiled!(backend, scalar::sum::<f32, _>(shape, input, 0, &mean, output));
             } else {
                 scalar::reduce_f32(kind, shape, input, &ClampFloat::new(&epilogue), output);
             }
@@ -37,15 +35,12 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         let zero_point = i32::from(epilogue.input_zero_point);
         let backend = context.backend;
         context.banded(&rows, |_, input, output| {
-            backend.compile(
-                #[inline(always)]
-                || integers::<i8, _>(kind, shape, input, zero_point, &requantization, output),
-            );
+            compiled!(backend, integers::<i8, _>(kind, shape, input, zero_point, &requantization, output));
         })
     }
 }
 
-#[inline(always)]
+#[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(always))]
 fn integers<T: Number<Accumulator: Ord>, E: Epilogue<T::Accumulator, T>>(
     kind: ReduceKind,
     shape: [usize; 3],

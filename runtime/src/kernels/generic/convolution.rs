@@ -6,6 +6,7 @@
 //! convolution may lie exactly over it: then there is one block.
 
 use super::Channels;
+#[cfg(not(target_arch = "wasm32"))]
 use super::line::LINE;
 use super::loops::{Layout, Matrix, Panel, VECTORS, Windows};
 use super::pack::{Sizes, part, take, take_mut};
@@ -117,15 +118,17 @@ impl Convolve<'_> {
                         let (mut weights, mut first) = (weights, 0);
                         while channel < channels {
                             let group = channel / shape.group_lanes();
-                            let (inside, mut lanes) = shape.panel(channel);
+                            let (inside, lanes) = shape.panel(channel);
                             if inside == 0 {
                                 first = group * shape.channels * layout.value;
                             }
-                            let line = LINE * VECTORS * layout.lanes;
-                            let is_line = layout.small_tiles && range.len() == 1 && inside + line <= shape.channels;
-                            if is_line {
-                                lanes = line;
-                            }
+                            #[cfg(not(target_arch = "wasm32"))]
+                            let lanes =
+                                if layout.small_tiles && range.len() == 1 && inside + LINE * lanes <= shape.channels {
+                                    LINE * lanes
+                                } else {
+                                    lanes
+                                };
                             let panel = Panel {
                                 activations: gathered.as_bytes().get(group * words * 4..)?,
                                 windows: shape.windows,
@@ -137,7 +140,6 @@ impl Convolve<'_> {
                                 finish: &finish,
                                 bytes: (shape.channels - inside) * layout.value,
                                 row_bytes: out_pixel,
-                                is_line,
                             };
                             loops.multiply(&panel, target.get_mut(first..)?)?;
                             weights = weights.get(lanes * shape.depth..)?;

@@ -9,7 +9,7 @@ use super::columns::{self, Columns};
 use super::loops::{Layout, Matrix, VECTORS, blank_byte};
 use super::pack::{Sizes, part, take, take_mut};
 use super::panels::{Rows, Target};
-use super::strips::{Channels, Steps, Strip};
+use super::strips::{Channels, Steps, Strip, stand};
 use super::{Ask, Kernel, block};
 use crate::kernels::Convolution;
 use zerocopy::IntoBytes;
@@ -209,6 +209,7 @@ struct Shape {
     strip: usize,
     rows: usize,
     /// Where words are made column by column, lines have the channels of one block, of so many bytes, and stand block by block; else nought.
+    #[cfg(not(target_arch = "wasm32"))]
     block: usize,
     /// Words that the lines of a strip take with what is read behind them, and those of a block of channels.
     scratch: [usize; 2],
@@ -233,7 +234,7 @@ impl Shape {
         let line = columns.saturating_mul(pixel);
         let read = (reach + length * spacing).saturating_mul(pixel);
         // Single elements are words as they stand in the lines.
-        let words = if group == 1 { 0 } else { length.saturating_mul(VECTORS * layout.lanes * 4) };
+        let words = if stand(group) { 0 } else { length.saturating_mul(VECTORS * layout.lanes * 4) };
         let fitting = (STRIP_BYTES / line.max(1)).min(WORDS_BYTES / words.max(1)).saturating_sub(extent);
         let strip = (fitting / row_stride.max(1)).saturating_add(1).min(geometry.output[0]);
         let rows = strip.saturating_sub(1).saturating_mul(row_stride).saturating_add(extent);
@@ -249,19 +250,29 @@ impl Shape {
             pixel,
             line,
             taps: [dilation * pixel, spacing * pixel],
-            words: if group == 1 { [line, stride * pixel] } else { [length, stride / spacing] },
+            words: if stand(group) { [line, stride * pixel] } else { [length, stride / spacing] },
             windows: [width, row_stride],
         };
-        #[cfg_attr(target_arch = "wasm32", allow(unused_mut))]
-        let mut shape = Self { layout, steps, spacing, extent, words, strip, rows, block: 0, scratch };
+        let shape = Self {
+            layout,
+            steps,
+            spacing,
+            extent,
+            words,
+            strip,
+            rows,
+            #[cfg(not(target_arch = "wasm32"))]
+            block: 0,
+            scratch,
+        };
         #[cfg(not(target_arch = "wasm32"))]
-        shape.use_columns(geometry);
+        let shape = shape.by_columns(geometry).unwrap_or(shape);
         Some(shape)
     }
 
-    /// Has words made column by column, where they can be.
+    /// The same with words made column by column, where they can be.
     #[cfg(not(target_arch = "wasm32"))]
-    fn use_columns(&mut self, geometry: &Convolution) {
+    fn by_columns(self, geometry: &Convolution) -> Option<Self> {
         let (layout, [kernel_rows, taps]) = (self.layout, geometry.kernel);
         let [row_stride, stride] = geometry.stride;
         let grows = geometry.input[2] != geometry.output[2];
@@ -271,16 +282,22 @@ impl Shape {
             || taps > layout.group
             || geometry.dilation != [1; 2]
         {
-            return;
+            return None;
         }
         let block = VECTORS * layout.lanes * layout.value;
         let line = (geometry.output[1].saturating_sub(1) * stride + layout.group).saturating_mul(block);
         let all = line.saturating_mul(self.steps.pixel.div_ceil(block));
         let strip = ((COLUMNS_BYTES / all.max(1)).saturating_sub(self.extent) / row_stride.max(1)).saturating_add(1);
-        self.strip = strip.min(geometry.output[0]);
-        self.rows = self.rows_of(self.strip);
-        (self.block, self.steps.line) = (block, line);
-        self.scratch = [self.rows.saturating_mul(all) / 4, 0];
+        let strip = strip.min(geometry.output[0]);
+        let rows = self.rows_of(strip);
+        Some(Self {
+            block,
+            strip,
+            rows,
+            steps: Steps { line, ..self.steps },
+            scratch: [rows.saturating_mul(all) / 4, 0],
+            ..self
+        })
     }
 
     /// Input rows that so many output rows span.
@@ -290,8 +307,11 @@ impl Shape {
 
     /// Where a window has the word of a group of a row.
     fn place(&self, geometry: &Convolution, [row, group]: [usize; 2]) -> usize {
-        let Steps { words: [length, _], taps: [tap, _], .. } = self.steps;
-        let column = if self.layout.group == 1 { tap } else { self.layout.group * geometry.dilation[1] / self.spacing };
-        row * geometry.dilation[0] * length + group * column
+        let column = if stand(self.layout.group) {
+            group * self.steps.taps[0]
+        } else {
+            group * self.layout.group * geometry.dilation[1] / self.spacing
+        };
+        row * geometry.dilation[0] * self.steps.words[0] + column
     }
 }

@@ -1,5 +1,6 @@
 //! The innermost loops: what is compiled for each type of elements and each way to multiply them.
 
+use super::line::LINE;
 use super::tile::tile;
 use super::{Channels, Finish, Kernel, Plain, Products};
 use core::marker::PhantomData;
@@ -23,6 +24,7 @@ pub struct Layout {
     /// See [`Products::SMALL_TILES`].
     pub small_tiles: bool,
     /// See [`Products::COLUMNS`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub columns: bool,
 }
 
@@ -147,8 +149,6 @@ pub struct Panel<'a> {
     pub bytes: usize,
     /// Bytes from the outputs of one row to those of the next.
     pub row_bytes: usize,
-    /// Whether it is the first of [`LINE`](super::line::LINE) whole panels, by which a single row is multiplied.
-    pub is_line: bool,
 }
 
 /// Adds a number to bytes.
@@ -181,7 +181,7 @@ pub trait Packing {
 pub trait Matrix: Packing {
     /// Writes `count` elements of activations, and perhaps some more; blanks where there is nothing to read them from.
     fn gather(&self, from: Option<&[u8]>, zero_point: i32, into: &mut [u8], count: usize);
-    /// Multiplies all rows by a panel.
+    /// Multiplies all rows by a panel; a single row by as many as [`LINE`], where they are whole and smaller tiles are made.
     fn multiply(&self, panel: &Panel<'_>, output: &mut [u8]) -> Option<()>;
     /// The body of it.
     fn multiply_inline(&self, panel: &Panel<'_>, output: &mut [u8]) -> Option<()>
@@ -323,6 +323,7 @@ impl<T, P: Products<T>> Packing for Of<T, P> {
             lanes: P::LANES,
             rows: P::ROWS,
             small_tiles: P::SMALL_TILES,
+            #[cfg(not(target_arch = "wasm32"))]
             columns: P::COLUMNS,
         }
     }
@@ -339,7 +340,9 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
         let (words, step) = (size_of::<P::Words>(), size_of::<P::Chunk>());
         let (mut done, mut bytes) = (0, count * P::VALUE);
         let mut source = from.unwrap_or(&[]);
-        if P::VALUE * P::GROUP == size_of::<u32>()
+        // In a page words of bytes are made like all others.
+        let bytewise = P::VALUE * P::GROUP == size_of::<u32>() && !cfg!(target_arch = "wasm32");
+        if (P::VALUE == size_of::<u32>() || bytewise)
             && let Some((from, to)) = source.get(..bytes).zip(into.get_mut(..bytes))
         {
             if P::VALUE == 1 {
@@ -384,7 +387,7 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
         let (products, vector) = (self.0, P::LANES * P::VALUE);
         // Copies, which stay in registers whatever is written.
         let (panel, finish) = (*panel, &{ *panel.finish });
-        if P::SMALL_TILES && panel.is_line {
+        if P::SMALL_TILES && panel.rows == 1 && panel.bytes >= LINE * VECTORS * vector {
             return self.line(&panel, finish, output);
         }
         let second = panel.tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);

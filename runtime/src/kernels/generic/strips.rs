@@ -9,6 +9,12 @@ use super::loops::{Of, Outputs, Packing, VECTORS, put, put_two};
 use super::{Finish, Kernel, Matrix, Products};
 use zerocopy::{FromBytes, FromZeros};
 
+/// Whether words of so many elements are those of the lines as they stand. A page has one loop for all kinds, for its size.
+#[inline(always)]
+pub const fn stand(group: usize) -> bool {
+    group == 1 && !cfg!(target_arch = "wasm32")
+}
+
 /// How lines and words lie.
 #[derive(Clone, Copy, Debug)]
 pub struct Steps {
@@ -85,7 +91,7 @@ impl<T, P: Products<T>> Of<T, P> {
     /// A word of two vectors of channels: the lines have those of single elements.
     #[inline(always)]
     fn word(&self, lines: &[u8], words: &[[P::Words; VECTORS]], at: usize) -> Option<[P::Vector; VECTORS]> {
-        if P::GROUP == 1 {
+        if stand(P::GROUP) {
             let [first, second] = Self::double(lines, at)?;
             return Some([self.0.load_values(first), self.0.load_values(second)]);
         }
@@ -157,7 +163,7 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
         for [first, second] in P::vectors(strip.starts).as_chunks::<VECTORS>().0 {
             let mut from = byte;
             // What a group has one element of stands in the lines.
-            let rows = if P::GROUP == 1 { &mut [] } else { &mut *words };
+            let rows = if stand(P::GROUP) { &mut [] } else { &mut *words };
             for row in rows.chunks_exact_mut(length.max(1)) {
                 let mut at = from;
                 for to in row {
@@ -173,7 +179,7 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
             let (mut at, mut top, mut column) = (byte, 0, 0);
             let tables_of = [tables, after];
             while at < output.len() {
-                let origin = if P::GROUP == 1 { byte } else { 0 };
+                let origin = if stand(P::GROUP) { byte } else { 0 };
                 let (base, many) = (origin + top + column * step, columns - column >= 4);
                 if P::SMALL_TILES && many && bytes <= vector {
                     let [[a], [b], [c], [d]] =

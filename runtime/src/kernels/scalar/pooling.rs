@@ -30,16 +30,16 @@ fn fold<T: Number, A: Copy>(
                     let Some(row) = row.checked_sub(band.input.start) else { continue };
                     for column in (0..geometry.kernel[1]).filter_map(|tap| geometry.input_column(x, tap)) {
                         let values = input.get((row * width + column) * channels + block * BLOCK..).unwrap_or(&[]);
-                        count += 1;
                         if WHOLE
                             && outputs.len() == BLOCK
                             && let Some(values) = values.first_chunk::<BLOCK>()
                         {
                             folded.iter_mut().zip(values).for_each(|(folded, &value)| *folded = add(*folded, value));
-                            continue;
+                        } else {
+                            let folded = folded.iter_mut().take(outputs.len());
+                            folded.zip(values).for_each(|(folded, &value)| *folded = add(*folded, value));
                         }
-                        let folded = folded.iter_mut().take(outputs.len());
-                        folded.zip(values).for_each(|(folded, &value)| *folded = add(*folded, value));
+                        count += 1;
                     }
                 }
                 outputs.iter_mut().zip(folded).for_each(|(out, folded)| *out = finish(folded, count));
@@ -49,7 +49,7 @@ fn fold<T: Number, A: Copy>(
 }
 
 /// Maximum over each window, clamped.
-#[inline(always)]
+#[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(always))]
 pub fn max_pool_2d<T: Number>(geometry: &Convolution, band: &Band, input: &[T], clamp: [T; 2], output: &mut [T]) {
     let larger = |max: T, value: T| if value.exceeds(max) { value } else { max };
     fold(geometry, band, input, T::LOWEST, larger, |max, _| max.clamp(clamp), output);
@@ -57,7 +57,7 @@ pub fn max_pool_2d<T: Number>(geometry: &Convolution, band: &Band, input: &[T], 
 
 /// Mean over each window. With `include_pad` the divisor counts the window's positions that lie in the declared
 /// padding as well; else only those inside the input.
-#[inline(always)]
+#[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(always))]
 pub fn average_pool_2d<T: Number, A: Average<T::Accumulator, T> + ?Sized>(
     geometry: &Convolution,
     band: &Band,

@@ -33,7 +33,7 @@ impl<T: Copy> Iterator for Line<'_, T> {
 }
 
 /// Sums of `input - zero_point` over the middle of `[outer, reduced, inner]`, handed to the epilogue.
-#[inline(always)]
+#[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(always))]
 pub fn sum<T: Number, E: Epilogue<T::Accumulator, T>>(
     [_, reduced, inner]: [usize; 3],
     input: &[T],
