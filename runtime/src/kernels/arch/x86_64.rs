@@ -205,37 +205,48 @@ macro_rules! integers_256 {
     };
 }
 
-/// What both have in common beside.
-macro_rules! quick_256 {
-    ($name:ident) => {
+/// Outputs that a product of floats is not sure of, and where tables have their rows.
+macro_rules! exact {
+    ($name:ident, $vector:ty, $lanes:literal, $all:literal) => {
         impl $name {
             /// Outputs of two rows, not all of them sure.
             #[inline(always)]
-            fn exactly(self, sums: [[__m256i; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; 8]; 2]; 2] {
+            fn exactly(self, sums: [[$vector; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; $lanes]; 2]; 2] {
                 #[cold]
                 #[inline(never)]
-                #[target_feature(enable = "avx2")]
+                #[target_feature(enable = $all)]
                 fn apart(
                     of: $name,
-                    sums: [[__m256i; 2]; 2],
+                    sums: [[$vector; 2]; 2],
                     finish: &Finish,
                     tables: [&[u32]; 2],
-                ) -> [[[u8; 8]; 2]; 2] {
+                ) -> [[[u8; $lanes]; 2]; 2] {
                     let [[a, b], [c, d]] = sums;
                     let [first, second] = tables;
                     let exact = |sums, table| Products::<i8>::finish(of, sums, finish, table);
                     [[exact(a, first), exact(b, second)], [exact(c, first), exact(d, second)]]
                 }
-                // SAFETY: a value of this type is made by `new` alone, where AVX2 was found.
+                // SAFETY: a value of this type is made by `new` alone, where these features were found.
                 unsafe { apart(self, sums, finish, tables) }
             }
 
             /// The rows of a packed table.
             #[inline(always)]
-            fn rows(self, table: &[u32]) -> Option<&[[u32; 8]; 4]> {
+            fn rows(self, table: &[u32]) -> Option<&[[u32; $lanes]; 4]> {
                 table.as_chunks().0.first_chunk()
             }
+        }
+    };
+}
 
+exact!(Avx2, __m256i, 8, "avx2");
+exact!(AvxVnni, __m256i, 8, "avx2");
+exact!(Avx512Vnni, __m512i, 16, "avx512f,avx512bw,avx512vl,avx512dq");
+
+/// What both have in common beside.
+macro_rules! quick_256 {
+    ($name:ident) => {
+        impl $name {
             /// A vector of products. They are clamped from above, as beyond 2^31 they would be negative as integers; what is far below
             /// stays so when it is made narrow.
             #[inline(always)]
@@ -515,28 +526,6 @@ impl Products<i8> for Avx512Vnni {
 
 impl Avx512Vnni {
     run!(Avx512Vnni, f32, "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni", wide);
-
-    /// Outputs of two rows, not all of them sure.
-    #[inline(always)]
-    fn exactly(self, sums: [[__m512i; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; 16]; 2]; 2] {
-        #[cold]
-        #[inline(never)]
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
-        fn apart(of: Avx512Vnni, sums: [[__m512i; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; 16]; 2]; 2] {
-            let [[a, b], [c, d]] = sums;
-            let [first, second] = tables;
-            let exact = |sums, table| Products::<i8>::finish(of, sums, finish, table);
-            [[exact(a, first), exact(b, second)], [exact(c, first), exact(d, second)]]
-        }
-        // SAFETY: a value of this type is made by `new` alone, where these features were found.
-        unsafe { apart(self, sums, finish, tables) }
-    }
-
-    /// The rows of a packed table.
-    #[inline(always)]
-    fn rows(self, table: &[u32]) -> Option<&[[u32; 16]; 4]> {
-        table.as_chunks().0.first_chunk()
-    }
 
     /// A vector of products. They are clamped from above, as beyond 2^31 they would be negative as integers; what is far below stays so
     /// when it is made narrow.
