@@ -184,7 +184,9 @@ try {
 }
 
 function print(rows) {
-  const format = (value, digits) => value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
+  /** Rounded; what rounds to nought has no sign. */
+  const format = (value, digits) =>
+    (Number(value.toFixed(digits)) + 0).toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
   const number = (value, digits) => (value == null ? "" : format(value, digits));
   /** As many digits as a duration deserves. */
   const places = (milliseconds) => (milliseconds < 10 ? 3 : milliseconds < 100 ? 2 : 1);
