@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all.
+//! Files: written whole or not at all, and told apart by what is in them.
 
 use std::io::Write;
 use std::path::Path;
@@ -27,6 +27,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// SHA-256 of a file's bytes, in hexadecimal digits.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -124,7 +124,6 @@ impl SourceModel {
     /// # Errors
     /// [`SubjectError::Read`], [`SubjectError::Import`], [`SubjectError::Tflite`], [`SubjectError::Pass`].
     pub fn load(path: &Path, options: &ImportOptions) -> Result<Self, SubjectError> {
-        use sha2::Digest;
         let bytes = read(path)?;
         let import_error = |error| SubjectError::Import { path: path.to_owned(), error: Box::new(with_device(error)) };
         let is_tflite = is_tflite(path);
@@ -150,7 +149,7 @@ impl SourceModel {
                 Err(error) => (None, Some(format!("tract cannot load it: {error}"))),
             }
         };
-        let sha256 = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = crate::files::sha256(&bytes);
         Ok(Self { graph, reference, no_reference, integers: None, metadata, sha256, file_bytes: bytes.len() })
     }
 

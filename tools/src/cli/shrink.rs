@@ -176,7 +176,9 @@ impl Shrink {
             let cost = Coefficients::built_in().predict(name, &shrunk.artifact.model())?;
             Some((name.to_owned(), cost))
         });
-        let page = self.report.as_ref().map(|_| page(&shrunk, &context(&options, &shrunk, cost.clone())));
+        let told = self.report.is_some() || self.json;
+        let data = if told { data_sources(&options.folder) } else { [None, None] };
+        let page = self.report.as_ref().map(|_| page(&shrunk, &context(&options, &shrunk, data.clone(), cost.clone())));
         let baseline = shrunk.baseline.as_ref().map(|baseline| baseline.bytes());
         let written = [
             (Some(&output), Some(shrunk.artifact.bytes())),
@@ -194,7 +196,7 @@ impl Shrink {
             note(&format!("note: {text}"));
         }
         if self.json {
-            let mut value = json(&options, &shrunk, &output);
+            let mut value = json(&options, &shrunk, &data, &output);
             if let Some((name, cost)) = &cost {
                 value["target"] = cost_json(name, cost);
             }
@@ -237,7 +239,12 @@ fn parse_share(text: &str) -> Result<f64, String> {
 }
 
 /// What the report tells of the command.
-fn context(options: &ShrinkOptions, shrunk: &Shrunk, target: Option<(String, Prediction)>) -> Context {
+fn context(
+    options: &ShrinkOptions,
+    shrunk: &Shrunk,
+    data: [Option<DataSource>; 2],
+    target: Option<(String, Prediction)>,
+) -> Context {
     let folder = &options.folder;
     let arithmetic = match shrunk.artifact.model().artifact().arithmetic() {
         Arithmetic::Tflite if !shrunk.point.sixteen_bit_layers.is_empty() => {
@@ -251,7 +258,7 @@ fn context(options: &ShrinkOptions, shrunk: &Shrunk, target: Option<(String, Pre
         name: folder.name.clone(),
         source: folder.model.display().to_string(),
         labels: folder.labels.clone(),
-        data: data_sources(folder),
+        data,
         arithmetic: arithmetic.into(),
         seed: options.seed,
         target,
@@ -354,10 +361,10 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, cost: Option<&(String, Pred
 }
 
 /// What is unknown, such as the accuracy without labels, is null.
-fn json(options: &ShrinkOptions, shrunk: &Shrunk, output: &Path) -> serde_json::Value {
+fn json(options: &ShrinkOptions, shrunk: &Shrunk, data: &[Option<DataSource>; 2], output: &Path) -> serde_json::Value {
     let model = shrunk.artifact.model();
     let score = shrunk.score.as_ref();
-    let [calibration_data, evaluation_data] = data_sources(&options.folder);
+    let [calibration_data, evaluation_data] = data;
     serde_json::json!({
         "artifact": output,
         "file_bytes": shrunk.artifact.bytes().len(),

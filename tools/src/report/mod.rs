@@ -5,13 +5,13 @@ mod charts;
 pub mod plot;
 
 use crate::cost::Prediction;
+use crate::files::sha256;
 use crate::shrink::{Shrunk, Slices};
 use bantam_format::{MAJOR_VERSION, MINOR_VERSION};
 use charts::{accuracy_against_bytes, confusion, groups, memory, reliability};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plot::{Bar, bars, figure, histogram, number};
 use serde::Serialize;
-use sha2::Digest;
 use std::path::Path;
 
 const STYLE: &str = include_str!("style.css");
@@ -29,8 +29,8 @@ impl DataSource {
     /// The file at this path.
     #[must_use]
     pub fn of(path: &Path) -> Self {
-        let digest = |bytes: Vec<u8>| sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { path: path.display().to_string(), sha256: std::fs::read(path).ok().map(digest) }
+        let bytes = std::fs::read(path).ok();
+        Self { path: path.display().to_string(), sha256: bytes.map(|bytes| sha256(&bytes)) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! AArch64: NEON, which every such processor has, and the product of bytes of Armv8.4 (dotprod).
 
-use super::{floats, lanes, pairs, quads, wide_pairs, woven_quads};
+use super::{floats, lanes, pairs, quads, run, wide_pairs, woven_quads};
 use crate::kernels::generic::{Finish, Kernel, Of, Products};
 use core::arch::aarch64::*;
 
@@ -20,23 +20,6 @@ macro_rules! memory {
         // and the instruction asks for no more alignment than the elements have.
         unsafe { $name($($argument),*) }
     }};
-}
-
-/// Runs kernels on elements of `$element`, compiled for the features of `$name`.
-macro_rules! run {
-    ($name:ident, $element:ty, $all:literal) => {
-        #[inline(always)]
-        fn run<K: Kernel>(self, kernel: K) -> Option<()> {
-            // Apart, so that its loops have the registers to themselves.
-            #[inline(never)]
-            #[target_feature(enable = $all)]
-            fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
-                kernel.run(&Of::<$element, _>::new(simd))
-            }
-            // SAFETY: a value of this type is made by `new` alone, where all of these features were found.
-            unsafe { inner(self, kernel) }
-        }
-    };
 }
 
 macro_rules! instruction_set {

@@ -22,6 +22,27 @@ pub mod wasm32;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 
+/// Runs kernels on elements of `$element`, compiled for the features of `$name`.
+#[allow(unused_macros)]
+macro_rules! run {
+    ($name:ident, $element:ty, $all:literal) => {
+        run!($name, $element, $all, run);
+    };
+    ($name:ident, $element:ty, $all:literal, $function:ident) => {
+        #[inline(always)]
+        fn $function<K: Kernel>(self, kernel: K) -> Option<()> {
+            // Apart, so that its loops have the registers to themselves.
+            #[inline(never)]
+            #[target_feature(enable = $all)]
+            fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
+                kernel.run(&Of::<$element, _>::new(simd))
+            }
+            // SAFETY: a value of this type is made by `new` alone, where all of these features were found.
+            unsafe { inner(self, kernel) }
+        }
+    };
+}
+
 /// What all have in common: `$lanes` sums of products of groups, of elements of `$value` bytes.
 #[allow(unused_macros)]
 macro_rules! lanes {
@@ -129,4 +150,4 @@ macro_rules! floats {
 }
 
 #[allow(unused_imports)]
-pub(crate) use {floats, lanes, pairs, quads, wide_pairs, woven_quads};
+pub(crate) use {floats, lanes, pairs, quads, run, wide_pairs, woven_quads};

@@ -68,7 +68,6 @@ macro_rules! model {
             floats!(4);
             type Vector = [f32; 4];
             const ROWS: usize = 6;
-            const COLUMNS: bool = $offset != 0;
 
             fn splat(self, word: u32) -> [f32; 4] {
                 [f32::from_bits(word); 4]

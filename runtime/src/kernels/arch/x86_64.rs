@@ -1,6 +1,6 @@
 //! x86-64: AVX2 with FMA, AVX-VNNI, AVX-512 with VNNI.
 
-use super::{floats, lanes, pairs, quads, wide_pairs, woven_quads};
+use super::{floats, lanes, pairs, quads, run, wide_pairs, woven_quads};
 use crate::kernels::generic::{Finish, Kernel, Of, Products};
 use core::arch::x86_64::*;
 
@@ -30,26 +30,6 @@ macro_rules! memory {
         // and the instruction asks for no alignment.
         unsafe { $name($($argument),*) }
     }};
-}
-
-/// Runs kernels on elements of `$element`, compiled for the features of `$name`.
-macro_rules! run {
-    ($name:ident, $element:ty, $all:literal) => {
-        run!($name, $element, $all, run);
-    };
-    ($name:ident, $element:ty, $all:literal, $function:ident) => {
-        #[inline(always)]
-        fn $function<K: Kernel>(self, kernel: K) -> Option<()> {
-            // Apart, so that its loops have the registers to themselves.
-            #[inline(never)]
-            #[target_feature(enable = $all)]
-            fn inner<K: Kernel>(simd: $name, kernel: K) -> Option<()> {
-                kernel.run(&Of::<$element, _>::new(simd))
-            }
-            // SAFETY: a value of this type is made by `new` alone, where all of these features were found.
-            unsafe { inner(self, kernel) }
-        }
-    };
 }
 
 /// A type for an instruction set.
@@ -83,135 +63,64 @@ instruction_set! {
     Avx512Vnni: "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni"
 }
 
-/// 8-bit products in AVX2 registers.
-macro_rules! integers_256 {
-    () => {
-        type Vector = __m256i;
-        const ROWS: usize = 6;
-
+/// Outputs of 8 bits as products of floats that are rounded; where one is not sure, all are computed in integers.
+macro_rules! rounded {
+    ($vector:ty, $lanes:literal) => {
         #[inline(always)]
-        fn splat(self, word: u32) -> __m256i {
-            intrinsic!(_mm256_set1_epi32(word.cast_signed()))
+        fn finish(self, sums: $vector, finish: &Finish, table: &[u32]) -> [u8; $lanes] {
+            let [outputs, _] = Products::<i8>::finish_pair(self, [sums; 2], finish, [table; 2]);
+            outputs
         }
 
         #[inline(always)]
-        fn load(self, words: &[u32; 8]) -> __m256i {
-            memory!(_mm256_loadu_si256(core::ptr::from_ref(words).cast()))
-        }
-
-        #[inline(always)]
-        fn finish_pair(self, sums: [__m256i; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 8]; 2] {
-            let [table, other] = tables;
-            let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return [[0; 8]; 2] };
-            let [a, b] = [self.scale(sums[0], finish, rows), self.scale(sums[1], finish, other_rows)];
-            if finish.tflite && self.unsure(a, finish, rows) | self.unsure(b, finish, other_rows) != 0 {
-                let [outputs, _] = self.exactly([sums; 2], finish, tables);
+        fn finish_pair(self, sums: [$vector; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; $lanes]; 2] {
+            let Some([rows, other]) = self.rows(tables) else { return [[0; $lanes]; 2] };
+            let [a, b] = [self.scale(sums[0], finish, rows), self.scale(sums[1], finish, other)];
+            if finish.tflite && self.unsure(a, finish, rows) | self.unsure(b, finish, other) != 0 {
+                let [outputs, _] = self.exactly([sums; 2], finish, [rows, other]);
                 return outputs;
             }
-            let words = self.narrow(a, b, finish);
-            let bytes = self.clamp(words, words, finish);
-            let order = intrinsic!(_mm256_set_epi32(0, 0, 0, 0, 5, 1, 4, 0));
-            let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, order));
-            let bytes = intrinsic!(_mm256_castsi256_si128(bytes));
-            let mut stored = [[0; 8]; 2];
-            memory!(_mm_storeu_si128(core::ptr::from_mut(&mut stored).cast(), bytes));
-            stored
+            self.pair(self.narrow(a, b, finish), finish)
         }
 
         #[inline(always)]
         fn finish_rows(
             self,
-            sums: [[__m256i; 2]; 2],
+            sums: [[$vector; 2]; 2],
             finish: &Finish,
             tables: [&[u32]; 2],
-            [one, two]: [&mut [[u8; 8]; 2]; 2],
+            outputs: [&mut [[u8; $lanes]; 2]; 2],
         ) {
-            let [table, other] = tables;
-            let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return };
+            let Some([rows, other]) = self.rows(tables) else { return };
             let [[first, second], [third, fourth]] = sums;
-            let [a, b] = [self.scale(first, finish, rows), self.scale(second, finish, other_rows)];
-            let [c, d] = [self.scale(third, finish, rows), self.scale(fourth, finish, other_rows)];
+            let [a, b] = [self.scale(first, finish, rows), self.scale(second, finish, other)];
+            let [c, d] = [self.scale(third, finish, rows), self.scale(fourth, finish, other)];
             if finish.tflite {
-                let first = self.unsure(a, finish, rows) | self.unsure(b, finish, other_rows);
-                let second = self.unsure(c, finish, rows) | self.unsure(d, finish, other_rows);
+                let first = self.unsure(a, finish, rows) | self.unsure(b, finish, other);
+                let second = self.unsure(c, finish, rows) | self.unsure(d, finish, other);
                 if first | second != 0 {
-                    [*one, *two] = self.exactly(sums, finish, tables);
+                    let [one, two] = outputs;
+                    [*one, *two] = self.exactly(sums, finish, [rows, other]);
                     return;
                 }
             }
-            let bytes = self.clamp(self.narrow(a, b, finish), self.narrow(c, d, finish), finish);
-            let order = intrinsic!(_mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0));
-            let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, order));
-            let low = intrinsic!(_mm256_castsi256_si128(bytes));
-            let high = intrinsic!(_mm256_extracti128_si256::<1>(bytes));
-            memory!(_mm_storeu_si128(core::ptr::from_mut(one).cast(), low));
-            memory!(_mm_storeu_si128(core::ptr::from_mut(two).cast(), high));
-        }
-
-        #[inline(always)]
-        fn finish(self, sums: __m256i, finish: &Finish, table: &[u32]) -> [u8; 8] {
-            let ([multipliers, shifts, ..], _) = table.as_chunks::<8>() else { return [0; 8] };
-            let [low, high] = finish.integer_bounds();
-            let bound = |bound| intrinsic!(_mm256_set1_epi32(bound));
-            let rounded = if finish.tflite {
-                let multipliers = Products::<i8>::load(self, multipliers);
-                let shifts = Products::<i8>::load(self, shifts);
-                let left = intrinsic!(_mm256_max_epi32(shifts, bound(0)));
-                let right = intrinsic!(_mm256_sub_epi32(left, shifts));
-                let value = intrinsic!(_mm256_sllv_epi32(sums, left));
-                // The high halves of twice the products, of even lanes and of odd ones.
-                let even = intrinsic!(_mm256_mul_epi32(value, multipliers));
-                let odd_value = intrinsic!(_mm256_srli_epi64::<32>(value));
-                let odd_multipliers = intrinsic!(_mm256_srli_epi64::<32>(multipliers));
-                let odd = intrinsic!(_mm256_mul_epi32(odd_value, odd_multipliers));
-                let nudge = intrinsic!(_mm256_set1_epi64x(1 << 30));
-                let even = intrinsic!(_mm256_add_epi64(even, nudge));
-                let odd = intrinsic!(_mm256_add_epi64(odd, nudge));
-                let even = intrinsic!(_mm256_srli_epi64::<31>(even));
-                let odd = intrinsic!(_mm256_slli_epi64::<1>(odd));
-                let product = intrinsic!(_mm256_blend_epi32::<0b1010_1010>(even, odd));
-                // Division by a power of two, ties away from zero.
-                let power = intrinsic!(_mm256_sllv_epi32(bound(1), right));
-                let mask = intrinsic!(_mm256_sub_epi32(power, bound(1)));
-                let remainder = intrinsic!(_mm256_and_si256(product, mask));
-                let half = intrinsic!(_mm256_srli_epi32::<1>(mask));
-                let negative = intrinsic!(_mm256_srli_epi32::<31>(product));
-                let threshold = intrinsic!(_mm256_add_epi32(half, negative));
-                let quotient = intrinsic!(_mm256_srav_epi32(product, right));
-                let up = intrinsic!(_mm256_cmpgt_epi32(remainder, threshold));
-                let rounded = intrinsic!(_mm256_sub_epi32(quotient, up));
-                let rounded = intrinsic!(_mm256_max_epi32(rounded, bound(low)));
-                intrinsic!(_mm256_min_epi32(rounded, bound(high)))
-            } else {
-                let multipliers = Products::<i8>::load(self, multipliers);
-                let multipliers = intrinsic!(_mm256_castsi256_ps(multipliers));
-                let value = intrinsic!(_mm256_cvtepi32_ps(sums));
-                let value = intrinsic!(_mm256_mul_ps(value, multipliers));
-                let low = intrinsic!(_mm256_set1_ps(low as f32));
-                let high = intrinsic!(_mm256_set1_ps(high as f32));
-                let value = intrinsic!(_mm256_max_ps(value, low));
-                let value = intrinsic!(_mm256_min_ps(value, high));
-                // Nearest, ties to even: the only rounding mode that Rust programs run in.
-                intrinsic!(_mm256_cvtps_epi32(value))
-            };
-            let outputs = intrinsic!(_mm256_add_epi32(rounded, bound(finish.zero_point)));
-            let words = intrinsic!(_mm256_packs_epi32(outputs, outputs));
-            let bytes = intrinsic!(_mm256_packs_epi16(words, words));
-            let halves = intrinsic!(_mm256_set_epi32(0, 0, 0, 0, 0, 0, 4, 0));
-            let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, halves));
-            let bytes = intrinsic!(_mm256_castsi256_si128(bytes));
-            intrinsic!(_mm_cvtsi128_si64(bytes)).to_le_bytes()
+            self.put(self.narrow(a, b, finish), self.narrow(c, d, finish), finish, outputs);
         }
     };
 }
 
-/// Outputs that a product of floats is not sure of, and where tables have their rows.
-macro_rules! exact {
+/// What [`rounded`] needs beside vectors.
+macro_rules! exactly {
     ($name:ident, $vector:ty, $lanes:literal, $all:literal) => {
         impl $name {
             /// Outputs of two rows, not all of them sure.
             #[inline(always)]
-            fn exactly(self, sums: [[$vector; 2]; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[[u8; $lanes]; 2]; 2] {
+            fn exactly(
+                self,
+                sums: [[$vector; 2]; 2],
+                finish: &Finish,
+                rows: [&[[u32; $lanes]; 4]; 2],
+            ) -> [[[u8; $lanes]; 2]; 2] {
                 #[cold]
                 #[inline(never)]
                 #[target_feature(enable = $all)]
@@ -219,31 +128,28 @@ macro_rules! exact {
                     of: $name,
                     sums: [[$vector; 2]; 2],
                     finish: &Finish,
-                    tables: [&[u32]; 2],
+                    [rows, other]: [&[[u32; $lanes]; 4]; 2],
                 ) -> [[[u8; $lanes]; 2]; 2] {
-                    let [[a, b], [c, d]] = sums;
-                    let [first, second] = tables;
-                    let exact = |sums, table| Products::<i8>::finish(of, sums, finish, table);
-                    [[exact(a, first), exact(b, second)], [exact(c, first), exact(d, second)]]
+                    sums.map(|[first, second]| [of.exact(first, finish, rows), of.exact(second, finish, other)])
                 }
                 // SAFETY: a value of this type is made by `new` alone, where these features were found.
-                unsafe { apart(self, sums, finish, tables) }
+                unsafe { apart(self, sums, finish, rows) }
             }
 
-            /// The rows of a packed table.
+            /// The rows of two packed tables.
             #[inline(always)]
-            fn rows(self, table: &[u32]) -> Option<&[[u32; $lanes]; 4]> {
-                table.as_chunks().0.first_chunk()
+            fn rows(self, [first, second]: [&[u32]; 2]) -> Option<[&[[u32; $lanes]; 4]; 2]> {
+                Some([first.as_chunks().0.first_chunk()?, second.as_chunks().0.first_chunk()?])
             }
         }
     };
 }
 
-exact!(Avx2, __m256i, 8, "avx2");
-exact!(AvxVnni, __m256i, 8, "avx2");
-exact!(Avx512Vnni, __m512i, 16, "avx512f,avx512bw,avx512vl,avx512dq");
+exactly!(Avx2, __m256i, 8, "avx2");
+exactly!(AvxVnni, __m256i, 8, "avx2");
+exactly!(Avx512Vnni, __m512i, 16, "avx512f,avx512bw,avx512vl,avx512dq");
 
-/// What both have in common beside.
+/// What both sets of AVX2 registers have in common beside.
 macro_rules! quick_256 {
     ($name:ident) => {
         impl $name {
@@ -285,12 +191,98 @@ macro_rules! quick_256 {
                 let bytes = intrinsic!(_mm256_packs_epi16(first, second));
                 intrinsic!(_mm256_max_epi8(bytes, _mm256_set1_epi8(finish.clamp[0] as i8)))
             }
+
+            /// A row of them.
+            #[inline(always)]
+            fn pair(self, words: __m256i, finish: &Finish) -> [[u8; 8]; 2] {
+                let bytes = self.clamp(words, words, finish);
+                let order = intrinsic!(_mm256_set_epi32(0, 0, 0, 0, 5, 1, 4, 0));
+                let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, order));
+                let bytes = intrinsic!(_mm256_castsi256_si128(bytes));
+                let mut stored = [[0; 8]; 2];
+                memory!(_mm_storeu_si128(core::ptr::from_mut(&mut stored).cast(), bytes));
+                stored
+            }
+
+            /// Two rows of them.
+            #[inline(always)]
+            fn put(self, first: __m256i, second: __m256i, finish: &Finish, [one, two]: [&mut [[u8; 8]; 2]; 2]) {
+                let bytes = self.clamp(first, second, finish);
+                let order = intrinsic!(_mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0));
+                let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, order));
+                let low = intrinsic!(_mm256_castsi256_si128(bytes));
+                let high = intrinsic!(_mm256_extracti128_si256::<1>(bytes));
+                memory!(_mm_storeu_si128(core::ptr::from_mut(one).cast(), low));
+                memory!(_mm_storeu_si128(core::ptr::from_mut(two).cast(), high));
+            }
+
+            /// The `tflite` arithmetic in integers.
+            #[inline(always)]
+            fn exact(self, sums: __m256i, finish: &Finish, [multipliers, shifts, ..]: &[[u32; 8]; 4]) -> [u8; 8] {
+                let [low, high] = finish.integer_bounds();
+                let bound = |bound| intrinsic!(_mm256_set1_epi32(bound));
+                let multipliers = Products::<i8>::load(self, multipliers);
+                let shifts = Products::<i8>::load(self, shifts);
+                let left = intrinsic!(_mm256_max_epi32(shifts, bound(0)));
+                let right = intrinsic!(_mm256_sub_epi32(left, shifts));
+                let value = intrinsic!(_mm256_sllv_epi32(sums, left));
+                // The high halves of twice the products, of even lanes and of odd ones.
+                let even = intrinsic!(_mm256_mul_epi32(value, multipliers));
+                let odd_value = intrinsic!(_mm256_srli_epi64::<32>(value));
+                let odd_multipliers = intrinsic!(_mm256_srli_epi64::<32>(multipliers));
+                let odd = intrinsic!(_mm256_mul_epi32(odd_value, odd_multipliers));
+                let nudge = intrinsic!(_mm256_set1_epi64x(1 << 30));
+                let even = intrinsic!(_mm256_add_epi64(even, nudge));
+                let odd = intrinsic!(_mm256_add_epi64(odd, nudge));
+                let even = intrinsic!(_mm256_srli_epi64::<31>(even));
+                let odd = intrinsic!(_mm256_slli_epi64::<1>(odd));
+                let product = intrinsic!(_mm256_blend_epi32::<0b1010_1010>(even, odd));
+                // Division by a power of two, ties away from zero.
+                let power = intrinsic!(_mm256_sllv_epi32(bound(1), right));
+                let mask = intrinsic!(_mm256_sub_epi32(power, bound(1)));
+                let remainder = intrinsic!(_mm256_and_si256(product, mask));
+                let half = intrinsic!(_mm256_srli_epi32::<1>(mask));
+                let negative = intrinsic!(_mm256_srli_epi32::<31>(product));
+                let threshold = intrinsic!(_mm256_add_epi32(half, negative));
+                let quotient = intrinsic!(_mm256_srav_epi32(product, right));
+                let up = intrinsic!(_mm256_cmpgt_epi32(remainder, threshold));
+                let rounded = intrinsic!(_mm256_sub_epi32(quotient, up));
+                let rounded = intrinsic!(_mm256_max_epi32(rounded, bound(low)));
+                let rounded = intrinsic!(_mm256_min_epi32(rounded, bound(high)));
+                let outputs = intrinsic!(_mm256_add_epi32(rounded, bound(finish.zero_point)));
+                let words = intrinsic!(_mm256_packs_epi32(outputs, outputs));
+                let bytes = intrinsic!(_mm256_packs_epi16(words, words));
+                let halves = intrinsic!(_mm256_set_epi32(0, 0, 0, 0, 0, 0, 4, 0));
+                let bytes = intrinsic!(_mm256_permutevar8x32_epi32(bytes, halves));
+                let bytes = intrinsic!(_mm256_castsi256_si128(bytes));
+                intrinsic!(_mm_cvtsi128_si64(bytes)).to_le_bytes()
+            }
         }
     };
 }
 
 quick_256!(Avx2);
 quick_256!(AvxVnni);
+
+/// 8-bit products in AVX2 registers.
+macro_rules! integers_256 {
+    () => {
+        type Vector = __m256i;
+        const ROWS: usize = 6;
+
+        #[inline(always)]
+        fn splat(self, word: u32) -> __m256i {
+            intrinsic!(_mm256_set1_epi32(word.cast_signed()))
+        }
+
+        #[inline(always)]
+        fn load(self, words: &[u32; 8]) -> __m256i {
+            memory!(_mm256_loadu_si256(core::ptr::from_ref(words).cast()))
+        }
+
+        rounded!(__m256i, 8);
+    };
+}
 
 /// Floats in AVX2 registers.
 macro_rules! floats_256 {
@@ -423,105 +415,7 @@ impl Products<i8> for Avx512Vnni {
         [word(low), word(high)]
     }
 
-    #[inline(always)]
-    fn finish_pair(self, sums: [__m512i; 2], finish: &Finish, tables: [&[u32]; 2]) -> [[u8; 16]; 2] {
-        let [table, other] = tables;
-        let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return [[0; 16]; 2] };
-        let [a, b] = [self.scale(sums[0], finish, rows), self.scale(sums[1], finish, other_rows)];
-        if finish.tflite && self.unsure(a, finish, rows) | self.unsure(b, finish, other_rows) != 0 {
-            let [outputs, _] = self.exactly([sums; 2], finish, tables);
-            return outputs;
-        }
-        let words = self.narrow(a, b, finish);
-        let order = intrinsic!(_mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0));
-        let words = intrinsic!(_mm512_permutexvar_epi64(order, words));
-        let bytes = intrinsic!(_mm512_cvtsepi16_epi8(words));
-        let bytes = intrinsic!(_mm256_max_epi8(bytes, _mm256_set1_epi8(finish.clamp[0] as i8)));
-        let mut stored = [[0; 16]; 2];
-        memory!(_mm256_storeu_si256(core::ptr::from_mut(&mut stored).cast(), bytes));
-        stored
-    }
-
-    #[inline(always)]
-    fn finish_rows(
-        self,
-        sums: [[__m512i; 2]; 2],
-        finish: &Finish,
-        tables: [&[u32]; 2],
-        [one, two]: [&mut [[u8; 16]; 2]; 2],
-    ) {
-        let [table, other] = tables;
-        let (Some(rows), Some(other_rows)) = (self.rows(table), self.rows(other)) else { return };
-        let [[first, second], [third, fourth]] = sums;
-        let [a, b] = [self.scale(first, finish, rows), self.scale(second, finish, other_rows)];
-        let [c, d] = [self.scale(third, finish, rows), self.scale(fourth, finish, other_rows)];
-        if finish.tflite {
-            let first = self.unsure(a, finish, rows) | self.unsure(b, finish, other_rows);
-            let second = self.unsure(c, finish, rows) | self.unsure(d, finish, other_rows);
-            if first | second != 0 {
-                [*one, *two] = self.exactly(sums, finish, tables);
-                return;
-            }
-        }
-        let bytes = intrinsic!(_mm512_packs_epi16(self.narrow(a, b, finish), self.narrow(c, d, finish)));
-        let bytes = intrinsic!(_mm512_max_epi8(bytes, _mm512_set1_epi8(finish.clamp[0] as i8)));
-        let order = intrinsic!(_mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
-        let bytes = intrinsic!(_mm512_permutexvar_epi32(order, bytes));
-        let low = intrinsic!(_mm512_castsi512_si256(bytes));
-        let high = intrinsic!(_mm512_extracti64x4_epi64::<1>(bytes));
-        memory!(_mm256_storeu_si256(core::ptr::from_mut(one).cast(), low));
-        memory!(_mm256_storeu_si256(core::ptr::from_mut(two).cast(), high));
-    }
-
-    #[inline(always)]
-    fn finish(self, sums: __m512i, finish: &Finish, table: &[u32]) -> [u8; 16] {
-        let ([multipliers, shifts, ..], _) = table.as_chunks::<16>() else { return [0; 16] };
-        let [low, high] = finish.integer_bounds();
-        let bound = |bound| intrinsic!(_mm512_set1_epi32(bound));
-        let multipliers = Products::<i8>::load(self, multipliers);
-        let rounded = if finish.tflite {
-            let shifts = Products::<i8>::load(self, shifts);
-            let left = intrinsic!(_mm512_max_epi32(shifts, bound(0)));
-            let right = intrinsic!(_mm512_sub_epi32(left, shifts));
-            let value = intrinsic!(_mm512_sllv_epi32(sums, left));
-            let even = intrinsic!(_mm512_mul_epi32(value, multipliers));
-            let odd_value = intrinsic!(_mm512_srli_epi64::<32>(value));
-            let odd_multipliers = intrinsic!(_mm512_srli_epi64::<32>(multipliers));
-            let odd = intrinsic!(_mm512_mul_epi32(odd_value, odd_multipliers));
-            let nudge = intrinsic!(_mm512_set1_epi64(1 << 30));
-            let even = intrinsic!(_mm512_add_epi64(even, nudge));
-            let odd = intrinsic!(_mm512_add_epi64(odd, nudge));
-            let even = intrinsic!(_mm512_srli_epi64::<31>(even));
-            let odd = intrinsic!(_mm512_slli_epi64::<1>(odd));
-            let product = intrinsic!(_mm512_mask_blend_epi32(0b1010_1010_1010_1010, even, odd));
-            let power = intrinsic!(_mm512_sllv_epi32(bound(1), right));
-            let mask = intrinsic!(_mm512_sub_epi32(power, bound(1)));
-            let remainder = intrinsic!(_mm512_and_si512(product, mask));
-            let half = intrinsic!(_mm512_srli_epi32::<1>(mask));
-            let negative = intrinsic!(_mm512_srli_epi32::<31>(product));
-            let threshold = intrinsic!(_mm512_add_epi32(half, negative));
-            let quotient = intrinsic!(_mm512_srav_epi32(product, right));
-            let up = intrinsic!(_mm512_cmpgt_epi32_mask(remainder, threshold));
-            let rounded = intrinsic!(_mm512_mask_add_epi32(quotient, up, quotient, bound(1)));
-            let rounded = intrinsic!(_mm512_max_epi32(rounded, bound(low)));
-            intrinsic!(_mm512_min_epi32(rounded, bound(high)))
-        } else {
-            let multipliers = intrinsic!(_mm512_castsi512_ps(multipliers));
-            let value = intrinsic!(_mm512_cvtepi32_ps(sums));
-            let value = intrinsic!(_mm512_mul_ps(value, multipliers));
-            let low = intrinsic!(_mm512_set1_ps(low as f32));
-            let high = intrinsic!(_mm512_set1_ps(high as f32));
-            let value = intrinsic!(_mm512_max_ps(value, low));
-            let value = intrinsic!(_mm512_min_ps(value, high));
-            // Nearest, ties to even: the only rounding mode that Rust programs run in.
-            intrinsic!(_mm512_cvtps_epi32(value))
-        };
-        let outputs = intrinsic!(_mm512_add_epi32(rounded, bound(finish.zero_point)));
-        let bytes = intrinsic!(_mm512_cvtepi32_epi8(outputs));
-        let mut stored = [0; 16];
-        memory!(_mm_storeu_si128(core::ptr::from_mut(&mut stored).cast(), bytes));
-        stored
-    }
+    rounded!(__m512i, 16);
 }
 
 impl Avx512Vnni {
@@ -555,6 +449,69 @@ impl Avx512Vnni {
         let second = intrinsic!(_mm512_cvtps_epi32(second));
         let words = intrinsic!(_mm512_packs_epi32(first, second));
         intrinsic!(_mm512_adds_epi16(words, _mm512_set1_epi16(finish.zero_point as i16)))
+    }
+
+    /// A row of outputs of 16 bits as bytes.
+    #[inline(always)]
+    fn pair(self, words: __m512i, finish: &Finish) -> [[u8; 16]; 2] {
+        let order = intrinsic!(_mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0));
+        let words = intrinsic!(_mm512_permutexvar_epi64(order, words));
+        let bytes = intrinsic!(_mm512_cvtsepi16_epi8(words));
+        let bytes = intrinsic!(_mm256_max_epi8(bytes, _mm256_set1_epi8(finish.clamp[0] as i8)));
+        let mut stored = [[0; 16]; 2];
+        memory!(_mm256_storeu_si256(core::ptr::from_mut(&mut stored).cast(), bytes));
+        stored
+    }
+
+    /// Two rows of them.
+    #[inline(always)]
+    fn put(self, first: __m512i, second: __m512i, finish: &Finish, [one, two]: [&mut [[u8; 16]; 2]; 2]) {
+        let bytes = intrinsic!(_mm512_packs_epi16(first, second));
+        let bytes = intrinsic!(_mm512_max_epi8(bytes, _mm512_set1_epi8(finish.clamp[0] as i8)));
+        let order = intrinsic!(_mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+        let bytes = intrinsic!(_mm512_permutexvar_epi32(order, bytes));
+        let low = intrinsic!(_mm512_castsi512_si256(bytes));
+        let high = intrinsic!(_mm512_extracti64x4_epi64::<1>(bytes));
+        memory!(_mm256_storeu_si256(core::ptr::from_mut(one).cast(), low));
+        memory!(_mm256_storeu_si256(core::ptr::from_mut(two).cast(), high));
+    }
+
+    /// The `tflite` arithmetic in integers.
+    #[inline(always)]
+    fn exact(self, sums: __m512i, finish: &Finish, [multipliers, shifts, ..]: &[[u32; 16]; 4]) -> [u8; 16] {
+        let [low, high] = finish.integer_bounds();
+        let bound = |bound| intrinsic!(_mm512_set1_epi32(bound));
+        let multipliers = Products::<i8>::load(self, multipliers);
+        let shifts = Products::<i8>::load(self, shifts);
+        let left = intrinsic!(_mm512_max_epi32(shifts, bound(0)));
+        let right = intrinsic!(_mm512_sub_epi32(left, shifts));
+        let value = intrinsic!(_mm512_sllv_epi32(sums, left));
+        let even = intrinsic!(_mm512_mul_epi32(value, multipliers));
+        let odd_value = intrinsic!(_mm512_srli_epi64::<32>(value));
+        let odd_multipliers = intrinsic!(_mm512_srli_epi64::<32>(multipliers));
+        let odd = intrinsic!(_mm512_mul_epi32(odd_value, odd_multipliers));
+        let nudge = intrinsic!(_mm512_set1_epi64(1 << 30));
+        let even = intrinsic!(_mm512_add_epi64(even, nudge));
+        let odd = intrinsic!(_mm512_add_epi64(odd, nudge));
+        let even = intrinsic!(_mm512_srli_epi64::<31>(even));
+        let odd = intrinsic!(_mm512_slli_epi64::<1>(odd));
+        let product = intrinsic!(_mm512_mask_blend_epi32(0b1010_1010_1010_1010, even, odd));
+        let power = intrinsic!(_mm512_sllv_epi32(bound(1), right));
+        let mask = intrinsic!(_mm512_sub_epi32(power, bound(1)));
+        let remainder = intrinsic!(_mm512_and_si512(product, mask));
+        let half = intrinsic!(_mm512_srli_epi32::<1>(mask));
+        let negative = intrinsic!(_mm512_srli_epi32::<31>(product));
+        let threshold = intrinsic!(_mm512_add_epi32(half, negative));
+        let quotient = intrinsic!(_mm512_srav_epi32(product, right));
+        let up = intrinsic!(_mm512_cmpgt_epi32_mask(remainder, threshold));
+        let rounded = intrinsic!(_mm512_mask_add_epi32(quotient, up, quotient, bound(1)));
+        let rounded = intrinsic!(_mm512_max_epi32(rounded, bound(low)));
+        let rounded = intrinsic!(_mm512_min_epi32(rounded, bound(high)));
+        let outputs = intrinsic!(_mm512_add_epi32(rounded, bound(finish.zero_point)));
+        let bytes = intrinsic!(_mm512_cvtepi32_epi8(outputs));
+        let mut stored = [0; 16];
+        memory!(_mm_storeu_si128(core::ptr::from_mut(&mut stored).cast(), bytes));
+        stored
     }
 }
 

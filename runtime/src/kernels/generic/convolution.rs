@@ -7,7 +7,7 @@
 
 use super::Channels;
 #[cfg(not(target_arch = "wasm32"))]
-use super::line::LINE;
+use super::line::{LINE, is_line};
 use super::loops::{Layout, Matrix, Panel, VECTORS, Windows};
 use super::pack::{Sizes, part, take, take_mut};
 use super::panels::{Rows, Target};
@@ -122,13 +122,9 @@ impl Convolve<'_> {
                             if inside == 0 {
                                 first = group * shape.channels * layout.value;
                             }
+                            let bytes = (shape.channels - inside) * layout.value;
                             #[cfg(not(target_arch = "wasm32"))]
-                            let lanes =
-                                if layout.small_tiles && range.len() == 1 && inside + LINE * lanes <= shape.channels {
-                                    LINE * lanes
-                                } else {
-                                    lanes
-                                };
+                            let lanes = if is_line(&layout, range.len(), bytes) { LINE * lanes } else { lanes };
                             let panel = Panel {
                                 activations: gathered.as_bytes().get(group * words * 4..)?,
                                 windows: shape.windows,
@@ -138,7 +134,7 @@ impl Convolve<'_> {
                                 starts: starts.get(channel..)?,
                                 tables: tables.get(channel * layout.table..)?,
                                 finish: &finish,
-                                bytes: (shape.channels - inside) * layout.value,
+                                bytes,
                                 row_bytes: out_pixel,
                             };
                             loops.multiply(&panel, target.get_mut(first..)?)?;

@@ -1,10 +1,16 @@
 //! The innermost loop of products of a matrix and a vector: layers that are fully connected.
 
-use super::loops::{Of, Panel, VECTORS, put};
+use super::loops::{Layout, Of, Panel, VECTORS, put};
 use super::{Finish, Products};
 
 /// Panels that a single row is multiplied by at once: sums of fewer would wait for each other.
 pub const LINE: usize = 4;
+
+/// Whether so many rows, to which so many bytes of outputs are left, are multiplied by [`LINE`] panels at once.
+#[inline(always)]
+pub fn is_line(layout: &Layout, rows: usize, bytes: usize) -> bool {
+    layout.small_tiles && rows == 1 && bytes >= LINE * VECTORS * layout.lanes * layout.value
+}
 
 impl<T, P: Products<T>> Of<T, P> {
     /// Multiplies a row by [`LINE`] panels.
@@ -29,18 +35,17 @@ impl<T, P: Products<T>> Of<T, P> {
             let mut step = 0;
             while step < length {
                 let group = products.splat(u32::from_ne_bytes(*row.get(step)?));
-                let [low, high] = first.get(step)?;
-                a = products.multiply_add(a, group, products.load(low));
-                b = products.multiply_add(b, group, products.load(high));
-                let [low, high] = second.get(step)?;
-                c = products.multiply_add(c, group, products.load(low));
-                d = products.multiply_add(d, group, products.load(high));
-                let [low, high] = third.get(step)?;
-                e = products.multiply_add(e, group, products.load(low));
-                f = products.multiply_add(f, group, products.load(high));
-                let [low, high] = fourth.get(step)?;
-                g = products.multiply_add(g, group, products.load(low));
-                h = products.multiply_add(h, group, products.load(high));
+                macro_rules! add {
+                    ($panel:ident: $low:ident $high:ident) => {
+                        let [low, high] = $panel.get(step)?;
+                        $low = products.multiply_add($low, group, products.load(low));
+                        $high = products.multiply_add($high, group, products.load(high));
+                    };
+                }
+                add!(first: a b);
+                add!(second: c d);
+                add!(third: e f);
+                add!(fourth: g h);
                 step += 1;
             }
             rest = [after_first, after_second, after_third, after_fourth];

@@ -1,6 +1,6 @@
 //! The innermost loops: what is compiled for each type of elements and each way to multiply them.
 
-use super::line::LINE;
+use super::line::is_line;
 use super::tile::tile;
 use super::{Channels, Finish, Kernel, Plain, Products};
 use core::marker::PhantomData;
@@ -181,7 +181,7 @@ pub trait Packing {
 pub trait Matrix: Packing {
     /// Writes `count` elements of activations, and perhaps some more; blanks where there is nothing to read them from.
     fn gather(&self, from: Option<&[u8]>, zero_point: i32, into: &mut [u8], count: usize);
-    /// Multiplies all rows by a panel; a single row by as many as [`LINE`], where they are whole and smaller tiles are made.
+    /// Multiplies all rows by a panel; a single row by as many as [`LINE`](super::line::LINE), where they are whole and smaller tiles are made.
     fn multiply(&self, panel: &Panel<'_>, output: &mut [u8]) -> Option<()>;
     /// The body of it.
     fn multiply_inline(&self, panel: &Panel<'_>, output: &mut [u8]) -> Option<()>
@@ -387,7 +387,7 @@ impl<T, P: Products<T>> Matrix for Of<T, P> {
         let (products, vector) = (self.0, P::LANES * P::VALUE);
         // Copies, which stay in registers whatever is written.
         let (panel, finish) = (*panel, &{ *panel.finish });
-        if P::SMALL_TILES && panel.rows == 1 && panel.bytes >= LINE * VECTORS * vector {
+        if is_line(&self.layout(), panel.rows, panel.bytes) {
             return self.line(&panel, finish, output);
         }
         let second = panel.tables.get(P::LANES * P::TABLE..).unwrap_or(&[]);

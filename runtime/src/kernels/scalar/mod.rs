@@ -29,6 +29,9 @@ pub use wide::{Rescaling, sigmoid_table, softmax_i16};
 use super::requantize::clamp_f32;
 use super::weights::{ByteWeights, FloatWeights, RUN, Weights};
 
+/// Whether programs may be larger for it: blocks of channels then have loops of their own, which become vectors.
+const WHOLE: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+
 /// Accumulators computed before they are handed to the epilogue.
 pub const TILE: usize = 16;
 

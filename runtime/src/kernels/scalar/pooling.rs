@@ -1,11 +1,9 @@
 //! Pooling over windows. Positions in the padding are skipped.
 
-use super::Number;
+use super::{Number, WHOLE};
 use crate::kernels::requantize::Average;
 use crate::kernels::{Band, Convolution};
 
-/// Whether programs may be larger for it: blocks of channels then have loops of their own, which become vectors.
-const WHOLE: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 /// Channels folded side by side.
 const BLOCK: usize = if WHOLE { 64 } else { 16 };
 

@@ -1,11 +1,9 @@
 //! Reductions over whole axes.
 
-use super::Number;
+use super::{Number, WHOLE};
 use crate::kernels::{ClampFloat, Epilogue};
 use bantam_format::ops::ReduceKind;
 
-/// Whether programs may be larger for it: tiles then have loops of their own, which become vectors.
-const WHOLE: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 /// Elements summed side by side.
 const TILE: usize = if WHOLE { 64 } else { super::TILE };
 
