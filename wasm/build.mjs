@@ -37,7 +37,7 @@ for (const [name, features] of Object.entries(FEATURES)) {
   // first, where their numbers are short: measured after brotli, which the higher levels make worse.
   const between = ["--dae-optimizing", "--duplicate-function-elimination", "--code-folding"];
   const again = ["--simplify-locals", "--precompute-propagate", "--rse", "--vacuum"];
-  const last = ["--code-folding", "--reorder-functions", "--generate-stack-ir", "--optimize-stack-ir"];
+  const last = ["--code-folding", "--remove-unused-brs", "--reorder-functions", "--generate-stack-ir", "--optimize-stack-ir"];
   const passes = ["-O1", ...between, ...again, "-O1", ...last];
   const options = [...passes, "--mvp-features", ...ALWAYS.map((feature) => `--enable-${feature}`), ...features];
   const [from, to] = [join(folder, "bantam_bg.wasm"), join(dist, `bantam_${name}.wasm`)];

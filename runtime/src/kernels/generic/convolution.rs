@@ -122,9 +122,12 @@ impl Convolve<'_> {
                             if inside == 0 {
                                 first = group * shape.channels * layout.value;
                             }
-                            let bytes = (shape.channels - inside) * layout.value;
                             #[cfg(not(target_arch = "wasm32"))]
-                            let lanes = if is_line(&layout, range.len(), bytes) { LINE * lanes } else { lanes };
+                            let lanes = if is_line(&layout, range.len(), (shape.channels - inside) * layout.value) {
+                                LINE * lanes
+                            } else {
+                                lanes
+                            };
                             let panel = Panel {
                                 activations: gathered.as_bytes().get(group * words * 4..)?,
                                 windows: shape.windows,
@@ -134,7 +137,7 @@ impl Convolve<'_> {
                                 starts: starts.get(channel..)?,
                                 tables: tables.get(channel * layout.table..)?,
                                 finish: &finish,
-                                bytes,
+                                bytes: (shape.channels - inside) * layout.value,
                                 row_bytes: out_pixel,
                             };
                             loops.multiply(&panel, target.get_mut(first..)?)?;
