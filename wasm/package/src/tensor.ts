@@ -144,7 +144,6 @@ export function view(memory: ArrayBuffer, { address, info }: Place<TensorInfo>):
 
 /** @internal What the numbers of a tensor mean: each step is one operation in single precision, as on a device. */
 export function realValues(info: TensorInfo, values: TensorArray): Float32Array {
-  return info.type === "int8" || info.type === "int16"
-    ? Float32Array.from(values, (q) => (q - info.zeroPoint) * info.scale)
-    : new Float32Array(values);
+  const real = new Float32Array(values);
+  return info.type === "int8" || info.type === "int16" ? real.map((q) => (q - info.zeroPoint) * info.scale) : real;
 }
