@@ -23,6 +23,7 @@ const source = join(here, "package/src");
 const FEATURES = {
   scalar: [],
   simd128: ["--enable-simd"],
+  fused: ["--enable-simd", "--enable-relaxed-simd"],
   relaxed: ["--enable-simd", "--enable-relaxed-simd"],
 };
 const ALWAYS = ["bulk-memory", "sign-ext", "nontrapping-float-to-int", "mutable-globals", "reference-types", "multivalue"];

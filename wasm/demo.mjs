@@ -38,7 +38,7 @@ export async function assemble(site, model) {
   await mkdir(site, { recursive: true });
   await cp(join(here, "demo"), site, { recursive: true });
   await mkdir(join(site, "bantam-wasm"));
-  for (const name of ["index.js", "worker.js", "remote.js", "rules.js", ...["scalar", "simd128", "relaxed"].map((it) => `bantam_${it}.wasm`)]) {
+  for (const name of ["index.js", "worker.js", "remote.js", "rules.js", ...["scalar", "simd128", "fused", "relaxed"].map((it) => `bantam_${it}.wasm`)]) {
     await cp(join(here, "dist", name), join(site, "bantam-wasm", name));
   }
   await cp(model, join(site, "digits.bantam"));

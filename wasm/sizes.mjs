@@ -29,7 +29,7 @@ print(["bytes", "raw", "gzip", "brotli"]);
 const loader = await sizes("index.js");
 print(["index.js", ...loader.map(number)]);
 const totals = [];
-for (const build of ["scalar", "simd128", "relaxed"]) {
+for (const build of ["scalar", "simd128", "fused", "relaxed"]) {
   const module = await sizes(`bantam_${build}.wasm`);
   const total = module.map((bytes, at) => bytes + loader[at]);
   print([`bantam_${build}.wasm`, ...module.map(number)]);

@@ -54,11 +54,11 @@ try {
   const { x, y, width, height } = await page.locator("#canvas").boundingBox();
   for (const engine of ["scalar", "worker", "simd"]) {
     await page.check(`#engine input[value=${engine}]`, { force: true });
-    // The relaxed build is for engines whose product of bytes is exact.
+    // The relaxed build is for engines whose product of bytes is exact, the one for fused floats for others.
     await page.waitForFunction((name) => new RegExp(name).test(document.getElementById("model-name").textContent), {
       scalar: "build scalar",
       worker: "in a worker",
-      simd: "build (simd128|relaxed)",
+      simd: "build (simd128|fused|relaxed)",
     }[engine]);
     await page.click("#clear");
     assert((await text("#label")) === "?", "cleared");

@@ -15,7 +15,7 @@ if (folders.length === 0) {
   throw new Error("usage: node tests/node.mjs [--dist=<folder>] <folder of cases>…");
 }
 const cases = await readCases(folders);
-// Node.js 20 knows relaxed vectors behind a flag only; the browser's test runs that build.
+// Node.js 20 knows relaxed vectors behind a flag only; the browser's test runs those builds.
 const builds = ["scalar", "simd128"];
 const total = { cases: cases.length, runs: 0, differences: 0 };
 for (const build of builds) {

@@ -139,7 +139,7 @@ const projects = {
 
   async script(folder) {
     const files = { "/pixels.js": join(work, "pixels.js") };
-    for (const name of ["index.js", "worker.js", "remote.js", "rules.js", ...["scalar", "simd128", "relaxed"].map((build) => `bantam_${build}.wasm`)]) {
+    for (const name of ["index.js", "worker.js", "remote.js", "rules.js", ...["scalar", "simd128", "fused", "relaxed"].map((build) => `bantam_${build}.wasm`)]) {
       files[`/bantam-wasm/${name}`] = join(modules, "bantam-wasm", name);
     }
     return served(folder, files);

@@ -27,7 +27,7 @@ export async function compare(bantam, build, cases, options = {}) {
     if (model.stats.vectors !== (build !== "scalar")) {
       throw new Error(`${name}: the build ${build} runs ${model.stats.vectors ? "with" : "without"} vector instructions`);
     }
-    const expected = build === "relaxed" && fused !== undefined ? [outputs, fused] : [outputs];
+    const expected = ["fused", "relaxed"].includes(build) && fused !== undefined ? [outputs, fused] : [outputs];
     for (let run = 0; run < count; run++) {
       let at = run * inputBytes;
       const values = {};

@@ -5,6 +5,7 @@ import type { Platform } from "./runtime.js";
 const wasmUrls: Readonly<Record<Build, () => URL>> = {
   scalar: () => new URL("./bantam_scalar.wasm", import.meta.url),
   simd128: () => new URL("./bantam_simd128.wasm", import.meta.url),
+  fused: () => new URL("./bantam_fused.wasm", import.meta.url),
   relaxed: () => new URL("./bantam_relaxed.wasm", import.meta.url),
 };
 

@@ -1,11 +1,12 @@
 /**
- * Which of the three builds of the runtime a page gets. They give the same integers; they differ in speed.
+ * Which build of the runtime a page gets. They give the same integers; they differ in speed.
  *
  * - `scalar` runs wherever WebAssembly does,
  * - `simd128` needs 128-bit vectors: every browser since 2023,
- * - `relaxed` needs relaxed vector instructions (Chrome 114, Firefox 146) whose product of bytes is exact.
+ * - `fused` needs relaxed vector instructions (Chrome 114, Firefox 146): floats are multiplied and added in one step,
+ * - `relaxed` needs such whose product of bytes is exact, too.
  */
-export type Build = "scalar" | "simd128" | "relaxed";
+export type Build = "scalar" | "simd128" | "fused" | "relaxed";
 
 /** (module (func (param v128) (drop (i8x16.popcnt (local.get 0))))) */
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 1, 123, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 32, 0, 253, 98, 26, 11];
@@ -25,19 +26,20 @@ const RELAXED = [
  * operand has its top bit set, signed, unsigned or saturating. Asks by summing four products of 127 and the byte 255.
  */
 export function multipliesExactly(): boolean {
-  const bytes = new Uint8Array(RELAXED);
-  if (!WebAssembly.validate(bytes)) {
+  if (!runs(RELAXED)) {
     return false;
   }
-  const probe = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports["p"] as (a: number, b: number) => number;
+  const module = new WebAssembly.Module(new Uint8Array(RELAXED));
+  const probe = new WebAssembly.Instance(module).exports["p"] as (a: number, b: number) => number;
   const sum = probe(127, 255);
   return sum === 4 * 127 * -1 || sum === 4 * 127 * 255;
 }
 
+function runs(module: readonly number[]): boolean {
+  return WebAssembly.validate(new Uint8Array(module));
+}
+
 /** The fastest build this engine can run. */
 export function bestBuild(): Build {
-  if (!WebAssembly.validate(new Uint8Array(SIMD))) {
-    return "scalar";
-  }
-  return multipliesExactly() ? "relaxed" : "simd128";
+  return multipliesExactly() ? "relaxed" : runs(RELAXED) ? "fused" : runs(SIMD) ? "simd128" : "scalar";
 }

@@ -1,7 +1,8 @@
-//! WebAssembly: simd128, and relaxed SIMD where a probe finds an exact product of bytes. What a module may use is settled
-//! when it is compiled, so there is nothing to detect but the probe's answer.
+//! WebAssembly: simd128, and relaxed SIMD where a probe finds an exact product of bytes; with `--cfg bantam_fused` of relaxed SIMD
+//! only the product of floats with its sum. What a module may use is settled when it is compiled, so there is nothing to detect but
+//! the probe's answer.
 
-#[cfg(not(target_feature = "relaxed-simd"))]
+#[cfg(any(not(target_feature = "relaxed-simd"), bantam_fused))]
 use super::pairs;
 use super::{floats, lanes};
 use crate::kernels::generic::{Finish, Kernel, Of, Outputs, Products, ROUNDING, Sum, finish_each, put};
@@ -218,11 +219,11 @@ fn pair(first: &[[u8; 4]; 2], second: &[[u8; 4]; 2]) -> v128 {
     i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(first, second)
 }
 
-#[cfg(not(target_feature = "relaxed-simd"))]
+#[cfg(any(not(target_feature = "relaxed-simd"), bantam_fused))]
 mod words {
     use super::*;
 
-    /// simd128.
+    /// simd128; floats as the module may.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Simd128(());
 
@@ -258,7 +259,7 @@ mod words {
     }
 }
 
-#[cfg(target_feature = "relaxed-simd")]
+#[cfg(all(target_feature = "relaxed-simd", not(bantam_fused)))]
 mod bytes {
     use super::super::relaxed;
     use super::*;
@@ -319,7 +320,7 @@ mod bytes {
     }
 }
 
-#[cfg(target_feature = "relaxed-simd")]
+#[cfg(all(target_feature = "relaxed-simd", not(bantam_fused)))]
 pub use bytes::RelaxedDot;
-#[cfg(not(target_feature = "relaxed-simd"))]
+#[cfg(any(not(target_feature = "relaxed-simd"), bantam_fused))]
 pub use words::Simd128;

@@ -1,4 +1,4 @@
-//! The npm package: three builds of the same module, their bindings, the package around them, its size.
+//! The npm package: the builds of the same module, their bindings, the package around them, its size.
 
 pub mod bench;
 mod names;
@@ -20,10 +20,11 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The builds with what the compiler may use in each. They give the same integers.
 /// Nothing of ours crosses the border by reference types, whose table the bindings would otherwise keep.
-const BUILDS: [(&str, &str); 3] = [
-    ("scalar", "-Ctarget-feature=-reference-types"),
-    ("simd128", "-Ctarget-feature=-reference-types,+simd128"),
-    ("relaxed", "-Ctarget-feature=-reference-types,+simd128,+relaxed-simd"),
+const BUILDS: [(&str, &[&str]); 4] = [
+    ("scalar", &["-Ctarget-feature=-reference-types"]),
+    ("simd128", &["-Ctarget-feature=-reference-types,+simd128"]),
+    ("fused", &["-Ctarget-feature=-reference-types,+simd128,+relaxed-simd", "--cfg=bantam_fused"]),
+    ("relaxed", &["-Ctarget-feature=-reference-types,+simd128,+relaxed-simd"]),
 ];
 
 /// Inlines less than code for size does by itself: after brotli that is less where there are many operators.
@@ -115,7 +116,8 @@ fn build(context: &Context, [operators, sections]: [&str; 2], dist: &Path) -> Re
     let whole = Some("--cfg=bantam_without_float").filter(|_| !operators.is_empty() && !names.contains(&"Float"));
     for (name, flags) in BUILDS {
         // Flags are parted by the character 0x1f.
-        let flags = [flags, inline].into_iter().filter(|flags| !flags.is_empty()).chain(narrow).chain(whole);
+        let flags =
+            flags.iter().copied().chain(Some(inline).filter(|inline| !inline.is_empty())).chain(narrow).chain(whole);
         let flags = flags.collect::<Vec<_>>().join("\x1f");
         context
             .cargo()
