@@ -2,7 +2,8 @@
 
 use crate::bytes::{Field, narrow, size};
 use crate::check::{Cost, ensure};
-use crate::header::{FILE_ALIGNMENT, SectionEntry, checksum};
+use crate::checksum::checksum;
+use crate::header::{FILE_ALIGNMENT, SectionEntry};
 use crate::real;
 use crate::strings::Strings;
 use crate::tensor::decode;

@@ -1,8 +1,6 @@
-//! The file header, the section table and the checksum.
+//! The file header and the section table.
 
-use crate::bytes::{Field, coded, record};
-#[cfg(any(test, not(feature = "std"), target_arch = "wasm32"))]
-use crc::{CRC_32_ISCSI, Crc};
+use crate::bytes::{coded, record};
 
 /// The first four bytes of every artifact.
 pub const MAGIC: [u8; 4] = *b"BNTM";
@@ -126,46 +124,6 @@ impl Arithmetic {
             Self::Float => 0,
             Self::Tflite => channels.saturating_mul(5),
             Self::Onnx => channels.saturating_mul(4),
-        }
-    }
-}
-
-/// CRC-32C (Castagnoli) of an artifact, its checksum field taken as zero. Hosts have an instruction for it.
-#[cfg(all(feature = "std", not(target_arch = "wasm32")))]
-pub fn checksum(file: &[u8]) -> u32 {
-    let after = CHECKSUM_AT.saturating_add(<u32 as Field>::BYTES);
-    let parts = [file.get(..CHECKSUM_AT).unwrap_or(file), &[0; 4], file.get(after..).unwrap_or(&[])];
-    parts.into_iter().fold(0, crc32c::crc32c_append)
-}
-
-/// CRC-32C (Castagnoli) of an artifact, its checksum field taken as zero.
-#[cfg(not(all(feature = "std", not(target_arch = "wasm32"))))]
-pub fn checksum(file: &[u8]) -> u32 {
-    // A page downloads the program every time: there the kilobyte of a table is worth more than the time.
-    #[cfg(target_arch = "wasm32")]
-    type Tables = crc::Table<0>;
-    #[cfg(not(target_arch = "wasm32"))]
-    type Tables = crc::Table<1>;
-    const ALGORITHM: Crc<u32, Tables> = Crc::<u32, Tables>::new(&CRC_32_ISCSI);
-    let after = CHECKSUM_AT.saturating_add(<u32 as Field>::BYTES);
-    let mut digest = ALGORITHM.digest();
-    digest.update(file.get(..CHECKSUM_AT).unwrap_or(file));
-    digest.update(&[0; 4]);
-    digest.update(file.get(after..).unwrap_or(&[]));
-    digest.finalize()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn the_checksum_is_that_of_one_bit_after_another(mut file in proptest::collection::vec(any::<u8>(), 64..400)) {
-            let sum = checksum(&file);
-            file.get_mut(CHECKSUM_AT..CHECKSUM_AT + 4).unwrap_or_default().fill(0);
-            prop_assert_eq!(sum, Crc::<u32, crc::Table<0>>::new(&CRC_32_ISCSI).checksum(&file));
         }
     }
 }

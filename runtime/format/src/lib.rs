@@ -43,6 +43,7 @@ mod aligned;
 mod artifact;
 mod bytes;
 mod check;
+mod checksum;
 mod error;
 mod header;
 mod io;
@@ -60,10 +61,10 @@ pub mod writer;
 #[cfg(feature = "alloc")]
 pub use aligned::AlignedBytes;
 pub use artifact::Artifact;
+pub use checksum::checksum;
 pub use error::{LoadError, Rule};
 pub use header::{
     Arithmetic, FILE_ALIGNMENT, HEADER_BYTES, Header, MAGIC, MAJOR_VERSION, MINOR_VERSION, SectionEntry, SectionKind,
-    checksum,
 };
 pub use io::{IoRecord, IoRole, SourceLayout, StateRecord};
 pub use limits::{ChecksumPolicy, Limits};

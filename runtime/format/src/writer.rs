@@ -2,7 +2,8 @@
 //! handed out, so a writer's mistake is an error here and never a file.
 
 use crate::bytes::{Field, narrow};
-use crate::header::{CHECKSUM_AT, FILE_ALIGNMENT, SectionEntry, checksum};
+use crate::checksum::checksum;
+use crate::header::{CHECKSUM_AT, FILE_ALIGNMENT, SectionEntry};
 use crate::{
     AlignedBytes, Arithmetic, Artifact, DataType, HEADER_BYTES, Header, IoRecord, Limits, LoadError, MAGIC,
     MAJOR_VERSION, MINOR_VERSION, OpRecord, Opcode, PreprocessingRecord, SectionKind, StateRecord, TensorKind,

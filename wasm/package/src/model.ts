@@ -68,20 +68,21 @@ export class Model {
   readonly labels: readonly string[];
   /** The model card from the file; empty where it carries none. */
   readonly card: Readonly<Record<string, unknown>>;
-  private readonly description: Description;
-  private session: Session | undefined;
-  private milliseconds = 0;
-  private runs = 0;
+  // Private to the language, whose names cost a download nothing.
+  readonly #runtime: Runtime;
+  readonly #fileBytes: number;
+  readonly #description: Description;
+  #session: Session | undefined;
+  #milliseconds = 0;
+  #runs = 0;
 
-  private constructor(
-    private readonly runtime: Runtime,
-    session: Session,
-    private readonly fileBytes: number,
-  ) {
-    this.session = session;
-    this.description = describe(runtime, session);
-    this.inputs = Object.freeze(this.description.inputs.map((place) => place.info));
-    this.outputs = Object.freeze(this.description.outputs.map((place) => place.info));
+  private constructor(runtime: Runtime, session: Session, fileBytes: number) {
+    this.#runtime = runtime;
+    this.#session = session;
+    this.#fileBytes = fileBytes;
+    this.#description = describe(runtime, session);
+    this.inputs = Object.freeze(this.#description.inputs.map((place) => place.info));
+    this.outputs = Object.freeze(this.#description.outputs.map((place) => place.info));
     this.labels = Object.freeze(strings(pointed(runtime, session, SECTION, LABELS)));
     this.card = Object.freeze(parseCard(pointed(runtime, session, SECTION, CARD)));
   }
@@ -104,9 +105,9 @@ export class Model {
 
   /** What the model costs. */
   get stats(): Stats {
-    const { arenaBytes, macs, vectors } = this.description;
-    const { build } = this.runtime;
-    return { milliseconds: this.milliseconds, runs: this.runs, arenaBytes, fileBytes: this.fileBytes, macs, build, vectors };
+    const { arenaBytes, macs, vectors } = this.#description;
+    const { build } = this.#runtime;
+    return { milliseconds: this.#milliseconds, runs: this.#runs, arenaBytes, fileBytes: this.#fileBytes, macs, build, vectors };
   }
 
   /**
@@ -115,16 +116,16 @@ export class Model {
    * @param inputs an array for the only input, or arrays by name; what they mean stands at {@link InputArray}
    */
   run(inputs: Inputs): Float32Array {
-    this.runOn(inputs);
-    const output = this.firstOutput();
-    return realValues(output.info, view(this.runtime.memory, output));
+    this.#runOn(inputs);
+    const output = this.#firstOutput();
+    return realValues(output.info, view(this.#runtime.memory, output));
   }
 
   /** Runs the model and gives every output by name, in the model's own numbers (see {@link TensorInfo.scale}). */
   runAll(inputs: Inputs): Record<string, TensorArray> {
-    this.runOn(inputs);
-    const { outputs } = this.description;
-    return Object.fromEntries(outputs.map((place) => [place.info.name, view(this.runtime.memory, place).slice()]));
+    this.#runOn(inputs);
+    const { outputs } = this.#description;
+    return Object.fromEntries(outputs.map((place) => [place.info.name, view(this.#runtime.memory, place).slice()]));
   }
 
   /**
@@ -134,9 +135,9 @@ export class Model {
    * @throws BantamError `preprocessing` where the file does not say how to prepare such data
    */
   prepare(source: ImageSource | Fields): TensorArray {
-    this.prepareOn(this.alive(), source);
+    this.#prepareOn(this.#alive(), source);
     // Preparing has found it.
-    return view(this.runtime.memory, this.description.inputs[0] as Place<InputInfo>).slice();
+    return view(this.#runtime.memory, this.#description.inputs[0] as Place<InputInfo>).slice();
   }
 
   /**
@@ -145,25 +146,25 @@ export class Model {
    * @throws BantamError `preprocessing` where the file does not say how to prepare such data
    */
   classify(source: ImageSource | Fields): Classification {
-    const session = this.alive();
+    const session = this.#alive();
     const start = performance.now();
-    this.prepareOn(session, source);
-    this.execute(session, start);
-    const output = this.firstOutput();
-    return rank(output.info, realValues(output.info, view(this.runtime.memory, output)), this.labels);
+    this.#prepareOn(session, source);
+    this.#execute(session, start);
+    const output = this.#firstOutput();
+    return rank(output.info, realValues(output.info, view(this.#runtime.memory, output)), this.labels);
   }
 
   /** Sets what the model keeps between runs to its initial values; nothing happens to models without such a state. */
   reset(): void {
-    const session = this.alive();
-    this.runtime.call(() => session.reset());
+    const session = this.#alive();
+    this.#runtime.call(() => session.reset());
   }
 
   /** Gives the model's memory back. Calling it again does nothing. */
   free(): void {
-    const { session } = this;
-    this.session = undefined;
-    if (session !== undefined && !this.runtime.dead) {
+    const session = this.#session;
+    this.#session = undefined;
+    if (session !== undefined && !this.#runtime.dead) {
       session.free();
     }
   }
@@ -174,29 +175,29 @@ export class Model {
     return { inputs, outputs, labels, card, stats };
   }
 
-  private alive(): Session {
-    if (this.session === undefined) {
+  #alive(): Session {
+    if (this.#session === undefined) {
       throw new BantamError("freed", "the model was freed; load it again");
     }
-    return this.session;
+    return this.#session;
   }
 
-  private firstOutput(): Place<OutputInfo> {
+  #firstOutput(): Place<OutputInfo> {
     // Every artifact has an output: rule 53.
-    return this.description.outputs[0] as Place<OutputInfo>;
+    return this.#description.outputs[0] as Place<OutputInfo>;
   }
 
-  private runOn(inputs: Inputs): void {
-    const session = this.alive();
+  #runOn(inputs: Inputs): void {
+    const session = this.#alive();
     const start = performance.now();
     const arrays = arrange(this.inputs, inputs);
     arrays.forEach((values, index) => check(this.inputs[index] as InputInfo, values));
-    this.filled(() => this.description.inputs.every((place, index) => fill(this.runtime, session, index, place, arrays[index] ?? [])));
-    this.execute(session, start);
+    this.#filled(() => this.#description.inputs.every((place, index) => fill(this.#runtime, session, index, place, arrays[index] ?? [])));
+    this.#execute(session, start);
   }
 
-  private prepareOn(session: Session, source: ImageSource | Fields): void {
-    const input = this.description.inputs[0];
+  #prepareOn(session: Session, source: ImageSource | Fields): void {
+    const input = this.#description.inputs[0];
     const way = input?.info.preprocessing ?? "raw";
     if (input === undefined || this.inputs.length !== 1 || way === "raw") {
       const text = "the file does not say how to prepare its input: give that to run(), or shrink the model with " +
@@ -208,36 +209,36 @@ export class Model {
       throw new BantamError("preprocessing", `the model takes ${expected}, got ${kind(source)}`);
     }
     if (IMAGES && way === "image") {
-      this.prepareImage(session, pixelsOf(source as ImageSource));
+      this.#prepareImage(session, pixelsOf(source as ImageSource));
     } else if (FIELDS) {
       const values = fieldValues(input.info, source as Fields);
-      this.filled(() => give(this.runtime, session, values) && session.prepareFields(0));
+      this.#filled(() => give(this.#runtime, session, values) && session.prepareFields(0));
     }
   }
 
-  private prepareImage(session: Session, { data, width, height }: Pixels): void {
+  #prepareImage(session: Session, { data, width, height }: Pixels): void {
     if (width > MAX_SIDE || height > MAX_SIDE) {
       const text = `expected at most ${MAX_SIDE} x ${MAX_SIDE} pixels, got ${width} x ${height}`;
       throw new BantamError("image", text);
     }
     const bytes = data instanceof Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.length);
-    this.filled(() => give(this.runtime, session, bytes) && session.prepareImage(0, width, height));
+    this.#filled(() => give(this.#runtime, session, bytes) && session.prepareImage(0, width, height));
   }
 
   /** What was given is checked before, so only memory can be missing. */
-  private filled(action: () => boolean): void {
-    if (!this.runtime.call(action)) {
+  #filled(action: () => boolean): void {
+    if (!this.#runtime.call(action)) {
       throw new BantamError("memory", "there is not enough memory for the input");
     }
   }
 
-  private execute(session: Session, start: number): void {
-    const done = this.runtime.call(() => session.run());
+  #execute(session: Session, start: number): void {
+    const done = this.#runtime.call(() => session.run());
     if (!done) {
       throw new BantamError("crashed", "the runtime and the file disagree; please report this model");
     }
-    this.milliseconds = performance.now() - start;
-    this.runs += 1;
+    this.#milliseconds = performance.now() - start;
+    this.#runs += 1;
   }
 }
 
