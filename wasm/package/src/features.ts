@@ -1,5 +1,6 @@
 /**
- * Which build of the runtime a page gets. They give the same integers; they differ in speed.
+ * Which build of the runtime a page gets. They give the same integers; they differ in speed, and
+ * the last two may round a product of floats and its sum once.
  *
  * - `scalar` runs wherever WebAssembly does,
  * - `simd128` needs 128-bit vectors: every browser since 2023,
