@@ -10,6 +10,8 @@ import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
 
+import { BUILDS } from "./builds.mjs";
+
 const [stage, dist, parts] = process.argv.slice(2);
 if (parts === undefined) {
   throw new Error("usage: node build.mjs <stage> <dist> <parts>");
@@ -19,19 +21,13 @@ const define = { IMAGES: has("images"), FIELDS: has("fields") };
 const here = fileURLToPath(new URL(".", import.meta.url));
 const source = join(here, "package/src");
 
-/** What each build may contain; wasm-opt refuses a module with more, so the scalar one has no vectors in it. */
-const FEATURES = {
-  scalar: [],
-  simd128: ["--enable-simd"],
-  fused: ["--enable-simd", "--enable-relaxed-simd"],
-  relaxed: ["--enable-simd", "--enable-relaxed-simd"],
-};
+/** What every build may contain. */
 const ALWAYS = ["bulk-memory", "sign-ext", "nontrapping-float-to-int", "mutable-globals", "reference-types", "multivalue"];
 
 await rm(dist, { recursive: true, force: true });
 await mkdir(dist, { recursive: true });
 const bindings = new Set();
-for (const [name, features] of Object.entries(FEATURES)) {
+for (const [name, features] of Object.entries(BUILDS)) {
   const folder = join(stage, name);
   bindings.add(await readFile(join(folder, "bindings.js"), "utf8"));
   // Twice, with what parameters, equal code and writes without a reader cost taken out between, and functions that are called often

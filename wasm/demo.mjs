@@ -9,6 +9,8 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 
+import { PAGE_FILES } from "./builds.mjs";
+
 const here = fileURLToPath(new URL(".", import.meta.url));
 /** Held-out images that the page offers. */
 const EXAMPLES = 100;
@@ -38,7 +40,7 @@ export async function assemble(site, model) {
   await mkdir(site, { recursive: true });
   await cp(join(here, "demo"), site, { recursive: true });
   await mkdir(join(site, "bantam-wasm"));
-  for (const name of ["index.js", "worker.js", "remote.js", "rules.js", ...["scalar", "simd128", "fused", "relaxed"].map((it) => `bantam_${it}.wasm`)]) {
+  for (const name of PAGE_FILES) {
     await cp(join(here, "dist", name), join(site, "bantam-wasm", name));
   }
   await cp(model, join(site, "digits.bantam"));

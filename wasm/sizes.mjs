@@ -7,6 +7,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
+import { BUILDS } from "./builds.mjs";
+
 const [dist, budget] = process.argv.slice(2);
 if (budget === undefined) {
   throw new Error("usage: node sizes.mjs <dist> <budget>");
@@ -29,7 +31,7 @@ print(["bytes", "raw", "gzip", "brotli"]);
 const loader = await sizes("index.js");
 print(["index.js", ...loader.map(number)]);
 const totals = [];
-for (const build of ["scalar", "simd128", "fused", "relaxed"]) {
+for (const build of Object.keys(BUILDS)) {
   const module = await sizes(`bantam_${build}.wasm`);
   const total = module.map((bytes, at) => bytes + loader[at]);
   print([`bantam_${build}.wasm`, ...module.map(number)]);

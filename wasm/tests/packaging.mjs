@@ -9,6 +9,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+import { PAGE_FILES } from "../builds.mjs";
 import { WASM, launch, serve } from "./chromium.mjs";
 
 const [work, digits, ...wanted] = process.argv.slice(2);
@@ -139,7 +140,7 @@ const projects = {
 
   async script(folder) {
     const files = { "/pixels.js": join(work, "pixels.js") };
-    for (const name of ["index.js", "worker.js", "remote.js", "rules.js", ...["scalar", "simd128", "fused", "relaxed"].map((build) => `bantam_${build}.wasm`)]) {
+    for (const name of PAGE_FILES) {
       files[`/bantam-wasm/${name}`] = join(modules, "bantam-wasm", name);
     }
     return served(folder, files);

@@ -72,13 +72,13 @@ backends! {
     #[cfg(target_arch = "aarch64")]
     #[doc = "NEON."]
     Neon(arch::aarch64::Neon) = "neon",
-    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd", not(bantam_fused), feature = "wasm-kernels"))]
+    #[cfg(all(target_arch = "wasm32", bantam_relaxed_dot, feature = "wasm-kernels"))]
     #[doc = "WebAssembly's relaxed SIMD on engines whose products of bytes are exact."]
     RelaxedDot(arch::wasm32::RelaxedDot) = "relaxed-dot",
     #[cfg(all(
         target_arch = "wasm32",
         target_feature = "simd128",
-        any(not(target_feature = "relaxed-simd"), bantam_fused),
+        not(bantam_relaxed_dot),
         feature = "wasm-kernels"
     ))]
     #[doc = "WebAssembly's simd128, and fused products of floats where the module may use them."]

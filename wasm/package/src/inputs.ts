@@ -80,7 +80,7 @@ export function check(info: TensorInfo, values: InputArray): void {
     return;
   }
   const wrong = (value: unknown): boolean => typeof value !== "number" || (whole ? (value | 0) !== value : value !== value);
-  const at = Array.prototype.findIndex.call(values, wrong);
+  const at = values.findIndex(wrong);
   if (at >= 0) {
     const expected = whole ? "32-bit integers" : "numbers";
     throw new BantamError("input-value", `input "${info.name}": expected ${expected}, got ${values[at]} at ${at}`);

@@ -9,7 +9,7 @@ pub mod aarch64;
 pub mod baseline;
 #[cfg(test)]
 pub mod model;
-#[cfg(any(test, all(target_feature = "relaxed-simd", not(bantam_fused))))]
+#[cfg(any(test, bantam_relaxed_dot))]
 pub mod relaxed;
 #[cfg(bantam_riscv)]
 pub mod riscv;

@@ -2,7 +2,7 @@
 //! only the product of floats with its sum. What a module may use is settled when it is compiled, so there is nothing to detect but
 //! the probe's answer.
 
-#[cfg(any(not(target_feature = "relaxed-simd"), bantam_fused))]
+#[cfg(not(bantam_relaxed_dot))]
 use super::pairs;
 use super::{floats, lanes};
 use crate::kernels::generic::{Finish, Kernel, Of, Outputs, Products, ROUNDING, Sum, finish_each, put};
@@ -219,7 +219,7 @@ fn pair(first: &[[u8; 4]; 2], second: &[[u8; 4]; 2]) -> v128 {
     i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(first, second)
 }
 
-#[cfg(any(not(target_feature = "relaxed-simd"), bantam_fused))]
+#[cfg(not(bantam_relaxed_dot))]
 mod words {
     use super::*;
 
@@ -259,7 +259,7 @@ mod words {
     }
 }
 
-#[cfg(all(target_feature = "relaxed-simd", not(bantam_fused)))]
+#[cfg(bantam_relaxed_dot)]
 mod bytes {
     use super::super::relaxed;
     use super::*;
@@ -320,7 +320,7 @@ mod bytes {
     }
 }
 
-#[cfg(all(target_feature = "relaxed-simd", not(bantam_fused)))]
+#[cfg(bantam_relaxed_dot)]
 pub use bytes::RelaxedDot;
-#[cfg(any(not(target_feature = "relaxed-simd"), bantam_fused))]
+#[cfg(not(bantam_relaxed_dot))]
 pub use words::Simd128;

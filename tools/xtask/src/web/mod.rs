@@ -109,15 +109,14 @@ fn sections(artifact: &Artifact<'_>) -> String {
 fn build(context: &Context, [operators, sections]: [&str; 2], dist: &Path) -> Result<()> {
     let stage = context.target.join("web-stage");
     fs::create_dir_all(&stage)?;
-    let inline = if operators.is_empty() { INLINE } else { "" };
+    let inline = Some(INLINE).filter(|_| operators.is_empty());
     // What the set has not, the parser does not know either.
     let names: Vec<_> = operators.split([',', ';']).map(str::trim).collect();
     let narrow = Some("--cfg=bantam_without_int16").filter(|_| !names.contains(&"Int16"));
     let whole = Some("--cfg=bantam_without_float").filter(|_| !operators.is_empty() && !names.contains(&"Float"));
     for (name, flags) in BUILDS {
         // Flags are parted by the character 0x1f.
-        let flags =
-            flags.iter().copied().chain(Some(inline).filter(|inline| !inline.is_empty())).chain(narrow).chain(whole);
+        let flags = flags.iter().copied().chain(inline).chain(narrow).chain(whole);
         let flags = flags.collect::<Vec<_>>().join("\x1f");
         context
             .cargo()
