@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 import { BUILDS } from "./builds.mjs";
+import { withNames } from "./order.mjs";
 
 const [stage, dist, parts] = process.argv.slice(2);
 if (parts === undefined) {
@@ -31,14 +32,19 @@ for (const [name, features] of Object.entries(BUILDS)) {
   const folder = join(stage, name);
   bindings.add(await readFile(join(folder, "bindings.js"), "utf8"));
   // Twice, with what parameters, equal code and writes without a reader cost taken out between, and functions that are called often
-  // first, where their numbers are short: measured after brotli, which the higher levels make worse.
+  // first, where their numbers are short: measured after brotli, which the higher levels make worse. Then functions are sorted once more.
   const between = ["--dae-optimizing", "--duplicate-function-elimination", "--code-folding"];
   const again = ["--simplify-locals", "--precompute-propagate", "--rse", "--vacuum"];
-  const last = ["--code-folding", "--remove-unused-brs", "--reorder-functions", "--generate-stack-ir", "--optimize-stack-ir"];
-  const passes = ["-O1", ...between, ...again, "-O1", ...last];
-  const options = [...passes, "--mvp-features", ...ALWAYS.map((feature) => `--enable-${feature}`), ...features];
-  const [from, to] = [join(folder, "bantam_bg.wasm"), join(dist, `bantam_${name}.wasm`)];
-  execFileSync(join(here, "node_modules/.bin/wasm-opt"), [...options, "--strip-target-features", "--strip-producers", from, "-o", to]);
+  const last = ["--code-folding", "--remove-unused-brs", "--reorder-functions"];
+  const written = ["--generate-stack-ir", "--optimize-stack-ir"];
+  const may = ["--mvp-features", ...ALWAYS.map((feature) => `--enable-${feature}`), ...features];
+  const optimize = (passes, from, to) =>
+    execFileSync(join(here, "node_modules/.bin/wasm-opt"), [...passes, ...written, ...may, from, "-o", to]);
+  const [sorted, named] = [join(folder, "sorted.wasm"), join(folder, "named.wasm")];
+  const strip = ["--strip-target-features", "--strip-producers"];
+  optimize(["-O1", ...between, ...again, "-O1", ...last, ...strip], join(folder, "bantam_bg.wasm"), sorted);
+  await writeFile(named, withNames(await readFile(sorted)));
+  optimize(["--reorder-functions-by-name"], named, join(dist, `bantam_${name}.wasm`));
 }
 if (bindings.size !== 1) {
   throw new Error("the builds of the module have different bindings");
