@@ -5,7 +5,7 @@
 #[cfg(not(bantam_relaxed_dot))]
 use super::pairs;
 use super::{floats, lanes};
-use crate::kernels::generic::{Finish, Kernel, Of, Outputs, Products, ROUNDING, Sum, finish_each, put};
+use crate::kernels::generic::{Finish, Kernel, Of, Outputs, Products, ROUNDING, Sum, put};
 use core::arch::wasm32::*;
 
 /// A register from an array of its size.
@@ -61,25 +61,48 @@ macro_rules! float_products {
 
             #[inline(always)]
             fn finish(self, sums: v128, finish: &Finish, _: &[u32]) -> [u8; 16] {
-                let [low, high] = finish.bounds;
-                let (low, high) = (f32x4_splat(low), f32x4_splat(high));
-                // NaN and the sign of nought stay.
-                #[cfg(not(target_feature = "relaxed-simd"))]
-                let outputs = f32x4_pmin(f32x4_pmax(sums, low), high);
-                // Of those the compiler would make relaxed ones here, which keep neither.
-                #[cfg(target_feature = "relaxed-simd")]
-                let outputs = v128_bitselect(low, sums, f32x4_lt(sums, low));
-                #[cfg(target_feature = "relaxed-simd")]
-                let outputs = v128_bitselect(high, outputs, f32x4_gt(outputs, high));
-                store!(outputs, [0; 16])
+                store!(clamp(sums, splats(finish.bounds)), [0; 16])
             }
 
             #[inline(never)]
             fn finish_all(self, sums: &[[v128; 2]], rows: Outputs<'_>) -> Option<()> {
-                finish_each::<f32, _>(self, sums, rows)
+                let Outputs { finish, bytes, apart, output, .. } = rows;
+                let bounds = splats(finish.bounds);
+                let mut at = 0;
+                for &[first, second] in sums {
+                    let (first, second) = (clamp(first, bounds), clamp(second, bounds));
+                    let row = output.get_mut(at..)?;
+                    match row.first_chunk_mut::<32>() {
+                        Some(row) if bytes >= row.len() => {
+                            *row = zerocopy::transmute!([store!(first, [0_u8; 16]), store!(second, [0_u8; 16])]);
+                        }
+                        _ => put(&[store!(first, [0_u8; 16]), store!(second, [0_u8; 16])], bytes, row),
+                    }
+                    at += apart;
+                }
+                Some(())
             }
         }
     };
+}
+
+/// Two numbers, each in every lane.
+#[inline(always)]
+fn splats([low, high]: [f32; 2]) -> [v128; 2] {
+    [f32x4_splat(low), f32x4_splat(high)]
+}
+
+/// Clamps floats. NaN and the sign of nought stay.
+#[inline(always)]
+fn clamp(value: v128, [low, high]: [v128; 2]) -> v128 {
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    let clamped = f32x4_pmin(f32x4_pmax(value, low), high);
+    // Of those the compiler would make relaxed ones here, which keep neither.
+    #[cfg(target_feature = "relaxed-simd")]
+    let value = i32x4_relaxed_laneselect(low, value, f32x4_lt(value, low));
+    #[cfg(target_feature = "relaxed-simd")]
+    let clamped = i32x4_relaxed_laneselect(high, value, f32x4_gt(value, high));
+    clamped
 }
 
 /// What 8-bit products have in common.
@@ -133,29 +156,45 @@ fn requantize(sums: &[[v128; 2]], rows: Outputs<'_>) -> Option<()> {
     let (first, second) = (first.as_chunks::<4>().0.first_chunk()?, second.as_chunks::<4>().0.first_chunk()?);
     let zero_point = i16x8_splat(finish.zero_point as i16);
     let (factors, ties) = ([load!(&first[2]), load!(&second[2])], [load!(&first[3]), load!(&second[3])]);
+    let bounds = splats(finish.bounds);
+    let scaled = |sums: &[v128; 2]| {
+        let a = nearest(f32x4_mul(f32x4_convert_i32x4(sums[0]), factors[0]), bounds);
+        (a, nearest(f32x4_mul(f32x4_convert_i32x4(sums[1]), factors[1]), bounds))
+    };
     let mut at = 0;
+    if !finish.tflite && bytes >= 8 {
+        // What is never done again fits into the registers.
+        for sums in sums {
+            let ((a, _), (b, _)) = scaled(sums);
+            *output.get_mut(at..)?.first_chunk_mut()? = narrow(a, b, zero_point);
+            at += apart;
+        }
+        return Some(());
+    }
     for sums in sums {
-        let a = f32x4_mul(f32x4_convert_i32x4(sums[0]), factors[0]);
-        let b = f32x4_mul(f32x4_convert_i32x4(sums[1]), factors[1]);
-        let (mut whole_a, distance_a) = nearest(a, finish.bounds);
-        let (mut whole_b, distance_b) = nearest(b, finish.bounds);
+        let ((mut whole_a, distance_a), (mut whole_b, distance_b)) = scaled(sums);
         if finish.tflite && v128_any_true(v128_or(f32x4_gt(distance_a, ties[0]), f32x4_gt(distance_b, ties[1]))) {
             whole_a = tflite(sums[0], first, finish);
             whole_b = tflite(sums[1], second, finish);
         }
-        let words = i16x8_add(i16x8_narrow_i32x4(whole_a, whole_b), zero_point);
-        let outputs: [u8; 8] = zerocopy::transmute!(i64x2_extract_lane::<0>(i8x16_narrow_i16x8(words, words)));
-        put(&[outputs], bytes, output.get_mut(at..)?);
+        put(&[narrow(whole_a, whole_b, zero_point)], bytes, output.get_mut(at..)?);
         at += apart;
     }
     Some(())
 }
 
+/// Whole numbers as bytes, the zero point added.
+#[inline(always)]
+fn narrow(first: v128, second: v128, zero_point: v128) -> [u8; 8] {
+    let words = i16x8_add(i16x8_narrow_i32x4(first, second), zero_point);
+    zerocopy::transmute!(i64x2_extract_lane::<0>(i8x16_narrow_i16x8(words, words)))
+}
+
 /// The nearest whole numbers to clamped ones, as integers, and how far they are from them.
 #[inline(always)]
-fn nearest(value: v128, [low, high]: [f32; 2]) -> (v128, v128) {
+fn nearest(value: v128, [low, high]: [v128; 2]) -> (v128, v128) {
     let rounding = f32x4_splat(ROUNDING);
-    let value = f32x4_pmin(f32x4_pmax(value, f32x4_splat(low)), f32x4_splat(high));
+    let value = f32x4_pmin(f32x4_pmax(value, low), high);
     let shifted = f32x4_add(value, rounding);
     (i32x4_sub(shifted, rounding), f32x4_abs(f32x4_sub(value, f32x4_sub(shifted, rounding))))
 }
@@ -171,8 +210,9 @@ pub fn sum(sum: &Sum, data: &mut [i8; 8], values: &[i8; 8]) -> bool {
         [f32x4_mul(f32x4_convert_i32x4(low), factors), f32x4_mul(f32x4_convert_i32x4(high), factors)]
     };
     let ([a, b], [c, d]) = (operand(data, 0), operand(values, 1));
-    let (low, low_distance) = nearest(f32x4_add(a, c), sum.bounds);
-    let (high, high_distance) = nearest(f32x4_add(b, d), sum.bounds);
+    let bounds = splats(sum.bounds);
+    let (low, low_distance) = nearest(f32x4_add(a, c), bounds);
+    let (high, high_distance) = nearest(f32x4_add(b, d), bounds);
     let distance = f32x4_pmax(low_distance, high_distance);
     let sure = !v128_any_true(f32x4_gt(distance, f32x4_splat(sum.tie)));
     if sure {
