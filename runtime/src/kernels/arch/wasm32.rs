@@ -51,6 +51,11 @@ macro_rules! float_products {
             }
 
             #[inline(always)]
+            fn load_values(self, values: &[u8; 16]) -> v128 {
+                load!(values)
+            }
+
+            #[inline(always)]
             fn multiply_add(self, sum: v128, activations: v128, weights: v128) -> v128 {
                 #[cfg(target_feature = "relaxed-simd")]
                 let sum = f32x4_relaxed_madd(activations, weights, sum);

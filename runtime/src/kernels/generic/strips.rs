@@ -9,10 +9,10 @@ use super::loops::{Of, Outputs, Packing, VECTORS, put, put_two};
 use super::{Finish, Kernel, Matrix, Products};
 use zerocopy::{FromBytes, FromZeros};
 
-/// Whether words of so many elements are those of the lines as they stand. A page has one loop for all kinds, for its size.
+/// Whether words of so many elements are those of the lines as they stand.
 #[inline(always)]
 pub const fn stand(group: usize) -> bool {
-    group == 1 && !cfg!(target_arch = "wasm32")
+    group == 1
 }
 
 /// How lines and words lie.
