@@ -199,11 +199,16 @@ impl<T, P: Products<T>> Channels for Of<T, P> {
                 } else {
                     let count = if P::SMALL_TILES { 1 } else { (columns - column).min(4) };
                     let mut sums = [start; 4];
-                    for sums in sums.iter_mut().take(count) {
-                        let base = origin + top + column * step;
-                        [*sums] = windows!(self, lines, words, base, places, filter, start, step, [0: a b]);
-                        column += 1;
+                    if many {
+                        sums = windows!(self, lines, words, base, places, filter, start, step, [0: a e, 1: b f, 2: c g, 3: d h]);
+                    } else {
+                        let mut base = base;
+                        for sums in sums.iter_mut().take(count) {
+                            [*sums] = windows!(self, lines, words, base, places, filter, start, step, [0: a b]);
+                            base += step;
+                        }
                     }
+                    column += count;
                     let rows =
                         Outputs { finish, tables: tables_of, bytes, apart: pixel, output: output.get_mut(at..)? };
                     products.finish_all(sums.get(..count)?, rows)?;
