@@ -72,6 +72,14 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
         match kind {
             BinaryKind::Add if quick => combine(context, |a, b| clamp_f32(a + b, clamp)),
             BinaryKind::Mul if quick => combine(context, |a, b| clamp_f32(a * b, clamp)),
+            // A page has one for what joins branches of networks.
+            BinaryKind::Add if S::PACKS && is_whole(context) => {
+                let own = usize::from(context.op.input(1).meets(&context.op.output(0)));
+                context.in_place::<f32>(own)?;
+                let (values, data) = context.operands::<f32, f32>(1 - own)?;
+                scalar::binary(|a, b| clamp_f32(a + b, clamp), values.iter().copied(), data);
+                Some(())
+            }
             kind => combine(context, |a, b| scalar::binary_f32(kind, clamp, a, b)),
         }
     } else if context.is(DataType::I32) {
@@ -127,6 +135,12 @@ pub(super) fn eval<S: Source>(context: &mut Context<'_, S>) -> Option<()> {
     }
 }
 
+/// Whether neither input is repeated.
+fn is_whole<S: Source>(context: &Context<'_, S>) -> bool {
+    let elements = context.op.output(0).shape.elements();
+    [0, 1].iter().all(|&input| context.op.input(input).shape.elements() == elements)
+}
+
 /// A sum or a difference of 8-bit integers.
 fn add<S: Source>(context: &mut Context<'_, S>, sum: &FixedPointSum) -> Option<()> {
     let (first, second, output) = (context.op.input(0), context.op.input(1), context.op.output(0));
@@ -145,14 +159,12 @@ fn add<S: Source>(context: &mut Context<'_, S>, sum: &FixedPointSum) -> Option<(
 
 /// The same with the vectors of a machine; `None` where the oracle has to run.
 fn add_packed<S: Source>(context: &mut Context<'_, S>, parameters: &FixedPointBinary) -> Option<Option<()>> {
-    let (first, second, output) = (context.op.input(0), context.op.input(1), context.op.output(0));
-    let whole = [&first, &second].iter().all(|input| input.shape.elements() == output.shape.elements());
     let backend = context.backend;
-    if !whole || backend == Backend::Scalar {
+    if !is_whole(context) || backend == Backend::Scalar {
         return None;
     }
     let sum = Sum::new(parameters, context.arithmetic() == Arithmetic::Tflite)?;
-    let swapped = second.meets(&output);
+    let swapped = context.op.input(1).meets(&context.op.output(0));
     let own = usize::from(swapped);
     context.in_place::<i8>(own)?;
     let (values, data) = context.operands::<i8, i8>(1 - own)?;
