@@ -5,7 +5,7 @@
 #[cfg(not(bantam_relaxed_dot))]
 use super::pairs;
 use super::{floats, lanes};
-use crate::kernels::generic::{Finish, Kernel, Of, Outputs, Products, ROUNDING, Sum, put};
+use crate::kernels::generic::{Finish, Kernel, Of, Outputs, Products, ROUNDING, Sum, finish_each, put};
 use core::arch::wasm32::*;
 
 /// A register from an array of its size.
@@ -71,18 +71,15 @@ macro_rules! float_products {
 
             #[inline(never)]
             fn finish_all(self, sums: &[[v128; 2]], rows: Outputs<'_>) -> Option<()> {
-                let Outputs { finish, bytes, apart, output, .. } = rows;
+                if rows.bytes < 32 {
+                    return finish_each::<f32, _>(self, sums, rows);
+                }
+                let Outputs { finish, apart, output, .. } = rows;
                 let bounds = splats(finish.bounds);
                 let mut at = 0;
                 for &[first, second] in sums {
-                    let (first, second) = (clamp(first, bounds), clamp(second, bounds));
-                    let row = output.get_mut(at..)?;
-                    match row.first_chunk_mut::<32>() {
-                        Some(row) if bytes >= row.len() => {
-                            *row = zerocopy::transmute!([store!(first, [0_u8; 16]), store!(second, [0_u8; 16])]);
-                        }
-                        _ => put(&[store!(first, [0_u8; 16]), store!(second, [0_u8; 16])], bytes, row),
-                    }
+                    let outputs = [store!(clamp(first, bounds), [0_u8; 16]), store!(clamp(second, bounds), [0_u8; 16])];
+                    *output.get_mut(at..)?.first_chunk_mut::<32>()? = zerocopy::transmute!(outputs);
                     at += apart;
                 }
                 Some(())
