@@ -310,10 +310,10 @@ fn summary(options: &ShrinkOptions, shrunk: &Shrunk, cost: Option<&(String, Pred
         }
     }
     if let Some(baselines) = &shrunk.baselines {
-        let majority = "without a network: always the most frequent class";
+        let majority = "baseline: always the most frequent class";
         rows.add_row(["", &percent(baselines.majority), "", majority]);
         if let Some(linear) = baselines.linear {
-            rows.add_row(["", &percent(linear), "", "without a network: a line through the inputs"]);
+            rows.add_row(["", &percent(linear), "", "baseline: logistic regression, no network"]);
         }
     }
     let artifact_bytes = shrunk.artifact.bytes().len();
