@@ -99,7 +99,7 @@ fn splats([low, high]: [f32; 2]) -> [v128; 2] {
 fn clamp(value: v128, [low, high]: [v128; 2]) -> v128 {
     #[cfg(not(target_feature = "relaxed-simd"))]
     let clamped = f32x4_pmin(f32x4_pmax(value, low), high);
-    // Of those the compiler would make relaxed ones here, which keep neither.
+    // Of those the compiler would make relaxed ones here, which keep neither. Every engine selects alike by lanes of equal bits.
     #[cfg(target_feature = "relaxed-simd")]
     let value = i32x4_relaxed_laneselect(low, value, f32x4_lt(value, low));
     #[cfg(target_feature = "relaxed-simd")]
